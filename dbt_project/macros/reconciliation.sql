@@ -1,0 +1,34 @@
+{#- What the tests of the sums share. -#}
+
+{#- The current version of every key in a raw table, found in another way than staging finds it. -#}
+{% macro current_rows(table, key) -%}
+    select distinct on ({{ key }}) *
+    from {{ source("raw_data", table) }}
+    order by {{ key }} asc, batch collate "C" desc
+{%- endmacro %}
+
+{#- One row per measure of a layer: layer, measure, total. `columns` maps a measure to its expression. -#}
+{% macro totals_of(layer, relation, columns, where="true") -%}
+    select
+        '{{ layer }}' as layer,
+        summed.measure,
+        coalesce(sum(summed.total), 0) as total
+    from {{ relation }} as counted
+    cross join lateral (
+        values
+        {%- for measure, expression in columns.items() %}
+        ('{{ measure }}', {{ expression }}){{ "," if not loop.last }}
+        {%- endfor %}
+    ) as summed (measure, total)
+    where {{ where }}
+    group by summed.measure
+{%- endmacro %}
+
+{#- The measures of a post under the names `prefix` gives them, and the count of posts. -#}
+{% macro measure_columns(posts, prefix="", names=none) -%}
+    {%- set columns = {"posts": posts} -%}
+    {%- for name in names or measures() -%}
+        {%- do columns.update({name: prefix ~ name}) -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{%- endmacro %}

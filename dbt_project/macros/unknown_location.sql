@@ -1,0 +1,4 @@
+{#- The name under which posts without a location are counted. -#}
+{% macro unknown_location() -%}
+    'Unknown Location'
+{%- endmacro %}

@@ -1,0 +1,48 @@
+{{ config(indexes=[{"columns": ["date_day"], "unique": true}]) }}
+
+with
+
+posts as (
+
+    select * from {{ ref('dim_posts') }}
+
+),
+
+comments as (
+
+    select * from {{ ref('fact_comments') }}
+
+),
+
+days as (
+
+    select posts.date_day
+    from posts
+    where posts.date_day is not null
+    union
+    select comments.date_day
+    from comments
+    where comments.date_day is not null
+
+),
+
+final as (
+
+    select
+        days.date_day,
+        extract(year from days.date_day)::integer as year,
+        extract(quarter from days.date_day)::integer as quarter,
+        extract(month from days.date_day)::integer as month,
+        to_char(days.date_day, 'FMMonth') as month_name,
+        extract(day from days.date_day)::integer as day_of_month,
+        extract(doy from days.date_day)::integer as day_of_year,
+        extract(isoyear from days.date_day)::integer as iso_year,
+        extract(week from days.date_day)::integer as iso_week,
+        extract(isodow from days.date_day)::integer as iso_day_of_week,
+        to_char(days.date_day, 'FMDay') as day_name,
+        extract(isodow from days.date_day) in (6, 7) as is_weekend
+    from days
+
+)
+
+select * from final

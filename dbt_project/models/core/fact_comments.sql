@@ -1,0 +1,41 @@
+{{
+    config(
+        indexes=[
+            {"columns": ["comment_sk"], "unique": true},
+            {"columns": ["post_sk"]},
+            {"columns": ["comment_user_sk"]},
+        ]
+    )
+}}
+
+with
+
+comments as (
+
+    select * from {{ ref('stg_comments') }}
+
+),
+
+users as (
+
+    select * from {{ ref('dim_users') }}
+
+),
+
+final as (
+
+    select
+        -- comment_key is already the md5 of a comment's natural key
+        comments.comment_key::uuid as comment_sk,
+        {{ surrogate_key('comments.post_id') }} as post_sk,
+        users.user_sk as comment_user_sk,
+        comments.comment_user_id,
+        comments.comment_text,
+        comments.comment_timestamp,
+        comments.date_day
+    from comments
+    left join users on comments.comment_user_id = users.user_id
+
+)
+
+select * from final

@@ -1,0 +1,50 @@
+{{ config(indexes=[{"columns": ["location"], "unique": true}]) }}
+
+with
+
+locations as (
+
+    select * from {{ ref('dim_locations') }}
+
+),
+
+posts as (
+
+    select * from {{ ref('fact_post_interactions') }}
+
+),
+
+posts_by_location as (
+
+    select
+        posts.location_sk,
+        count(*) as total_posts,
+        {{ sum_totals('posts') }},
+        count(distinct posts.user_sk) as total_users_in_location
+    from posts
+    group by posts.location_sk
+
+),
+
+totals as (
+
+    select
+        locations.location,
+        coalesce(posts_by_location.total_posts, 0) as total_posts,
+        {{ totals_or_zero('posts_by_location') }},
+        coalesce(posts_by_location.total_users_in_location, 0) as total_users_in_location
+    from locations
+    left join posts_by_location on locations.location_sk = posts_by_location.location_sk
+
+),
+
+final as (
+
+    select
+        totals.*,
+        {{ total_engagement() }} as total_engagement
+    from totals
+
+)
+
+select * from final

@@ -1,0 +1,91 @@
+-- What a batch holds in raw_data is what its ledger says was accepted: rows of every entity, and
+-- the sums of shares and of every reaction. Batches that did not pass are not compared: what they
+-- held before stays loaded. Returns what differs, with both numbers.
+
+with
+
+passed as (
+
+    select
+        batch,
+        entity,
+        measure,
+        accepted
+    from {{ source('etl', 'ledger') }}
+    where verdict = 'passed' and entity in ('user', 'post', 'comment')
+
+),
+
+passed_batches as (
+
+    select distinct batch
+    from {{ source('etl', 'ledger') }}
+    where verdict = 'passed'
+
+),
+
+loaded as (
+
+    select
+        batch,
+        'user' as entity,
+        'records' as measure,
+        count(*) as total
+    from {{ source('raw_data', 'users') }}
+    group by batch
+    union all
+    select
+        batch,
+        'comment' as entity,
+        'records' as measure,
+        count(*) as total
+    from {{ source('raw_data', 'comments') }}
+    group by batch
+    union all
+    select
+        batch,
+        'post' as entity,
+        'records' as measure,
+        count(*) as total
+    from {{ source('raw_data', 'posts') }}
+    group by batch
+    {%- for name in post_measures() %}
+    union all
+    select
+        batch,
+        'post' as entity,
+        '{{ name }}' as measure,
+        sum({{ name }}) as total
+    from {{ source('raw_data', 'posts') }}
+    group by batch
+    {%- endfor %}
+
+),
+
+loaded_of_passed as (
+
+    select loaded.*
+    from loaded
+    inner join passed_batches on loaded.batch = passed_batches.batch
+
+),
+
+final as (
+
+    select
+        coalesce(passed.batch, loaded_of_passed.batch) as batch,
+        coalesce(passed.entity, loaded_of_passed.entity) as entity,
+        coalesce(passed.measure, loaded_of_passed.measure) as measure,
+        passed.accepted as ledger_accepted,
+        loaded_of_passed.total as loaded
+    from passed
+    full outer join loaded_of_passed
+        on
+            passed.batch = loaded_of_passed.batch
+            and passed.entity = loaded_of_passed.entity
+            and passed.measure = loaded_of_passed.measure
+    where coalesce(passed.accepted, 0) is distinct from coalesce(loaded_of_passed.total, 0)
+
+)
+
+select * from final

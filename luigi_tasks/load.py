@@ -1,0 +1,128 @@
+"""Load: a table of a batch's Clean checkpoint to raw_data, by COPY."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import luigi
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pv
+import pyarrow.parquet as pq
+from psycopg2 import DatabaseError
+
+from luigi_tasks import fingerprints, paths, warehouse
+from luigi_tasks.audit import Audit
+from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.markers import Marker
+from luigi_tasks.stage import BatchStage, timed
+from spark_jobs.schemas import TABLES
+
+ROWS_A_BLOCK = 20_000
+
+
+class Load(BatchStage):
+    """Leaves one table's rows of a batch in raw_data.TABLE, and their marker, both in one transaction.
+
+    What the batch had there before is replaced.
+    """
+
+    table = luigi.ChoiceParameter(choices=tuple(TABLES), description="the table of raw_data")
+
+    def requires(self) -> dict[str, BatchStage]:
+        return {"audit": Audit(batch=self.batch)}
+
+    def output(self) -> Marker:
+        return Marker(f"raw_data.{self.table}", self.batch, self.built_from())
+
+    def built_from(self) -> BuiltFrom:
+        tables = CheckpointTarget("clean", self.batch).manifest().get("tables", {})
+        return {
+            "inputs": tables.get(self.table, {}).get("fingerprint", ""),
+            "code": fingerprints.of_files(paths.LOADER_SOURCES, paths.PROJECT),
+        }
+
+    def target_stale(self) -> str | None:
+        return self.output().why_stale()
+
+    def run(self) -> None:
+        tasks = self.pending()
+        if not tasks:
+            return
+        with timed(self, f"{len(tasks)} batches") as facts:
+            warehouse.prepare()
+            facts["rows"] = sum(task.load() for task in tasks)
+
+    def load(self) -> int:
+        """Replace one batch's rows and its marker, in one transaction. Returns the rows loaded."""
+        clean = CheckpointTarget("clean", self.batch)
+        expected = clean.require_intact()["tables"][self.table]["rows"]
+        columns = list(TABLES[self.table])
+        stream = _RowStream(clean.folder / self.table, columns)
+        try:
+            with warehouse.transaction() as cursor:
+                cursor.execute(f"delete from raw_data.{self.table} where batch = %s", (self.batch,))
+                cursor.copy_expert(f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin (format csv)", stream)
+                if cursor.rowcount != expected:
+                    raise PipelineError(
+                        f"batch {self.batch}, table {self.table}: {expected:,} rows expected, {cursor.rowcount:,} "
+                        "copied; nothing was changed; delete the Clean checkpoint and run again"
+                    )
+                self.output().touch(cursor)
+        except DatabaseError as error:
+            raise PipelineError(
+                f"batch {self.batch}, table raw_data.{self.table}: {' '.join(str(error).split())}; nothing was changed"
+            ) from error
+        return expected
+
+    @property
+    def title(self) -> str:
+        return f"Load {self.table} {super().title.removeprefix('Load ')}"
+
+
+class _RowStream(io.RawIOBase):
+    """The rows of a folder's Parquet files as CSV, a block at a time: what COPY reads from."""
+
+    def __init__(self, folder: Path, columns: list[str]) -> None:
+        self._blocks = _csv_blocks(folder, columns)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any writable buffer will do
+        if not self._rest:
+            self._rest = memoryview(next(self._blocks, b""))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def _csv_blocks(folder: Path, columns: list[str]) -> Iterator[bytes]:
+    options = pv.WriteOptions(include_header=False)
+    for path in sorted(folder.glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for block in file.iter_batches(ROWS_A_BLOCK, columns=columns):
+                sink = pa.BufferOutputStream()
+                pv.write_csv(_flat(block).select(columns), sink, options)
+                yield sink.getvalue().to_pybytes()
+
+
+def _flat(block: pa.RecordBatch) -> pa.RecordBatch:
+    """Lists as PostgreSQL writes arrays. CSV quotes every text, so an empty one differs from null."""
+    for number, field in enumerate(block.schema):
+        if pa.types.is_list(field.type):
+            block = block.set_column(number, field.name, array_literals(block.column(number)))
+    return block
+
+
+def array_literals(lists: pa.ListArray) -> pa.StringArray:
+    """Lists of texts (without nulls) as literals of text[]: `{"a","b"}`."""
+    texts = pc.replace_substring(pc.replace_substring(lists.flatten(), "\\", "\\\\"), '"', '\\"')
+    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    first = lists.offsets[0].as_py()
+    offsets = pc.subtract(lists.offsets, pa.scalar(first, lists.offsets.type))
+    joined = pc.binary_join(pa.ListArray.from_arrays(offsets, quoted), ",")
+    return pc.binary_join_element_wise("{", joined, "}", "")

@@ -1,0 +1,70 @@
+"""Every path of the project, each a small function. Relative settings count from the current folder, the repo's root."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+from luigi_tasks import config
+
+PROJECT = Path(__file__).resolve().parent.parent
+SPARK_JOBS = PROJECT / "spark_jobs"
+DBT_PROJECT = PROJECT / "dbt_project"
+LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
+AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
+
+MANIFEST = "manifest.json"
+LEDGER = "ledger.json"
+
+
+def landing() -> Path:
+    return Path(config.read(config.landing).folder).absolute()
+
+
+def checkpoints() -> Path:
+    return Path(config.read(config.checkpoints).folder).absolute()
+
+
+def checkpoint(stage: str, batch: str) -> Path:
+    """The folder of a batch's checkpoint; a batch whose name is too long for a folder's goes by its fingerprint."""
+    name = batch if len(batch.encode()) <= 200 else hashlib.sha256(batch.encode()).hexdigest()
+    return checkpoints() / stage / name
+
+
+def staging(stage: str) -> Path:
+    """Where a stage builds what is not finished yet: on the checkpoints' own file system, so that it can be renamed."""
+    return checkpoints() / ".staging" / stage
+
+
+def run_lock() -> Path:
+    return checkpoints() / ".run.lock"
+
+
+def logs() -> Path:
+    return Path(config.read(config.logs).folder).absolute()
+
+
+def run_logs(run_id: str) -> Path:
+    return logs() / run_id
+
+
+def journal(run_id: str) -> Path:
+    """One line of JSON a finished stage."""
+    return run_logs(run_id) / "journal.jsonl"
+
+
+def embedded_postgres() -> Path:
+    return Path(config.read(config.warehouse).embedded_folder).absolute()
+
+
+def java_runtime() -> Path:
+    """Where the wrapper around the packaged Java is made: beside the environment it belongs to."""
+    return Path(sys.prefix) / "share" / "socialmart-java"
+
+
+def program(name: str) -> Path:
+    """A program of the environment that runs this: cron has no environment's programs on its PATH."""
+    return Path(sys.executable).parent / name
+
+
+def dbt_target() -> Path:
+    return checkpoints() / "dbt"

@@ -1,0 +1,39 @@
+"""RunAll: what cron calls."""
+
+from collections.abc import Iterable, Iterator
+
+import luigi
+
+from luigi_tasks import landing
+from luigi_tasks.audit import Audit
+from luigi_tasks.clean import Clean
+from luigi_tasks.stage import Stage
+from luigi_tasks.transform import ALL_BATCHES, DbtTest
+
+
+class RunAll(Stage):
+    """Brings every batch of the landing folder, or one, up to date, and the marts after them, tested.
+
+    Once all are clean it is known which of them Audit stops. The others are loaded and go on to the marts; the
+    Audits of those fail, and the run with them.
+    """
+
+    batch = luigi.Parameter(default=ALL_BATCHES, description="only this batch, by its name in the landing folder")
+
+    def requires(self) -> list[Clean]:
+        return [Clean(batch=name) for name in self._names()]
+
+    def run(self) -> Iterator[list[Stage]]:
+        yield self._after_cleaning()
+
+    def upstream(self) -> Iterable[Stage]:
+        return [*self.requires(), *self._after_cleaning()]
+
+    def target_stale(self) -> str | None:
+        return None
+
+    def _after_cleaning(self) -> list[Stage]:
+        return [*(Audit(batch=name) for name in self._names()), DbtTest(batch=self.batch)]
+
+    def _names(self) -> list[str]:
+        return [self.batch] if self.batch else landing.batches()

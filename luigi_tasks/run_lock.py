@@ -1,0 +1,33 @@
+"""One run at a time: all runs on one set of checkpoints share this lock (Luigi's own compares command lines)."""
+
+import fcntl
+import os
+
+from luigi.interface import PidLockAlreadyTakenExit
+
+from luigi_tasks import paths
+from luigi_tasks.errors import PipelineError
+
+_handle: int | None = None
+
+
+def hold() -> None:
+    """Take the lock, until this process ends. Where another run holds it, leave with Luigi's code for that (10)."""
+    global _handle
+    if _handle is not None:
+        return
+    path = paths.run_lock()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise PipelineError(
+            f"checkpoints folder {path.parent}: cannot be written ({error.strerror}); make it writable, or set "
+            "[checkpoints] folder in luigi.cfg"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise PidLockAlreadyTakenExit from None
+    _handle = handle

@@ -1,0 +1,126 @@
+"""The base of all stages. Here, and nowhere else, it is decided whether a stage is up to date."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import luigi
+from luigi.task import flatten
+
+from luigi_tasks import journal, run_lock
+from luigi_tasks.checkpoints import BuiltFrom
+
+logger = logging.getLogger(__name__)
+
+BETWEEN_NAMES = "/"
+"""No name of an entry of the landing folder holds one."""
+
+_answers: ContextVar[dict[str, str | None] | None] = ContextVar("answers", default=None)
+
+
+class Stage(luigi.Task):
+    """A task that is complete when its target is there whole and was built from what stands now.
+
+    A stage says what it is built from (`built_from`) and how its target is compared with that (`target_stale`);
+    everything upstream is asked first. `run` skips what turned out to be up to date: a stage that was scheduled
+    because something before it had to be rebuilt has nothing to do when that came out the same.
+    """
+
+    def built_from(self) -> BuiltFrom:
+        """Fingerprints of what the target must have been built from: inputs, code, settings."""
+        raise NotImplementedError
+
+    def target_stale(self) -> str | None:
+        """Why the target does not do; None when it does."""
+        raise NotImplementedError
+
+    def upstream(self) -> Iterable["Stage"]:
+        """The stages that must be up to date before this one can be."""
+        return flatten(self.requires())
+
+    def why_stale(self) -> str | None:
+        """Why this stage is not up to date, None when it is. Each stage is asked once a check."""
+        with _one_check() as answers:
+            if self.task_id not in answers:
+                answers[self.task_id] = self._why_stale()
+            return answers[self.task_id]
+
+    def _why_stale(self) -> str | None:
+        for stage in self.upstream():
+            if stage.why_stale():
+                return f"{stage.title} is not up to date"
+        return self.target_stale()
+
+    def complete(self) -> bool:
+        run_lock.hold()
+        return self.why_stale() is None
+
+    @property
+    def title(self) -> str:
+        """How people call it."""
+        return self.task_family
+
+
+class BatchStage(Stage):
+    """A stage that is built batch by batch. Luigi hands many ready batches to one run, their names joined."""
+
+    batch = luigi.Parameter(
+        batch_method=BETWEEN_NAMES.join, description="the batch's name: its entry in the landing folder"
+    )
+
+    def each(self) -> Sequence["BatchStage"]:
+        """One task a batch."""
+        return [self.clone(batch=name) for name in self.batch.split(BETWEEN_NAMES)]
+
+    def pending(self) -> list[Any]:
+        """The tasks, one a batch, that still have something to do."""
+        return [task for task in self.each() if task.target_stale()]
+
+    def upstream(self) -> Iterable[Stage]:
+        if BETWEEN_NAMES in self.batch:
+            return self.each()
+        return super().upstream()
+
+    def _why_stale(self) -> str | None:
+        if BETWEEN_NAMES in self.batch:
+            return next((reason for task in self.each() if (reason := task.why_stale())), None)
+        return super()._why_stale()
+
+    @property
+    def title(self) -> str:
+        names = self.batch.split(BETWEEN_NAMES)
+        return f"{self.task_family} {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+@contextmanager
+def _one_check() -> Any:
+    """The answers given so far within the outermost question."""
+    answers = _answers.get()
+    if answers is not None:
+        yield answers
+        return
+    token = _answers.set({})
+    try:
+        yield _answers.get()
+    finally:
+        _answers.reset(token)
+
+
+@contextmanager
+def timed(stage: Stage, what: str) -> Any:
+    """Log a stage's start and end, and write it into the run's journal. The block sets `rows` in what it is given."""
+    logger.info("%s: started, %s", stage.title, what)
+    started = time.monotonic()
+    facts: dict[str, Any] = {"rows": None}
+    try:
+        yield facts
+    except BaseException:
+        journal.write(stage.task_family, what, time.monotonic() - started, facts["rows"], "failed")
+        raise
+    seconds = time.monotonic() - started
+    rows = "" if facts["rows"] is None else f"{facts['rows']:,} rows, "
+    logger.info("%s: done, %s%.1f s", stage.title, rows, seconds)
+    journal.write(stage.task_family, what, seconds, facts["rows"], "done")

@@ -1,0 +1,151 @@
+"""The warehouse: the PostgreSQL that the usual PG* variables name, or the embedded one where they name none."""
+
+import atexit
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+
+from luigi_tasks import config, paths
+from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
+from luigi_tasks.errors import PipelineError
+from spark_jobs.schemas import TABLES
+
+NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
+OLDEST_VERSION = 14
+
+Connection = psycopg2.extensions.connection
+
+_embedded: EmbeddedPostgres | None = None
+_kept: dict[int, Connection] = {}
+
+
+def is_named() -> bool:
+    """Whether the environment names a server."""
+    return any(os.environ.get(name) for name in NAMING_VARIABLES)
+
+
+def embedded() -> EmbeddedPostgres:
+    """The embedded server, started when it is not running; forked children use their parent's."""
+    global _embedded
+    if _embedded is None:
+        _embedded = acquire(paths.embedded_postgres())
+    return _embedded
+
+
+def variables() -> dict[str, str]:
+    """The PG* variables that make libpq connect to the warehouse, for a child that needs it."""
+    named = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    return named if is_named() else named | embedded().parameters
+
+
+def connect() -> Connection:
+    """A new connection. Raises PipelineError where the server is missing, refuses, or is too old."""
+    settings = config.read(config.warehouse)
+    where = {} if is_named() else _as_arguments(embedded().parameters)
+    try:
+        connection = psycopg2.connect(
+            connect_timeout=settings.connect_timeout,
+            application_name="socialmart",
+            options=f"-c timezone=UTC -c lock_timeout={settings.lock_timeout}s",
+            **where,
+        )
+    except psycopg2.OperationalError as error:
+        raise PipelineError(
+            f"warehouse: cannot connect ({' '.join(str(error).split())}); check PGHOST, PGPORT, PGUSER, PGPASSWORD "
+            "and PGDATABASE, or unset them all to use the embedded server"
+        ) from error
+    if connection.server_version < OLDEST_VERSION * 10_000:
+        version = connection.server_version // 10_000
+        connection.close()
+        raise PipelineError(f"warehouse: PostgreSQL {version} found, at least {OLDEST_VERSION} expected")
+    return connection
+
+
+def _as_arguments(named: dict[str, str]) -> dict[str, Any]:
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+    return {names[name]: value for name, value in named.items()}
+
+
+def reader() -> Connection:
+    """This process's connection for short reads, each a transaction of its own. Never carried across a fork."""
+    connection = _kept.get(os.getpid())
+    if connection is None or connection.closed:
+        connection = connect()
+        connection.autocommit = True
+        _kept.clear()
+        _kept[os.getpid()] = connection
+    return connection
+
+
+@atexit.register
+def close() -> None:
+    """Give up this process's connection and its lease on the embedded server."""
+    global _embedded
+    connection = _kept.pop(os.getpid(), None)
+    if connection is not None and not connection.closed:
+        connection.close()
+    if _embedded is not None:
+        _embedded.release()
+        _embedded = None
+
+
+@contextmanager
+def transaction() -> Iterator[psycopg2.extensions.cursor]:
+    """One transaction on a connection of its own: committed when the block ends well, else nothing has happened."""
+    connection = connect()
+    try:
+        with connection, connection.cursor() as cursor:
+            yield cursor
+    finally:
+        connection.close()
+
+
+PREPARE_LOCK = 7_267_001
+"""Advisory lock: concurrent CREATE … IF NOT EXISTS of one table collide."""
+
+ETL_TABLES = """
+create table if not exists etl.table_updates (
+    update_id text primary key,
+    target_table text not null,
+    batch text not null,
+    inserted timestamptz not null default now(),
+    unique (target_table, batch)
+);
+create table if not exists etl.ledger (
+    batch text not null,
+    verdict text not null,
+    entity text not null,
+    measure text not null,
+    read bigint not null,
+    accepted bigint not null,
+    rejected bigint not null,
+    duplicate bigint not null,
+    primary key (batch, entity, measure)
+);
+create table if not exists etl.runs (
+    run_id text primary key,
+    started_at timestamptz not null,
+    finished_at timestamptz not null,
+    host text not null,
+    stages jsonb not null
+);
+"""
+
+
+def prepare() -> None:
+    """Make the schemas and tables that are not there yet."""
+    with transaction() as cursor:
+        cursor.execute("select to_regclass('etl.runs') is not null")
+        if cursor.fetchone() == (True,):
+            return
+        cursor.execute("select pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
+        cursor.execute("create schema if not exists raw_data; create schema if not exists etl")
+        for table, columns in TABLES.items():
+            listed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+            cursor.execute(f"create table if not exists raw_data.{table} ({listed})")
+            cursor.execute(f"create index if not exists {table}_batch on raw_data.{table} (batch)")
+        cursor.execute(ETL_TABLES)

@@ -1,0 +1,288 @@
+"""Bytes of a landing file in, texts of its documents out: exact, in bounded memory, with the place of any damage.
+
+A file is one JSON array of documents, one document, or JSON Lines; UTF-8 with or without a byte order mark;
+plain, gzip or bzip2. Which, is read from its content. The unit of damage is the JSON text: a bad line of JSON
+Lines is one bad record, but an array or a single document that is not valid JSON is a broken file.
+"""
+
+import bz2
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+CHUNK_BYTES = 8 << 20
+DOCUMENT_LIMIT_BYTES = 256 << 20
+"""No document may be longer: it has to fit in memory several times over on its way to Parquet."""
+
+UTF8_MARK = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+BLANKS = b" \t\n\r"
+
+
+class BrokenFile(Exception):
+    """The file as a whole cannot be trusted: `offset` is the byte (of the unpacked text), `reason` what is wrong."""
+
+    def __init__(self, offset: int, reason: str) -> None:
+        super().__init__(f"at byte {offset:,}: {reason}")
+        self.offset = offset
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of one document: where it starts (bytes into the unpacked file), its bytes, and whether a fault in
+    it breaks only this record (a line) or the whole file."""
+
+    offset: int
+    content: bytes
+    is_line: bool
+
+
+def open_export(path: Path) -> BinaryIO:
+    """Open a landing file for reading its unpacked bytes; gzip and bzip2 are known by their first bytes."""
+    file = path.open("rb")
+    magic = file.read(3)
+    file.seek(0)
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]  # a BinaryIO in all but name
+    if magic == b"BZh":
+        return bz2.BZ2File(file)  # type: ignore[return-value]  # the same
+    return file
+
+
+def read_texts(stream: BinaryIO) -> Iterator[Text]:
+    """The documents' texts of one file, in their order. Raises BrokenFile at the place of the damage."""
+    window = _Window(stream)
+    window.skip_mark()
+    first = window.first_byte()
+    if first is None:
+        return
+    if first == b"[":
+        window.drop(1)
+        yield from _array_elements(window)
+    elif _is_json_lines(window):
+        yield from _lines(window)
+    else:
+        yield _single_document(window)
+
+
+class _Window:
+    """The part of a stream that is being looked at; `start` is the offset of its first byte."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.data = b""
+        self.start = 0
+        self.ended = False
+
+    def grow(self) -> None:
+        """Read on. A window that did not hold a whole document doubles, so that long ones cost no square."""
+        if len(self.data) > DOCUMENT_LIMIT_BYTES:
+            raise BrokenFile(self.start, f"no document ends within {DOCUMENT_LIMIT_BYTES >> 20} MiB")
+        try:
+            chunk = self._stream.read(max(CHUNK_BYTES, len(self.data)))
+        except (EOFError, OSError, zlib.error) as error:
+            raise BrokenFile(self.start + len(self.data), f"damaged compressed data ({error})") from error
+        self.ended = not chunk
+        self.data += chunk
+
+    def drop(self, count: int) -> None:
+        self.data = self.data[count:]
+        self.start += count
+
+    def skip_mark(self) -> None:
+        self.grow()
+        if self.data.startswith(UTF16_MARKS):
+            raise BrokenFile(0, "UTF-16, not UTF-8")
+        if self.data.startswith(UTF8_MARK):
+            self.drop(len(UTF8_MARK))
+
+    def first_byte(self) -> bytes | None:
+        """Drop leading blanks; None when there is nothing else."""
+        while True:
+            self.drop(len(self.data) - len(self.data.lstrip(BLANKS)))
+            if self.data or self.ended:
+                return self.data[:1] or None
+            self.grow()
+
+
+def parse(content: bytes) -> object:
+    """The JSON value of a text, strictly: numbers stay the text they were written as. Raises ValueError."""
+    try:
+        return _DECODER.decode(content.decode("utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant)
+
+
+def _is_json_lines(window: _Window) -> bool:
+    """One document a line: the first line is whole in itself, or one of the next ones is a document."""
+    while b"\n" not in window.data and not window.ended:
+        window.grow()
+    first, *others = window.data.splitlines()
+    return _is_value(first) or any(line.lstrip(BLANKS)[:1] == b"{" and _is_value(line) for line in others)
+
+
+def _is_value(content: bytes) -> bool:
+    try:
+        parse(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _lines(window: _Window) -> Iterator[Text]:
+    while True:
+        *lines, rest = window.data.split(b"\n")
+        if window.ended:
+            lines.append(rest)
+        offset = window.start
+        for line in lines:
+            if content := line.strip(BLANKS):
+                yield Text(offset + line.index(content[:1]), content, is_line=True)
+            offset += len(line) + 1
+        if window.ended:
+            return
+        window.drop(len(window.data) - len(rest))
+        window.grow()
+
+
+def _single_document(window: _Window) -> Text:
+    while not window.ended:
+        window.grow()
+    content = window.data.rstrip(BLANKS)
+    _require_json(content, window.start, "document")
+    return Text(window.start, content, is_line=False)
+
+
+def _array_elements(window: _Window) -> Iterator[Text]:
+    """The elements of an array whose opening bracket has been dropped."""
+    has_previous = False
+    while True:
+        starts, ends, array_end = _extents(window.data)
+        done = 0
+        for start, end in zip(starts, ends, strict=True):
+            gap = window.data[done:start]
+            yield from _between(gap, window.start + done, has_previous, has_next=True)
+            yield Text(window.start + start, window.data[start:end], is_line=False)
+            done, has_previous = end, True
+        if array_end is not None:
+            gap = window.data[done:array_end]
+            yield from _between(gap, window.start + done, has_previous, has_next=False)
+            window.drop(array_end + 1)
+            _require_end(window)
+            return
+        window.drop(done)
+        window.grow()
+        if window.ended:
+            raise _damage(window.data, window.start, has_previous)
+
+
+def _between(gap: bytes, offset: int, has_previous: bool, has_next: bool) -> Iterator[Text]:
+    """Check what stands between two documents of an array: a comma, or commas and values that are no documents."""
+    stripped = gap.strip(BLANKS)
+    if stripped == (b"," if has_previous and has_next else b""):
+        return
+    try:
+        values = json.loads(b"[" + b"0" * has_previous + gap + b"0" * has_next + b"]", parse_constant=_no_constant)
+    except ValueError as error:
+        raise BrokenFile(offset, "not valid JSON between two documents of the array") from error
+    for value in values[has_previous : len(values) - has_next]:
+        yield Text(offset, json.dumps(value).encode(), is_line=False)
+
+
+def _require_end(window: _Window) -> None:
+    if window.first_byte() is not None:
+        raise BrokenFile(window.start, "text follows the end of the array")
+
+
+def _require_json(content: bytes, offset: int, what: str) -> None:
+    try:
+        parse(content)
+    except ValueError as error:
+        raise broken_by(error, content, offset, what) from error
+
+
+def _damage(rest: bytes, offset: int, has_previous: bool) -> BrokenFile:
+    """Why the array did not end: cut short, or not JSON at some place before."""
+    opening = b"[0" if has_previous else b"["
+    try:
+        parse(opening + rest)
+    except ValueError as error:
+        return broken_by(error, opening + rest, offset - len(opening), "array")
+    raise AssertionError("an array without an end was read as JSON")
+
+
+def broken_by(error: ValueError, content: bytes, offset: int, what: str) -> BrokenFile:
+    """The verdict on a file from the parser's error on `content`, which starts at `offset`."""
+    if isinstance(error, UnicodeDecodeError):
+        return BrokenFile(offset + error.start, "not UTF-8")
+    if not isinstance(error, json.JSONDecodeError):
+        return BrokenFile(offset, str(error))
+    place = len(error.doc[: error.pos].encode())
+    if error.msg.startswith("Unterminated string") or place >= len(content.rstrip(BLANKS)):
+        return BrokenFile(offset + len(content), f"the {what} is cut short")
+    return BrokenFile(offset + place, f"not valid JSON ({error.msg})")
+
+
+# Where documents start and end. Only brackets outside strings count, and only quotes and brackets matter, so the
+# bytes are thinned out to those first, all at once.
+
+_QUOTE, _BACKSLASH = b'"\\'
+_MATTERS = np.zeros(256, dtype=bool)
+_MATTERS[list(b'"\\{}[]')] = True
+_DEPTH = np.zeros(256, dtype=np.int8)
+_DEPTH[list(b"{[")] = 1
+_DEPTH[list(b"}]")] = -1
+
+
+def _extents(data: bytes) -> tuple[list[int], list[int], int | None]:
+    """Start and end offsets of the whole documents in an array's body, and where its closing bracket is, if there."""
+    codes = np.frombuffer(data, dtype=np.uint8)
+    places = np.flatnonzero(_MATTERS[codes])
+    places = _without_escaped(places, codes)
+    marks = codes[places]
+    is_quote = marks == _QUOTE
+    outside = ~is_quote & (np.cumsum(is_quote) % 2 == 0)
+    places = places[outside]
+    steps = _DEPTH[codes[places]]
+    depth = np.cumsum(steps, dtype=np.int64)
+    closing = np.flatnonzero(depth < 0)
+    if len(closing):
+        places, steps, depth = places[: closing[0] + 1], steps[: closing[0] + 1], depth[: closing[0] + 1]
+    starts = places[(depth == 1) & (steps == 1)]
+    ends = places[(depth == 0) & (steps == -1)] + 1
+    array_end = int(places[-1]) if len(closing) else None
+    return starts[: len(ends)].tolist(), ends.tolist(), array_end
+
+
+def _without_escaped(places: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Drop the backslashes, and every character that an odd number of them stands before."""
+    is_backslash = codes[places] == _BACKSLASH
+    backslashes = places[is_backslash]
+    if not len(backslashes):
+        return places
+    begins_run = np.diff(backslashes, prepend=-2) > 1
+    ends_run = np.append(begins_run[1:], True)
+    lengths = backslashes[ends_run] - backslashes[begins_run] + 1
+    escaped = backslashes[ends_run][lengths % 2 == 1] + 1
+    others = places[~is_backslash]
+    return others[~np.isin(others, escaped, assume_unique=True)]
+
+
+def texts_of(content: bytes) -> list[Text]:
+    """All texts of a small file in memory."""
+    return list(read_texts(io.BytesIO(content)))

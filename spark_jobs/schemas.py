@@ -1,0 +1,98 @@
+"""What the checkpoints and the raw tables hold. Plain Python: Spark jobs, Luigi tasks and tests share it.
+
+The fields are those of the exports; the tables are those of `raw_data` in the warehouse.
+"""
+
+USER_FIELDS = ("username", "email", "name", "age", "gender", "date_created")
+POST_FIELDS = ("post_text", "location", "timestamp", "shares")
+COMMENT_FIELDS = ("user_id", "comment", "timestamp")
+REACTIONS = ("like", "love", "wow", "haha", "sad", "angry")
+
+DOCUMENT_KEYS = frozenset({"user_id", *USER_FIELDS, "posts"})
+POST_KEYS = frozenset({"post_id", *POST_FIELDS, "tags", "reactions", "comments"})
+COMMENT_KEYS = frozenset(COMMENT_FIELDS)
+REACTION_KEYS = frozenset(REACTIONS)
+
+WHITE_SPACE = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What is trimmed from texts: what `str.isspace` calls white space, here and in Spark."""
+
+# The Extract checkpoint: one row a document, every leaf as text. `fault` and `reason` say what is wrong with the
+# shape of a record; `raw` holds its exact text where it has no place among the clean tables.
+
+COMMENT_TYPE = "struct<user_id: string, comment: string, timestamp: string, fault: string, raw: string>"
+POST_TYPE = (
+    "struct<post_id: string, post_text: string, location: string, timestamp: string, shares: string, "
+    f"tags: array<string>, reactions: struct<{', '.join(f'{name}: string' for name in REACTIONS)}>, "
+    f"malformed: array<struct<field: string, value: string>>, comments: array<{COMMENT_TYPE}>, "
+    "fault: string, raw: string>"
+)
+DOCUMENT_COLUMNS = (
+    "batch_no int, batch string, file string, position bigint, byte_offset bigint, user_id string, "
+    + "".join(f"{name} string, " for name in USER_FIELDS)
+    + f"posts array<{POST_TYPE}>, unknown_fields array<string>, fault string, reason string, raw string"
+)
+
+# The tables of the Clean checkpoint and of the schema raw_data: column name -> PostgreSQL type.
+
+MEASURES = ("shares", "likes", "love", "wow", "haha", "sad", "angry")
+"""The counters of a post; `likes`, because `like` is a word of SQL."""
+
+_PLACE = {"batch": "text not null", "file": "text not null", "position": "bigint not null"}
+
+TABLES: dict[str, dict[str, str]] = {
+    "users": {
+        **_PLACE,
+        "user_id": "text not null",
+        "username": "text",
+        "email": "text",
+        "name": "text",
+        "age": "integer",
+        "age_imputed": "boolean not null",
+        "gender": "text",
+        "date_created": "timestamp",
+    },
+    "posts": {
+        **_PLACE,
+        "post_index": "integer not null",
+        "post_id": "text not null",
+        "user_id": "text not null",
+        "post_text": "text",
+        "location": "text",
+        "post_timestamp": "timestamp",
+        **dict.fromkeys(MEASURES, "bigint not null"),
+        "tags": "text[] not null",
+    },
+    "comments": {
+        **_PLACE,
+        "post_index": "integer not null",
+        "comment_index": "integer not null",
+        "comment_key": "text not null",
+        "post_id": "text not null",
+        "comment_user_id": "text",
+        "comment_text": "text not null",
+        "comment_timestamp": "timestamp",
+    },
+    "rejected": {
+        **_PLACE,
+        "post_index": "integer",
+        "comment_index": "integer",
+        "entity": "text not null",
+        "rules": "text[] not null",
+        "raw": "text",
+    },
+    "issues": {
+        **_PLACE,
+        "post_index": "integer",
+        "comment_index": "integer",
+        "entity": "text not null",
+        "record_id": "text",
+        "field": "text not null",
+        "rule": "text not null",
+        "value": "text",
+    },
+}
+"""Grain: users one row a user and batch, posts a post and batch, comments a distinct comment and batch,
+rejected a record that was not taken in, issues a field that was corrected."""
+
+ENTITY_TABLES = {"user": "users", "post": "posts", "comment": "comments"}
+"""The entities that are deduplicated by key, and their tables."""
