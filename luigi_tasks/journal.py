@@ -30,10 +30,10 @@ def folder() -> Path:
     return place
 
 
-def write(stage: str, what: str, seconds: float, rows: int | None, outcome: str) -> None:
+def write(title: str, what: str, seconds: float, rows: int | None, outcome: str) -> None:
     """Add a finished stage to the journal."""
     entry = {
-        "stage": stage,
+        "title": title,
         "what": what,
         "started": time.time() - seconds,
         "seconds": round(seconds, 2),

@@ -10,7 +10,7 @@ from typing import Any
 import luigi
 from luigi.task import flatten
 
-from luigi_tasks import journal, run_lock
+from luigi_tasks import journal, run_lock, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Stage(luigi.Task):
         return self.target_stale()
 
     def complete(self) -> bool:
-        run_lock.hold()
+        _begin()
         return self.why_stale() is None
 
     @property
@@ -95,6 +95,13 @@ class BatchStage(Stage):
         return f"{self.task_family} {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
+def _begin() -> None:
+    """What a run has and its forked workers share: the lock, the embedded server, the run's name."""
+    run_lock.hold()
+    warehouse.hold()
+    journal.run_id()
+
+
 @contextmanager
 def _one_check() -> Any:
     """The answers given so far within the outermost question."""
@@ -118,9 +125,9 @@ def timed(stage: Stage, what: str) -> Any:
     try:
         yield facts
     except BaseException:
-        journal.write(stage.task_family, what, time.monotonic() - started, facts["rows"], "failed")
+        journal.write(stage.title, what, time.monotonic() - started, None, "failed")
         raise
     seconds = time.monotonic() - started
     rows = "" if facts["rows"] is None else f"{facts['rows']:,} rows, "
     logger.info("%s: done, %s%.1f s", stage.title, rows, seconds)
-    journal.write(stage.task_family, what, seconds, facts["rows"], "done")
+    journal.write(stage.title, what, seconds, facts["rows"], "done")

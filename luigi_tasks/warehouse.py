@@ -36,6 +36,12 @@ def embedded() -> EmbeddedPostgres:
     return _embedded
 
 
+def hold() -> None:
+    """Have the embedded server, where that is the warehouse, run until this process ends: workers are forked from it."""
+    if not is_named():
+        embedded()
+
+
 def variables() -> dict[str, str]:
     """The PG* variables that make libpq connect to the warehouse, for a child that needs it."""
     named = {name: value for name, value in os.environ.items() if name.startswith("PG")}

@@ -35,13 +35,8 @@ def users(documents: DataFrame, impute_age: bool) -> DataFrame:
         rules.time("date_created", F.col("date_created")),
     ]
     broken = rules.rejections(*_unusable(F.col("fault")), (_no_key(user_id, F.col("fault")), rules.MISSING_USER_ID))
-    cleaned = documents.select(
-        *PLACE,
-        *(field.value.alias(field.name) for field in fields),
-        broken.alias("rules"),
-        F.col("raw"),
-        rules.issues(fields).alias("issues"),
-    )
+    judged = documents.withColumn("rules", broken)
+    cleaned = rules.clean(judged, fields, keep=(*PLACE, "rules", "raw"))
     ranked = _with_outcome(cleaned, key="user_id", latest=("file", "position"))
     median = F.percentile("age", F.lit(0.5)).over(Window.partitionBy("batch_no", "outcome"))
     fill = F.when(F.lit(impute_age) & F.col("age").isNull() & (F.col("outcome") == ACCEPTED), F.round(median))
@@ -69,17 +64,14 @@ def posts(documents: DataFrame) -> DataFrame:
         *_unusable(post["fault"]),
         (_no_key(post_id, post["fault"]), rules.MISSING_POST_ID),
     )
-    names = {"timestamp": "post_timestamp"}
     exploded = documents.select(*PLACE, "user_id", F.posexplode("posts").alias("post_index", "post"))
-    cleaned = exploded.select(
-        *PLACE,
-        "post_index",
-        user_id.value.alias("user_id"),
-        *(field.value.alias(names.get(field.name, field.name)) for field in fields),
-        *(count.value.alias(measure) for count, measure in zip(counts, MEASURES, strict=True)),
-        broken.alias("rules"),
-        post["raw"].alias("raw"),
-        rules.issues([*fields, *counts], post["malformed"]).alias("issues"),
+    judged = exploded.withColumns(
+        {"rules": broken, "raw": post["raw"], "malformed": post["malformed"], "user_id": user_id.value}
+    )
+    keep = (*PLACE, "post_index", "user_id", "rules", "raw")
+    cleaned = rules.clean(judged, [*fields, *counts], keep, malformed="malformed").withColumnsRenamed(
+        {"timestamp": "post_timestamp"}
+        | {count.name: measure for count, measure in zip(counts, MEASURES, strict=True)}
     )
     ranked = _with_outcome(cleaned, key="post_id", latest=("file", "position", "post_index"))
     return ranked.select(*_columns("posts"), *BOOKKEEPING)
@@ -93,29 +85,21 @@ def comments(documents: DataFrame) -> DataFrame:
     commenter = rules.identifier("user_id", comment["user_id"])
     text = rules.text("comment", comment["comment"])
     moment = rules.time("timestamp", comment["timestamp"])
-    comment_text = F.coalesce(text.value, F.lit(""))
     broken = rules.rejections(
         (user_id.value.isNull() | post_id.value.isNull(), rules.PARENT_REJECTED), *_unusable(comment["fault"])
     )
     of_posts = documents.select(*PLACE, "user_id", F.posexplode("posts").alias("post_index", "post"))
-    exploded = of_posts.select(
-        *PLACE,
-        "user_id",
-        "post_index",
-        F.col("post.post_id").alias("post_id"),
-        F.posexplode("post.comments").alias("comment_index", "comment"),
+    judged = (
+        of_posts.select(*PLACE, "user_id", "post_index", F.col("post.post_id"), F.col("post.comments"))
+        .select(*PLACE, "user_id", "post_index", "post_id", F.posexplode("comments").alias("comment_index", "comment"))
+        .withColumns({"rules": broken, "raw": comment["raw"], "post_id": post_id.value})
     )
-    cleaned = exploded.select(
-        *PLACE,
-        *INDEXES,
-        rules.key_of(post_id.value, commenter.value, moment.value.cast("string"), comment_text).alias("comment_key"),
-        post_id.value.alias("post_id"),
-        commenter.value.alias("comment_user_id"),
-        comment_text.alias("comment_text"),
-        moment.value.alias("comment_timestamp"),
-        broken.alias("rules"),
-        comment["raw"].alias("raw"),
-        rules.issues([commenter, text, moment]).alias("issues"),
+    key = rules.key_of(*(F.col(name) for name in ("post_id", "comment_user_id")), _as_text("comment_timestamp"), F.col("comment_text"))
+    cleaned = (
+        rules.clean(judged, [commenter, text, moment], keep=(*PLACE, *INDEXES, "post_id", "rules", "raw"))
+        .withColumnsRenamed({"user_id": "comment_user_id", "timestamp": "comment_timestamp", "comment": "comment_text"})
+        .withColumn("comment_text", F.coalesce("comment_text", F.lit("")))
+        .withColumn("comment_key", key)
     )
     ranked = _with_outcome(cleaned, key="comment_key", latest=("file", "position", *INDEXES))
     return ranked.select(*_columns("comments"), *BOOKKEEPING)
@@ -142,6 +126,10 @@ def issues(entity: str, key: str, records: DataFrame) -> DataFrame:
 
 def _unusable(fault: Column) -> list[tuple[Column, str]]:
     return [(fault == rule, rule) for rule in (rules.NOT_JSON, rules.NOT_AN_OBJECT, rules.NOT_A_LIST)]
+
+
+def _as_text(name: str) -> Column:
+    return F.col(name).cast("string")
 
 
 def _no_key(key: rules.Field, fault: Column) -> Column:

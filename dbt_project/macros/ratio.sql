@@ -1,4 +1,4 @@
 {#- A ratio with four decimals; zero where there is nothing to divide by. -#}
 {% macro ratio(numerator, denominator) -%}
-    coalesce(round({{ numerator }}::numeric / nullif({{ denominator }}, 0), 4), 0)
+    round(coalesce({{ numerator }}::numeric / nullif({{ denominator }}, 0), 0), 4)
 {%- endmacro %}

@@ -32,3 +32,24 @@
     {%- endfor -%}
     {{ return(columns) }}
 {%- endmacro %}
+
+{#- True where a total of `expected` differs from the same of `found`. -#}
+{% macro any_total_differs(expected, found, names) -%}
+    {%- for name in names -%}
+    {{ "or " if not loop.first }}{{ expected }}.total_{{ name }} is distinct from {{ found }}.total_{{ name }}
+    {% endfor -%}
+{%- endmacro %}
+
+{#- The measures of `alias` one below the other, as rows for a lateral join: (name, value), ... -#}
+{% macro measure_rows(alias, names) -%}
+    {%- for name in names -%}
+    ('{{ name }}', {{ alias }}.{{ name }}){{ ", " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{#- The names as rows: (name), ... -#}
+{% macro name_rows(names) -%}
+    {%- for name in names -%}
+    ('{{ name }}'){{ ", " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

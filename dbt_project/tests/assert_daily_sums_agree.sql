@@ -15,34 +15,38 @@ current_comments as (
 
 ),
 
+posts_by_day as (
+
+    select
+        current_posts.post_timestamp::date as date_day,
+        count(*) as posts,
+        {{ sum_totals('current_posts', post_measures()) }}
+    from current_posts
+    where current_posts.post_timestamp is not null
+    group by current_posts.post_timestamp::date
+
+),
+
+comments_by_day as (
+
+    select
+        current_comments.comment_timestamp::date as date_day,
+        count(*) as comments
+    from current_comments
+    where current_comments.comment_timestamp is not null
+    group by current_comments.comment_timestamp::date
+
+),
+
 expected as (
 
     select
-        counted.date_day,
-        {%- for name in ['posts', 'comments'] + post_measures() %}
-        sum(counted.{{ name }}) as {{ name }}{{ "," if not loop.last }}
-        {%- endfor %}
-    from (
-        select
-            current_posts.post_timestamp::date as date_day,
-            1 as posts,
-            0 as comments,
-            {%- for name in post_measures() %}
-            current_posts.{{ name }}{{ "," if not loop.last }}
-            {%- endfor %}
-        from current_posts
-        union all
-        select
-            current_comments.comment_timestamp::date as date_day,
-            0 as posts,
-            1 as comments,
-            {%- for name in post_measures() %}
-            0 as {{ name }}{{ "," if not loop.last }}
-            {%- endfor %}
-        from current_comments
-    ) as counted
-    where counted.date_day is not null
-    group by counted.date_day
+        coalesce(posts_by_day.date_day, comments_by_day.date_day) as date_day,
+        coalesce(posts_by_day.posts, 0) as posts,
+        coalesce(comments_by_day.comments, 0) as comments,
+        {{ totals_or_zero('posts_by_day', post_measures()) }}
+    from posts_by_day
+    full outer join comments_by_day on posts_by_day.date_day = comments_by_day.date_day
 
 ),
 
@@ -65,9 +69,7 @@ final as (
     where
         expected.posts is distinct from found.posts
         or expected.comments is distinct from found.comments
-        {%- for name in post_measures() %}
-        or expected.{{ name }} is distinct from found.total_{{ name }}
-        {%- endfor %}
+        or {{ any_total_differs('expected', 'found', post_measures()) }}
 
 )
 

@@ -24,6 +24,15 @@ passed_batches as (
 
 ),
 
+posts as (
+
+    select
+        *,
+        1 as records
+    from {{ source('raw_data', 'posts') }}
+
+),
+
 loaded as (
 
     select
@@ -43,22 +52,15 @@ loaded as (
     group by batch
     union all
     select
-        batch,
+        posts.batch,
         'post' as entity,
-        'records' as measure,
-        count(*) as total
-    from {{ source('raw_data', 'posts') }}
-    group by batch
-    {%- for name in post_measures() %}
-    union all
-    select
-        batch,
-        'post' as entity,
-        '{{ name }}' as measure,
-        sum({{ name }}) as total
-    from {{ source('raw_data', 'posts') }}
-    group by batch
-    {%- endfor %}
+        measured.measure,
+        sum(measured.value) as total
+    from posts
+    cross join
+        lateral (values {{ measure_rows('posts', ['records'] + post_measures()) }})
+            as measured (measure, value)
+    group by posts.batch, measured.measure
 
 ),
 

@@ -13,11 +13,29 @@ layers as (
 
     {{ totals_of('fact_post_interactions', ref('fact_post_interactions'), measure_columns('1')) }}
     union all
-    {{ totals_of('user_engagement_mart', ref('user_engagement_mart'), measure_columns('total_posts', 'total_')) }}
+    {{
+        totals_of(
+            'user_engagement_mart',
+            ref('user_engagement_mart'),
+            measure_columns('total_posts', 'total_')
+        )
+    }}
     union all
-    {{ totals_of('content_performance_mart', ref('content_performance_mart'), measure_columns('1', 'total_')) }}
+    {{
+        totals_of(
+            'content_performance_mart',
+            ref('content_performance_mart'),
+            measure_columns('1', 'total_')
+        )
+    }}
     union all
-    {{ totals_of('location_analysis_mart', ref('location_analysis_mart'), measure_columns('total_posts', 'total_')) }}
+    {{
+        totals_of(
+            'location_analysis_mart',
+            ref('location_analysis_mart'),
+            measure_columns('total_posts', 'total_')
+        )
+    }}
 
 ),
 
@@ -48,7 +66,7 @@ pairs as (
         ('location_analysis_mart')
     ) as covering (layer)
     cross join (
-        values ('posts'){% for name in measures() %}, ('{{ name }}'){% endfor %}
+        values {{ name_rows(['posts'] + measures()) }}
     ) as measured (measure)
     left join expected on measured.measure = expected.measure
     left join layers on covering.layer = layers.layer and measured.measure = layers.measure
@@ -58,7 +76,7 @@ pairs as (
 final as (
 
     select * from pairs
-    where pairs.expected is distinct from pairs.found
+    where expected is distinct from found
 
 )
 

@@ -24,10 +24,8 @@ expected as (
     select
         unnested.tag,
         count(*) as posts,
-        {%- for name in post_measures() %}
-        sum(current_posts.{{ name }}) as {{ name }},
-        {%- endfor %}
-        coalesce(sum(raw_comments.comments), 0) as comments
+        {{ sum_totals('current_posts', post_measures()) }},
+        coalesce(sum(raw_comments.comments), 0) as total_comments
     from current_posts
     cross join lateral unnest(current_posts.tags) as unnested (tag)
     left join raw_comments on current_posts.post_id = raw_comments.post_id
@@ -59,7 +57,7 @@ final as (
         expected.posts as expected_posts,
         bridged.posts as bridged_posts,
         found.total_posts_with_tag as found_posts,
-        expected.comments as expected_comments,
+        expected.total_comments as expected_comments,
         found.total_comments as found_comments
     from expected
     full outer join found on expected.tag = found.tag
@@ -67,9 +65,7 @@ final as (
     where
         expected.posts is distinct from bridged.posts
         or expected.posts is distinct from found.total_posts_with_tag
-        {%- for name in measures() %}
-        or expected.{{ name }} is distinct from found.total_{{ name }}
-        {%- endfor %}
+        or {{ any_total_differs('expected', 'found', measures()) }}
 
 )
 

@@ -1,0 +1,55 @@
+PYTHON ?= python3
+BIN := .venv/bin
+LANDING ?= data/landing
+USERS ?= 65000
+OUT ?= $(LANDING)/social_media_info.json
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint sample explain psql summary clean
+
+help: ## show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+.venv/.run: constraints.txt setup.cfg
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo 'Python 3.11 to 3.13 expected; call make with PYTHON=/path/to/python3.12'; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.test: .venv/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+setup: .venv/.run ## make .venv with pinned dependencies
+
+run: setup ## run the pipeline on the landing folder; the sample goes there if it is empty
+	@mkdir -p $(LANDING)
+	@test -n "$$(ls -A $(LANDING))" || cp -R data/sample/. $(LANDING)/
+	@export SOCIALMART_RUN_ID=$$(date -u +%Y%m%dT%H%M%S)-$$$$; \
+		$(BIN)/luigi --module luigi_tasks RunAll; code=$$?; \
+		$(BIN)/socialmart summary; exit $$code
+
+test: .venv/.test lint ## run all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.test ## ruff, mypy and sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
+
+sample: setup ## write a sample of USERS users to OUT
+	$(BIN)/python -m bench.sample --users $(USERS) --out $(OUT)
+
+explain: setup ## say for every stage whether it is up to date, and if not, why
+	@$(BIN)/socialmart explain
+
+psql: setup ## open psql on the warehouse
+	@$(BIN)/socialmart psql
+
+summary: setup ## show the last run's stages and the ledger
+	@$(BIN)/socialmart summary
+
+clean: ## delete checkpoints, logs and the embedded warehouse; landing files stay
+	rm -rf data/checkpoints data/logs data/postgres

@@ -1,0 +1,60 @@
+"""The command `socialmart`: what people ask beside running the pipeline."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+
+from luigi_tasks import explain, paths, summary, warehouse
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.java import java_home
+
+
+def main() -> None:
+    """Run one subcommand; a PipelineError ends it with its sentence and exit code 1."""
+    parser = argparse.ArgumentParser(prog="socialmart", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("explain", _explain, "say for every stage whether it is up to date, and if not, why"),
+        ("summary", _summary, "show the last run's stages and the ledger"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--json", action="store_true", help="for scripts")
+        command.set_defaults(run=run)
+    psql = commands.add_parser("psql", help="open psql on the warehouse; further arguments go to psql")
+    psql.set_defaults(run=_psql)
+    java = commands.add_parser("java", help="show the JAVA_HOME that Spark jobs are run with")
+    java.set_defaults(run=lambda arguments: print(java_home(paths.java_runtime())))
+    arguments, arguments.further = parser.parse_known_args()
+    if arguments.further and arguments.run is not _psql:
+        parser.error(f"unknown arguments: {' '.join(arguments.further)}")
+    try:
+        sys.exit(arguments.run(arguments))
+    except PipelineError as error:
+        sys.exit(f"socialmart: {error}")
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    answers = explain.explain()
+    print(json.dumps([asdict(each) for each in answers], indent=1) if arguments.json else explain.as_text(answers))
+    return 0
+
+
+def _summary(arguments: argparse.Namespace) -> int:
+    run = summary.last_run()
+    if run is None:
+        raise PipelineError("there was no run yet; start one with make run")
+    print(json.dumps(summary.as_json(run), indent=1) if arguments.json else summary.as_text(run, sys.stdout.isatty()))
+    return 0
+
+
+def _psql(arguments: argparse.Namespace) -> int:
+    environment = os.environ | warehouse.variables()
+    program = "psql" if warehouse.is_named() else str(warehouse.embedded().program("psql"))
+    return subprocess.run([program, *arguments.further], env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""Says for every stage whether it is up to date, and if not, why."""
+
+from dataclasses import dataclass
+
+from luigi_tasks import landing
+from luigi_tasks.audit import Audit
+from luigi_tasks.clean import Clean
+from luigi_tasks.extract import Extract
+from luigi_tasks.load import Load
+from luigi_tasks.stage import Stage
+from luigi_tasks.transform import DbtRun, DbtTest
+from spark_jobs.schemas import TABLES
+
+BATCH_STAGES = ("Extract", "Clean", "Audit", "Load")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether one stage is up to date: `reason` is None where it is."""
+
+    stage: str
+    batch: str
+    reason: str | None
+
+
+def explain() -> list[Answer]:
+    """An answer for every stage of every batch in the landing folder, and for dbt, in the order of the graph."""
+    answers = []
+    for batch in landing.batches():
+        stages: list[tuple[str, Stage]] = [
+            ("Extract", Extract(batch=batch)),
+            ("Clean", Clean(batch=batch)),
+            ("Audit", Audit(batch=batch)),
+            *((f"Load {table}", Load(batch=batch, table=table)) for table in TABLES),
+        ]
+        answers.extend(Answer(name, batch, stage.why_stale()) for name, stage in stages)
+    answers.append(Answer("DbtRun", "", DbtRun().why_stale()))
+    answers.append(Answer("DbtTest", "", DbtTest().why_stale()))
+    return answers
+
+
+def as_text(answers: list[Answer]) -> str:
+    """What is up to date is counted, what is not is listed."""
+    lines = []
+    for name in dict.fromkeys(answer.stage.split()[0] for answer in answers):
+        of_stage = [answer for answer in answers if answer.stage.split()[0] == name]
+        stale = [answer for answer in of_stage if answer.reason]
+        state = "up to date" if not stale else f"{len(stale)} not up to date"
+        lines.append(f"{name:8} {len(of_stage) - len(stale):6,} of {len(of_stage):,} up to date" if stale else f"{name:8} {state}")
+        lines.extend(f"    {answer.stage} {answer.batch}: {answer.reason}" for answer in stale)
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""The summary of a run: stages with seconds and rows, the ledger, what to look at next."""
+
+import json
+import os
+from typing import Any
+
+from luigi_tasks import journal, landing, paths
+from luigi_tasks.checkpoints import CheckpointTarget
+
+BOLD, GREEN, RED, PLAIN = "\033[1m", "\033[32m", "\033[31m", "\033[0m"
+MARTS = (
+    "user_engagement_mart",
+    "content_performance_mart",
+    "tag_analysis_mart",
+    "location_analysis_mart",
+    "daily_engagement_mart",
+)
+
+
+def as_json(run: str) -> dict[str, Any]:
+    """Everything the summary says, for scripts."""
+    return {"run": run, "stages": journal.read(run), "batches": _ledgers()}
+
+
+def as_text(run: str, coloured: bool) -> str:
+    """The summary for people."""
+    paint = (lambda colour, text: f"{colour}{text}{PLAIN}") if coloured else (lambda colour, text: text)
+    found = as_json(run)
+    lines = [paint(BOLD, f"Run {run}")]
+    if not found["stages"]:
+        lines.append("  Nothing to do: every batch and the marts are up to date.")
+    for entry in found["stages"]:
+        rows = "" if entry["rows"] is None else f"{entry['rows']:>12,} rows"
+        outcome = paint(GREEN, "done  ") if entry["outcome"] == "done" else paint(RED, "failed")
+        lines.append(f"  {outcome} {entry['title']:<40} {entry['seconds']:>8.1f} s {rows}")
+    lines.append(paint(BOLD, "Ledger of the landing folder"))
+    lines.append(f"  {'':10} {'read':>13} = {'accepted':>13} + {'rejected':>11} + {'duplicate':>11}")
+    for (entity, measure), counts in _totals(found["batches"]).items():
+        if measure == "records":
+            read, accepted, rejected, duplicate = counts
+            lines.append(f"  {entity + 's':10} {read:>13,} = {accepted:>13,} + {rejected:>11,} + {duplicate:>11,}")
+    for batch in found["batches"]:
+        if batch["reason"]:
+            lines.append(f"  {paint(RED, 'stopped')} {batch['reason']}")
+        if batch["drift"]:
+            lines.append(f"  batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}")
+    issues = sum(batch["issues"] for batch in found["batches"])
+    lines.append(f"  {issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused")
+    lines.append(paint(BOLD, "Next"))
+    lines.append(f"  make psql, then: table marts.{MARTS[0]} limit 10;")
+    lines.append(f"  the other marts: {', '.join(MARTS[1:])}")
+    return "\n".join(lines)
+
+
+def last_run() -> str | None:
+    """The name of the latest run that left a folder of logs."""
+    folder = paths.logs()
+    runs = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    return os.environ.get(journal.RUN_ID) or (runs[-1] if runs else None)
+
+
+def _ledgers() -> list[dict[str, Any]]:
+    found = []
+    for batch in landing.batches():
+        path = CheckpointTarget("audit", batch).folder / paths.LEDGER
+        if path.exists():
+            found.append(json.loads(path.read_text(encoding="utf-8")))
+    return found
+
+
+def _totals(batches: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:
+    totals: dict[tuple[str, str], list[int]] = {}
+    for batch in batches:
+        for entry in batch["entries"]:
+            sums = totals.setdefault((entry["entity"], entry["measure"]), [0, 0, 0, 0])
+            for place, name in enumerate(("read", "accepted", "rejected", "duplicate")):
+                sums[place] += entry[name]
+    return totals

@@ -1,0 +1,196 @@
+"""The star is a boundary: what a layer may refer to, and what its yml has to say, read from the manifest."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+DBT = Path(sys.executable).with_name("dbt")
+
+TOTALS = [
+    "total_likes",
+    "total_love",
+    "total_wow",
+    "total_haha",
+    "total_sad",
+    "total_angry",
+    "total_shares",
+    "total_comments",
+]
+MARTS = {
+    "user_engagement_mart": [
+        "user_sk",
+        "user_id",
+        "username",
+        "total_posts",
+        *TOTALS,
+        "comments_made",
+        "total_engagement",
+        "engagement_rank",
+    ],
+    "content_performance_mart": [
+        "post_sk",
+        "post_id",
+        "user_sk",
+        "username",
+        "post_text",
+        "post_timestamp",
+        "tags",
+        "location",
+        *TOTALS,
+        "total_users_interacted",
+        "total_engagement",
+        "engagement_rank",
+    ],
+    "tag_analysis_mart": [
+        "tag",
+        "total_posts_with_tag",
+        *TOTALS,
+        "total_engagement",
+        "avg_likes_per_post",
+        "avg_engagement_per_post",
+    ],
+    "location_analysis_mart": [
+        "location",
+        "total_posts",
+        *TOTALS,
+        "total_users_in_location",
+        "total_engagement",
+    ],
+    "daily_engagement_mart": [
+        "date_day",
+        "posts",
+        "comments",
+        *TOTALS[:-1],
+        "active_authors",
+        "active_commenters",
+    ],
+}
+CORE = {
+    "dim_users",
+    "dim_posts",
+    "dim_tags",
+    "bridge_post_tags",
+    "dim_locations",
+    "dim_dates",
+    "fact_post_interactions",
+    "fact_comments",
+}
+STAGING = {"stg_users", "stg_posts", "stg_comments"}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The manifest of the project; parsing opens no connection, so any address will do."""
+    target = tmp_path_factory.mktemp("dbt")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(target),
+        "PGHOST": "localhost",
+        "PGPORT": "5432",
+        "PGUSER": "nobody",
+        "PGDATABASE": "nothing",
+        "DBT_TARGET_PATH": str(target / "target"),
+        "DBT_LOG_PATH": str(target / "logs"),
+    }
+    command = [str(DBT), "parse", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    parsed = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert parsed.returncode == 0, parsed.stdout + parsed.stderr
+    return json.loads((target / "target" / "manifest.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def models(manifest: dict) -> dict:
+    return {
+        node["name"]: node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "model"
+    }
+
+
+def test_layers__hold_exactly_the_models_of_the_design(models: dict) -> None:
+    layers: dict[str, set[str]] = {}
+    for name, node in models.items():
+        layers.setdefault(node["schema"], set()).add(name)
+    assert layers == {"staging": STAGING, "core": CORE, "marts": set(MARTS)}
+
+
+def test_layers__only_staging_uses_sources(models: dict) -> None:
+    users_of_sources = {
+        name
+        for name, node in models.items()
+        if any(parent.startswith("source.") for parent in node["depends_on"]["nodes"])
+    }
+    assert users_of_sources == STAGING
+
+
+def test_layers__every_model_refers_only_to_the_layers_below(models: dict) -> None:
+    allowed = {"staging": set(), "core": {"staging", "core"}, "marts": {"core"}}
+    schemas = {node["unique_id"]: node["schema"] for node in models.values()}
+    breaches = [
+        f"{name} refers to {parent}"
+        for name, node in models.items()
+        for parent in node["depends_on"]["nodes"]
+        if parent.startswith("model.") and schemas[parent] not in allowed[node["schema"]]
+    ]
+    assert breaches == []
+
+
+def test_layers__staging_is_views_and_the_rest_tables_under_contract(models: dict) -> None:
+    found = {
+        name: (node["config"]["materialized"], node["contract"]["enforced"])
+        for name, node in models.items()
+    }
+    assert found == {
+        name: ("view", False) if name in STAGING else ("table", True) for name in models
+    }
+
+
+def test_yml__every_model_says_its_grain(models: dict) -> None:
+    without = [
+        name for name, node in models.items() if not node["description"].startswith("One row per ")
+    ]
+    assert without == []
+
+
+def test_yml__stands_beside_its_model(models: dict) -> None:
+    elsewhere = [
+        name
+        for name, node in models.items()
+        if node["patch_path"].split("://")[1]
+        != node["original_file_path"].removesuffix(".sql") + ".yml"
+    ]
+    assert elsewhere == []
+
+
+def test_yml__every_column_has_a_type_and_a_description(models: dict) -> None:
+    lacking = [
+        f"{name}.{column['name']}"
+        for name, node in models.items()
+        for column in node["columns"].values()
+        if not column["data_type"] or not column["description"]
+    ]
+    assert lacking == []
+
+
+@pytest.mark.parametrize("mart", sorted(MARTS))
+def test_yml__columns_of_a_mart_are_those_of_the_design(models: dict, mart: str) -> None:
+    assert list(models[mart]["columns"]) == MARTS[mart]
+
+
+def test_yml__every_model_has_a_unit_test(manifest: dict, models: dict) -> None:
+    assert set(models) - {test["model"] for test in manifest["unit_tests"].values()} == set()
+
+
+def test_yml__every_model_has_a_tested_key(manifest: dict, models: dict) -> None:
+    keyed = {
+        node["attached_node"]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test"
+        and (node.get("test_metadata") or {}).get("name") in {"unique", "unique_combination"}
+    }
+    assert {node["unique_id"] for node in models.values()} - keyed == set()
