@@ -1,6 +1,7 @@
 """Writes sample exports in the shape of the reference data set, the same for the same seed.
 
     python -m bench.sample --users 65000 --out data/landing/social_media_info.json
+    python -m bench.sample --small data/sample
 
 leaves one pretty-printed array (indent 4) of user documents: 0-10 posts a user, 0-5 comments a post,
 0-3 of about ten tags, locations that are often null, reactions that are often partial or missing,
@@ -8,6 +9,7 @@ commenters who are mostly not among the users, and comments that can be older th
 """
 
 import argparse
+import gzip
 import json
 import random
 import time
@@ -24,9 +26,7 @@ LAST_NAMES = (
     "Adams Baker Chen Diaz Evans Fischer Garcia Hughes Ivanov Jones Kim Lopez Müller Nguyen Okafor Patel "
     "Quist Rossi Smith Tanaka Usman Vargas Wang Young Zhou"
 ).split()
-LOCATIONS = (
-    "Sydney|New York|São Paulo|London|Tokyo|Lagos|Paris|Mexico City|Mumbai|Berlin|Toronto|Cairo"
-).split("|")
+LOCATIONS = ("Sydney|New York|São Paulo|London|Tokyo|Lagos|Paris|Mexico City|Mumbai|Berlin|Toronto|Cairo").split("|")
 TAGS = "art tech music food travel sports fashion science health nature".split()
 REACTIONS = ("like", "love", "wow", "haha", "sad", "angry")
 WORDS = (
@@ -66,7 +66,7 @@ def user_documents(users: int, seed: int) -> Iterator[dict]:
 
 
 def _post(rng: random.Random, known_ids: list[str]) -> dict:
-    post = {
+    post: dict = {
         "post_id": _uuid(rng),
         "post_text": _text(rng, 8, 18),
         "location": rng.choice(LOCATIONS) if rng.random() < 0.7 else None,
@@ -125,12 +125,41 @@ def write_array(path: Path, documents: Iterator[dict]) -> None:
     unfinished.replace(path)
 
 
+FAULTS = r"""
+this line is not JSON
+["a list is no document"]
+{"username": "nobody", "posts": [{"post_id": "lost-1", "shares": 1, "comments": [{"user_id": "u-1", "comment": "x"}]}]}
+{"user_id": "u-1", "username": "first version", "age": 30, "posts": [{"post_id": "p-1", "shares": 4}]}
+{"user_id": "u-1", "username": " Second Version ", "email": " Ann@Example.NET ", "age": "31", "gender": "Female", "posts": [{"post_id": "p-2", "post_text": "no reactions, no shares"}]}
+{"user_id": "u-2", "age": 200, "email": "not an address", "date_created": "yesterday", "posts": [{"post_id": "p-1", "post_text": "the last version of p-1", "shares": -3, "reactions": {"like": 2.5, "love": -1, "wow": 7}, "timestamp": "2023-05-01T12:00:00+02:00", "tags": ["#Art", " art ", "TECH", ""], "location": "  New   York "}]}
+{"user_id": "u-3", "age": null, "posts": [{"post_text": "no post_id", "shares": 9}, {"post_id": "p-3", "post_text": "a NUL \u0000 inside", "comments": [{"user_id": "u-1", "comment": "twice", "timestamp": "2023-05-02 08:00:00"}, {"user_id": "u-1", "comment": "twice ", "timestamp": "2023-05-02T08:00:00Z"}, {"timestamp": "2023-05-03 08:00:00"}, 17]}]}
+{"user_id": "u-4", "username": "unknown fields", "karma": 7, "posts": [{"post_id": "p-4", "pinned": true, "reactions": {"like": 1, "care": 3}, "comments": "none"}]}
+{"user_id": "u-5", "posts": [{"post_id": "p-5", "tags": "art", "reactions": [1, 2]}]}
+"""
+"""A few records of each fault that a record can have."""
+
+
+def write_small(folder: Path) -> None:
+    """The tracked sample: a day's export as one array, and the next day's as two files of lines, with faults."""
+    write_array(folder / "2026-11-21.json", user_documents(100, seed=21))
+    day = folder / "2026-11-22"
+    day.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(document) + "\n" for document in user_documents(60, seed=22))
+    (day / "part-1.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
+    (day / "part-2.jsonl").write_text(FAULTS.lstrip(), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=65_000, help="how many users (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same file (default: %(default)s)")
-    parser.add_argument("--out", type=Path, required=True, help="the file to write")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--out", type=Path, help="the file to write")
+    target.add_argument("--small", type=Path, help="the folder to write the tracked sample to")
     arguments = parser.parse_args()
+    if arguments.small:
+        write_small(arguments.small)
+        return
     started = time.monotonic()
     write_array(arguments.out, user_documents(arguments.users, arguments.seed))
     megabytes = arguments.out.stat().st_size / 1e6

@@ -27,9 +27,10 @@ def main() -> None:
     psql.set_defaults(run=_psql)
     java = commands.add_parser("java", help="show the JAVA_HOME that Spark jobs are run with")
     java.set_defaults(run=lambda arguments: print(java_home(paths.java_runtime())))
-    arguments, arguments.further = parser.parse_known_args()
-    if arguments.further and arguments.run is not _psql:
-        parser.error(f"unknown arguments: {' '.join(arguments.further)}")
+    arguments, further = parser.parse_known_args()
+    arguments.further = further
+    if further and arguments.run is not _psql:
+        parser.error(f"unknown arguments: {' '.join(further)}")
     try:
         sys.exit(arguments.run(arguments))
     except PipelineError as error:

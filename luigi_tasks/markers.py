@@ -2,6 +2,7 @@
 
 from luigi.contrib.postgres import PostgresTarget
 from psycopg2.errors import UndefinedTable
+from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
@@ -26,7 +27,7 @@ class Marker(PostgresTarget):
     def __str__(self) -> str:
         return f"{self.marker_table}: {self.table}, {self.batch}"
 
-    def exists(self, connection: warehouse.Connection | None = None) -> bool:
+    def exists(self, connection: Connection | None = None) -> bool:
         return self.why_stale() is None
 
     def why_stale(self) -> str | None:
@@ -35,7 +36,7 @@ class Marker(PostgresTarget):
         if loaded is None:
             return "its marker is missing"
         pairs = (pair.split("=", 1) for pair in loaded.rsplit("#", 1)[1].split(","))
-        return why_changed({name: value for name, value in pairs}, self.built_from)
+        return why_changed(dict(pairs), self.built_from)
 
     def _loaded(self) -> str | None:
         return _all_markers().get((self.table, self.batch))

@@ -1,4 +1,4 @@
-"""Every path of the project, each a small function. Relative settings count from the current folder, the repo's root."""
+"""Every path of the project, each a small function. Relative settings count from the current folder."""
 
 import hashlib
 import sys

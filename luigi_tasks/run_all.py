@@ -1,5 +1,6 @@
 """RunAll: what cron calls."""
 
+import logging
 from collections.abc import Iterable, Iterator
 
 import luigi
@@ -9,6 +10,8 @@ from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.stage import Stage
 from luigi_tasks.transform import ALL_BATCHES, DbtTest
+
+logger = logging.getLogger(__name__)
 
 
 class RunAll(Stage):
@@ -30,6 +33,7 @@ class RunAll(Stage):
         return [*self.requires(), *self._after_cleaning()]
 
     def target_stale(self) -> str | None:
+        logger.info("RunAll: nothing to do, %s batches and the marts are up to date", f"{len(self._names()):,}")
         return None
 
     def _after_cleaning(self) -> list[Stage]:

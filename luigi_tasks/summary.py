@@ -45,7 +45,9 @@ def as_text(run: str, coloured: bool) -> str:
         if batch["drift"]:
             lines.append(f"  batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}")
     issues = sum(batch["issues"] for batch in found["batches"])
-    lines.append(f"  {issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused")
+    lines.append(
+        f"  {issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused"
+    )
     lines.append(paint(BOLD, "Next"))
     lines.append(f"  make psql, then: table marts.{MARTS[0]} limit 10;")
     lines.append(f"  the other marts: {', '.join(MARTS[1:])}")

@@ -105,9 +105,9 @@ def _project_files(with_tests: bool) -> list[Path]:
     found = []
     for path in sorted(paths.DBT_PROJECT.rglob("*")):
         place = path.relative_to(paths.DBT_PROJECT).parts
-        if path.is_file() and not GENERATED & set(place) and not path.name.startswith("."):
-            if with_tests or place[0] != TESTS_FOLDER:
-                found.append(path)
+        is_source = path.is_file() and not GENERATED & set(place) and not path.name.startswith(".")
+        if is_source and (with_tests or place[0] != TESTS_FOLDER):
+            found.append(path)
     return found
 
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
-import psycopg2.extensions
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, paths
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
@@ -16,8 +17,6 @@ from spark_jobs.schemas import TABLES
 
 NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
 OLDEST_VERSION = 14
-
-Connection = psycopg2.extensions.connection
 
 _embedded: EmbeddedPostgres | None = None
 _kept: dict[int, Connection] = {}
@@ -37,7 +36,7 @@ def embedded() -> EmbeddedPostgres:
 
 
 def hold() -> None:
-    """Have the embedded server, where that is the warehouse, run until this process ends: workers are forked from it."""
+    """Have the embedded server, where that is the warehouse, run until this process and its workers end."""
     if not is_named():
         embedded()
 
@@ -100,7 +99,7 @@ def close() -> None:
 
 
 @contextmanager
-def transaction() -> Iterator[psycopg2.extensions.cursor]:
+def transaction() -> Iterator[Cursor]:
     """One transaction on a connection of its own: committed when the block ends well, else nothing has happened."""
     connection = connect()
     try:

@@ -70,8 +70,7 @@ def posts(documents: DataFrame) -> DataFrame:
     )
     keep = (*PLACE, "post_index", "user_id", "rules", "raw")
     cleaned = rules.clean(judged, [*fields, *counts], keep, malformed="malformed").withColumnsRenamed(
-        {"timestamp": "post_timestamp"}
-        | {count.name: measure for count, measure in zip(counts, MEASURES, strict=True)}
+        {"timestamp": "post_timestamp"} | {count.name: measure for count, measure in zip(counts, MEASURES, strict=True)}
     )
     ranked = _with_outcome(cleaned, key="post_id", latest=("file", "position", "post_index"))
     return ranked.select(*_columns("posts"), *BOOKKEEPING)
@@ -94,7 +93,9 @@ def comments(documents: DataFrame) -> DataFrame:
         .select(*PLACE, "user_id", "post_index", "post_id", F.posexplode("comments").alias("comment_index", "comment"))
         .withColumns({"rules": broken, "raw": comment["raw"], "post_id": post_id.value})
     )
-    key = rules.key_of(*(F.col(name) for name in ("post_id", "comment_user_id")), _as_text("comment_timestamp"), F.col("comment_text"))
+    key = rules.key_of(
+        *(F.col(name) for name in ("post_id", "comment_user_id")), _as_text("comment_timestamp"), F.col("comment_text")
+    )
     cleaned = (
         rules.clean(judged, [commenter, text, moment], keep=(*PLACE, *INDEXES, "post_id", "rules", "raw"))
         .withColumnsRenamed({"user_id": "comment_user_id", "timestamp": "comment_timestamp", "comment": "comment_text"})
@@ -140,9 +141,7 @@ def _with_outcome(records: DataFrame, key: str, latest: tuple[str, ...]) -> Data
     """Tell each record's outcome: of those of a batch with one key, the last in the order of `latest` is accepted."""
     is_rejected = F.size("rules") > 0
     same_key = Window.partitionBy("batch_no", is_rejected, key).orderBy(*(F.col(name).desc() for name in latest))
-    outcome = (
-        F.when(is_rejected, REJECTED).when(F.row_number().over(same_key) == 1, ACCEPTED).otherwise(SUPERSEDED)
-    )
+    outcome = F.when(is_rejected, REJECTED).when(F.row_number().over(same_key) == 1, ACCEPTED).otherwise(SUPERSEDED)
     return records.withColumn("outcome", outcome)
 
 
@@ -151,9 +150,7 @@ def _columns(table: str) -> list[str]:
 
 
 def _indexes_of(records: DataFrame) -> list[Column]:
-    return [
-        (F.col(name) if name in records.columns else F.lit(None).cast("int")).alias(name) for name in INDEXES
-    ]
+    return [(F.col(name) if name in records.columns else F.lit(None).cast("int")).alias(name) for name in INDEXES]
 
 
 def run(spark: SparkSession, request: dict[str, Any]) -> dict[str, Any]:
@@ -269,7 +266,10 @@ def _table_counts(name: str, frame: DataFrame) -> DataFrame:
 
 def _by_batch(counted: DataFrame) -> dict[int, dict[str, Any]]:
     rows = (row.asDict() for row in counted.collect())
-    return {row.pop("batch_no"): {name: value or 0 if value is None else value for name, value in row.items()} for row in rows}
+    return {
+        row.pop("batch_no"): {name: value or 0 if value is None else value for name, value in row.items()}
+        for row in rows
+    }
 
 
 def _by_batch_and_outcome(counted: DataFrame) -> dict[int, dict[str, dict[str, Any]]]:

@@ -9,7 +9,7 @@ batch, what was read, or which file is broken and where. One submit serves many 
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -36,7 +36,7 @@ def extract(files: DataFrame) -> DataFrame:
 
     A file that is broken as a whole ends in a row with the fault `broken_file`.
     """
-    schema = to_arrow_schema(StructType.fromDDL(DOCUMENT_COLUMNS))
+    schema = to_arrow_schema(cast(StructType, StructType.fromDDL(DOCUMENT_COLUMNS)))
     return files.mapInArrow(partial(_read_files, schema=schema), DOCUMENT_COLUMNS)
 
 
@@ -106,7 +106,9 @@ def summarize(documents: DataFrame, batches: int) -> list[dict[str, Any]]:
     columns = [name for name in documents.columns if name != "batch_no"]
     first_fault = F.min(F.when(F.col("fault") == BROKEN_FILE, F.struct("file", "byte_offset", "reason")))
     counted = documents.groupBy("batch_no").agg(
-        F.count(F.lit(1)).alias("rows"), job.content_fingerprint(columns).alias("fingerprint"), first_fault.alias("fault")
+        F.count(F.lit(1)).alias("rows"),
+        job.content_fingerprint(columns).alias("fingerprint"),
+        first_fault.alias("fault"),
     )
     found = {row["batch_no"]: row for row in counted.collect()}
     return [_summary(found[number]) if number in found else _summary(None) for number in range(batches)]

@@ -185,7 +185,7 @@ def _reshaped(malformed: Column) -> Column:
     ).cast(ISSUE_TYPE)
 
 
-def rejections(*broken: tuple[Column, Column]) -> Column:
+def rejections(*broken: tuple[Column, str]) -> Column:
     """All rules that a record broke: array<string>; pairs of a condition and the rule's name."""
     return F.array_compact(F.array(*(F.when(condition, rule) for condition, rule in broken)))
 

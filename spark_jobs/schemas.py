@@ -13,7 +13,10 @@ POST_KEYS = frozenset({"post_id", *POST_FIELDS, "tags", "reactions", "comments"}
 COMMENT_KEYS = frozenset(COMMENT_FIELDS)
 REACTION_KEYS = frozenset(REACTIONS)
 
-WHITE_SPACE = " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+WHITE_SPACE = (
+    " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
 """What is trimmed from texts: what `str.isspace` calls white space, here and in Spark."""
 
 # The Extract checkpoint: one row a document, every leaf as text. `fault` and `reason` say what is wrong with the
