@@ -61,6 +61,7 @@ class warehouse(luigi.Config):
 class dbt(luigi.Config):
     """[dbt]: how dbt is called."""
 
+    project: str = luigi.Parameter(default="", description="empty: the dbt_project beside this package")
     threads: int = luigi.IntParameter(default=4, description="models and tests that run at once")
 
 

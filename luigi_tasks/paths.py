@@ -8,7 +8,6 @@ from luigi_tasks import config
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
-DBT_PROJECT = PROJECT / "dbt_project"
 LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
 AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
 
@@ -64,6 +63,11 @@ def java_runtime() -> Path:
 def program(name: str) -> Path:
     """A program of the environment that runs this: cron has no environment's programs on its PATH."""
     return Path(sys.executable).parent / name
+
+
+def dbt_project() -> Path:
+    configured = config.read(config.dbt).project
+    return Path(configured).absolute() if configured else PROJECT / "dbt_project"
 
 
 def dbt_target() -> Path:

@@ -33,7 +33,7 @@ class RunAll(Stage):
         return [*self.requires(), *self._after_cleaning()]
 
     def target_stale(self) -> str | None:
-        logger.info("RunAll: nothing to do, %s batches and the marts are up to date", f"{len(self._names()):,}")
+        logger.info("RunAll: %s batches and the marts are up to date", f"{len(self._names()):,}")
         return None
 
     def _after_cleaning(self) -> list[Stage]:

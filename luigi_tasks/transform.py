@@ -35,7 +35,7 @@ class DbtRun(Stage):
     def built_from(self) -> BuiltFrom:
         return {
             "inputs": fingerprints.of_value(markers.loaded("raw_data")),
-            "code": fingerprints.of_files(_project_files(with_tests=False), paths.DBT_PROJECT),
+            "code": fingerprints.of_files(_project_files(with_tests=False), paths.dbt_project()),
         }
 
     def target_stale(self) -> str | None:
@@ -67,7 +67,7 @@ class DbtTest(Stage):
     def built_from(self) -> BuiltFrom:
         return {
             "inputs": fingerprints.of_value(self.requires().built_from()),
-            "code": fingerprints.of_files(_project_files(with_tests=True), paths.DBT_PROJECT),
+            "code": fingerprints.of_files(_project_files(with_tests=True), paths.dbt_project()),
         }
 
     def target_stale(self) -> str | None:
@@ -103,8 +103,8 @@ def rows_of_models() -> dict[str, int]:
 
 def _project_files(with_tests: bool) -> list[Path]:
     found = []
-    for path in sorted(paths.DBT_PROJECT.rglob("*")):
-        place = path.relative_to(paths.DBT_PROJECT).parts
+    for path in sorted(paths.dbt_project().rglob("*")):
+        place = path.relative_to(paths.dbt_project()).parts
         is_source = path.is_file() and not GENERATED & set(place) and not path.name.startswith(".")
         if is_source and (with_tests or place[0] != TESTS_FOLDER):
             found.append(path)
@@ -118,9 +118,9 @@ def _dbt(command: str) -> None:
         "--no-use-colors",
         command,
         "--project-dir",
-        str(paths.DBT_PROJECT),
+        str(paths.dbt_project()),
         "--profiles-dir",
-        str(paths.DBT_PROJECT),
+        str(paths.dbt_project()),
         "--target-path",
         str(paths.dbt_target()),
         "--log-path",

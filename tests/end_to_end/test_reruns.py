@@ -1,0 +1,261 @@
+"""What runs again after a target was deleted or something changed, and that the marts come out right.
+
+The tests share one project; each leaves it up to date.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luigi_tasks.embedded_postgres import acquire
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def document(user: str, likes: int, **fields: Any) -> dict[str, Any]:
+    post = {
+        "post_id": f"post of {user}",
+        "post_text": "a text",
+        "location": "Sydney",
+        "timestamp": "2022-10-08 01:41:04",
+        "shares": 2,
+        "tags": ["art"],
+        "reactions": {"like": likes},
+        "comments": [{"user_id": "ann", "comment": "hi", "timestamp": "2022-10-09 00:00:00"}],
+    }
+    return {"user_id": user, "username": user, "posts": [post], **fields}
+
+
+OLD, NEW = [document("ann", 1), document("ben", 2)], [document("ben", 5), document("cyd", 7)]
+
+
+@pytest.fixture(scope="module")
+def project(make_project):
+    made = make_project()
+    shutil.copytree(REPOSITORY / "dbt_project", made.folder / "dbt_project", ignore=shutil.ignore_patterns("target"))
+    made.set({"dbt": {"project": "dbt_project"}})
+    made.land("2026-01-01.json", OLD)
+    made.land("2026-01-02/part-1.json", NEW)
+    ran = made.run()
+    assert ran.code == 0, ran.output
+    return made
+
+
+def run(project, *arguments: str, **variables: str) -> list[str]:
+    """Run, and give back the titles of the stages that did something."""
+    before = set((project.folder / "logs").iterdir())
+    ran = project.run(*arguments, **variables)
+    assert ran.code == 0, ran.output
+    return titles(project, before)
+
+
+def titles(project, before: set[Path]) -> list[str]:
+    found = []
+    for folder in set((project.folder / "logs").iterdir()) - before:
+        lines = (folder / "journal.jsonl").read_text().splitlines()
+        found += [json.loads(line)["title"] for line in lines]
+    return sorted(found)
+
+
+def test_run_all__does_nothing_when_all_is_up_to_date(project):
+    ran = project.run()
+    assert ran.code == 0
+    assert "RunAll: 2 batches and the marts are up to date" in ran.output
+    assert "started" not in ran.output.replace("started PostgreSQL", "")
+
+
+def test_marts__hold_the_later_batch_s_version(project):
+    likes = project.rows("select username, total_likes, total_comments from marts.user_engagement_mart order by 1")
+    assert likes == [("ann", 1, 1), ("ben", 5, 1), ("cyd", 7, 1)]
+
+
+def test_load__runs_again_alone_when_its_marker_is_deleted(project):
+    marts = project.marts()
+    project.rows("delete from etl.table_updates where target_table = 'raw_data.posts' and batch = '2026-01-01'")
+    project.rows("delete from raw_data.posts where batch = '2026-01-01'")
+    assert run(project) == ["Load posts 2026-01-01"]
+    assert project.marts() == marts
+
+
+def test_dbt_run__runs_again_alone_when_its_marker_is_deleted(project):
+    marts = project.marts()
+    project.rows("delete from etl.table_updates where target_table = 'marts'")
+    project.rows("drop schema marts cascade")
+    assert run(project) == ["DbtRun"]
+    assert project.marts() == marts
+
+
+def test_dbt_test__runs_again_alone_when_its_marker_is_deleted(project):
+    project.rows("delete from etl.table_updates where target_table = 'marts tested'")
+    assert run(project) == ["DbtTest"]
+
+
+@pytest.mark.parametrize("stage", ["extract", "clean", "audit"])
+def test_checkpoint__is_built_again_alone_when_it_is_deleted(project, stage):
+    marts = project.marts()
+    manifest = project.checkpoints / stage / "2026-01-01" / "manifest.json"
+    content = json.loads(manifest.read_text()).get("content")
+    shutil.rmtree(manifest.parent)
+    assert run(project) == [f"{stage.capitalize()} 2026-01-01"]
+    assert json.loads(manifest.read_text()).get("content") == content
+    assert project.marts() == marts
+
+
+def test_checkpoint__is_built_again_when_a_file_of_it_is_gone(project):
+    next((project.checkpoints / "clean" / "2026-01-02" / "users").glob("*.parquet")).unlink()
+    assert run(project) == ["Clean 2026-01-02"]
+
+
+def test_batch__is_rebuilt_alone_when_a_file_arrives_late(project, make_project):
+    late = [document("dot", 9)]
+    project.land("2026-01-02/part-2.json", late)
+    ran = run(project)
+    assert ran == [
+        "Audit 2026-01-02",
+        "Clean 2026-01-02",
+        "DbtRun",
+        "DbtTest",
+        "Extract 2026-01-02",
+        "Load comments 2026-01-02",
+        "Load posts 2026-01-02",
+        "Load users 2026-01-02",
+    ]
+    corrected = [document("ann", 100), document("ben", 2, age=40)]
+    project.land("2026-01-01.json", corrected)
+    assert [title for title in run(project) if "2026-01-02" in title] == []
+    fresh = make_project()
+    fresh.land("2026-01-01.json", corrected)
+    fresh.land("2026-01-02/part-1.json", NEW)
+    fresh.land("2026-01-02/part-2.json", late)
+    ended = fresh.run()
+    assert ended.code == 0, ended.output
+    assert project.marts() == fresh.marts()
+    fresh.close()
+
+
+def test_touched_file__of_equal_content_changes_nothing(project):
+    os.utime(project.landing / "2026-01-01.json", (1, 1))
+    assert run(project) == []
+
+
+def test_dbt__runs_alone_when_a_model_is_changed(project):
+    model = project.folder / "dbt_project" / "models" / "marts" / "tag_analysis_mart.sql"
+    model.write_text(model.read_text() + "\n-- a change\n")
+    assert run(project) == ["DbtRun", "DbtTest"]
+
+
+def test_dbt_test__runs_alone_when_a_test_is_changed(project):
+    test = next((project.folder / "dbt_project" / "tests").rglob("*.sql"))
+    test.write_text(test.read_text() + "\n-- a change\n")
+    assert run(project) == ["DbtTest"]
+
+
+def test_dbt_test__fails_the_run_and_names_the_failed_test(project):
+    test = project.folder / "dbt_project" / "tests" / "never_right.sql"
+    test.write_text("select 1 as wrong\n")
+    ran = project.run()
+    assert ran.code == 30
+    assert "dbt test: 1 failed: never_right" in ran.output
+    assert "Traceback" not in ran.output
+    test.unlink()
+    assert run(project) == []
+
+
+def test_broken_file__leaves_what_was_loaded_and_stops_no_other_batch(project):
+    good = (project.landing / "2026-01-01.json").read_bytes()
+    marts = project.marts()
+    project.land("2026-01-01.json", good[:-30])
+    for _ in range(2):
+        ran = project.run()
+        assert ran.code == 30
+        sentences = [line for line in ran.output.splitlines() if "cut short" in line]
+        assert [line.strip() for line in sentences] == [
+            f"batch 2026-01-01, file 2026-01-01.json: at byte {len(good) - 30:,}: the array is cut short; "
+            "nothing of the batch is loaded; replace the file and run again"
+        ]
+        assert project.marts() == marts
+    project.land("2026-01-01.json", good)
+    assert run(project) == ["Audit 2026-01-01", "Clean 2026-01-01", "Extract 2026-01-01"]
+    assert project.marts() == marts
+
+
+def test_batch__stays_loaded_when_it_has_left_the_landing_folder(project):
+    marts = project.marts()
+    path = project.landing / "2026-01-01.json"
+    content = path.read_bytes()
+    path.unlink()
+    assert run(project) == []
+    assert project.marts() == marts
+    project.land("2026-01-01.json", content)
+    assert run(project) == []
+
+
+def test_run_all__of_one_batch_leaves_the_others_alone(project):
+    project.land("2026-01-03.json", [document("eve", 1)])
+    project.land("2026-01-04.json", [document("fay", 1)])
+    ran = run(project, "RunAll", "--batch", "2026-01-03")
+    assert [title for title in ran if "2026-01-04" in title] == []
+    assert project.rows("select count(*) from marts.user_engagement_mart where user_id in ('eve', 'fay')") == [(1,)]
+    (project.landing / "2026-01-04.json").unlink()
+
+
+def test_named_server__gets_the_same_marts(project, tmp_path_factory):
+    marts = project.marts()
+    place = project.folder / "another server"
+    server = acquire(place)
+    try:
+        ran = run(project, **server.parameters)
+        assert {title.split()[0] for title in ran} == {"Audit", "Load", "DbtRun", "DbtTest"}
+        own, project._server = project._server, server
+        assert project.marts() == marts
+        project._server = own
+    finally:
+        server.release()
+
+
+def test_second_run__leaves_with_10_while_one_is_running(project):
+    with (project.checkpoints / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert project.run().code == 10
+
+
+def test_missing_server__is_said_in_a_sentence(project):
+    ran = project.run(PGHOST="127.0.0.1", PGPORT="1", PGUSER="nobody", PGPASSWORD="a secret")
+    assert ran.code == 35
+    assert "warehouse: cannot connect" in ran.output
+    assert "Traceback" not in ran.output
+    assert "a secret" not in ran.output
+
+
+def test_bad_setting__is_named_with_its_section_and_key(project):
+    project.set({"quality": {"max_rejected_share": "a quarter"}})
+    ran = project.run()
+    project.set({"quality": {"max_rejected_share": 0.25}})
+    assert ran.code == 35
+    assert "luigi.cfg, section [quality], key max_rejected_share: cannot be read" in ran.output
+    assert "Traceback" not in ran.output
+
+
+def test_unknown_batch__is_said_with_the_ones_there_are(project):
+    ran = project.run("RunAll", "--batch", "2027-01-01")
+    assert ran.code == 30
+    assert "no batch 2027-01-01; expected one of: 2026-01-01, 2026-01-02" in ran.output
+
+
+def test_secrets__are_in_no_log_and_no_checkpoint(project):
+    project.run(PGPASSWORD="never-to-be-seen", SOME_TOKEN="never-to-be-seen")
+    for folder in (project.folder / "logs", project.checkpoints):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                assert b"never-to-be-seen" not in path.read_bytes(), path
+
+
+def test_run__is_recorded(project):
+    started = project.rows("select max(started_at) from etl.runs")
+    assert started[0][0] < datetime.now(UTC)

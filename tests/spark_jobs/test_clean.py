@@ -1,0 +1,487 @@
+"""Documents to tables: whole rows, with what becomes of every record."""
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from spark_jobs import clean, job
+from spark_jobs.landing_files import parse
+from spark_jobs.records import document_row
+from spark_jobs.schemas import DOCUMENT_COLUMNS
+
+Files = dict[tuple[str, str], list[object]]
+
+NO_COUNTS = dict.fromkeys(("shares", "likes", "love", "wow", "haha", "sad", "angry"), 0)
+
+
+def documents_of(spark: SparkSession, files: Files) -> DataFrame:
+    """The Extract checkpoint of {(batch, file): documents}; a text is a document's own text."""
+    numbers = {batch: number for number, batch in enumerate(dict.fromkeys(batch for batch, _ in files))}
+    rows = []
+    for (batch, file), documents in files.items():
+        for position, document in enumerate(documents):
+            text = document if isinstance(document, str) else json.dumps(document)
+            where = {"batch_no": numbers[batch], "batch": batch, "file": file, "position": position, "byte_offset": 0}
+            rows.append(where | document_row(parse(text.encode()), text))
+    return spark.createDataFrame(rows, DOCUMENT_COLUMNS)
+
+
+def documents(spark: SparkSession, *of_one_file: object) -> DataFrame:
+    return documents_of(spark, {("b", "f"): list(of_one_file)})
+
+
+def rows(frame: DataFrame, *order: str) -> list[dict[str, Any]]:
+    ordered = frame.orderBy(*order) if order else frame
+    return [row.asDict(recursive=True) for row in ordered.collect()]
+
+
+def place(position: int = 0, **more: object) -> dict[str, object]:
+    return {"batch_no": 0, "batch": "b", "file": "f", "position": position, **more}
+
+
+def kept(outcome: str = "accepted", *issues: dict[str, object]) -> dict[str, object]:
+    return {"rules": [], "raw": None, "issues": list(issues), "outcome": outcome}
+
+
+def lost(raw: str, *rules: str) -> dict[str, object]:
+    return {"rules": list(rules), "raw": raw, "issues": [], "outcome": "rejected"}
+
+
+def issue(field: str, rule: str, value: str | None) -> dict[str, object]:
+    return {"field": field, "rule": rule, "value": value}
+
+
+def user(user_id: str | None, **fields: object) -> dict[str, object]:
+    none = dict.fromkeys(("username", "email", "name", "age", "gender", "date_created"))
+    return {"user_id": user_id, **none, "age_imputed": False, **fields}
+
+
+def post(post_id: str | None, user_id: str | None = "u1", **fields: object) -> dict[str, object]:
+    none = dict.fromkeys(("post_text", "location", "post_timestamp"))
+    return {"post_index": 0, "post_id": post_id, "user_id": user_id, **none, **NO_COUNTS, "tags": [], **fields}
+
+
+def comment(
+    post_id: str | None, user_id: str | None, text: str, time: str | None, **fields: object
+) -> dict[str, object]:
+    parts = ("-" if part is None else f"{len(part)}:{part}" for part in (post_id, user_id, time, text))
+    return {
+        "post_index": 0,
+        "comment_index": 0,
+        "comment_key": hashlib.md5("".join(parts).encode()).hexdigest(),
+        "post_id": post_id,
+        "comment_user_id": user_id,
+        "comment_text": text,
+        "comment_timestamp": time and datetime.fromisoformat(time),
+        **fields,
+    }
+
+
+# Users
+
+
+def test_users__are_in_normal_form(spark):
+    document = {
+        "user_id": " u1 ",
+        "username": " Courtney76 ",
+        "email": " A@Example.NET ",
+        "name": "\tZoë  Q. ",
+        "age": 32.0,
+        "gender": "Male",
+        "date_created": "2015-07-16T14:57:48+02:00",
+    }
+    assert rows(clean.users(documents(spark, document), impute_age=False)) == [
+        place()
+        | user(
+            "u1",
+            username="Courtney76",
+            email="a@example.net",
+            name="Zoë  Q.",
+            age=32,
+            gender="male",
+            date_created=datetime(2015, 7, 16, 12, 57, 48),
+        )
+        | kept()
+    ]
+
+
+def test_users__have_null_and_an_issue_for_every_unusable_field(spark):
+    document = {"user_id": "u\0001", "email": "nobody", "age": -1, "name": "a\0b", "date_created": "yesterday"}
+    assert rows(clean.users(documents(spark, document), impute_age=False)) == [
+        place()
+        | user("u1", name="ab")
+        | kept(
+            "accepted",
+            issue("user_id", "nul_character", "u\u24001"),
+            issue("email", "invalid_email", "nobody"),
+            issue("name", "nul_character", "a\u2400b"),
+            issue("age", "invalid_age", "-1"),
+            issue("date_created", "unreadable_time", "yesterday"),
+        )
+    ]
+
+
+def test_users__of_a_batch_are_each_the_last_by_file_and_position(spark):
+    files: Files = {
+        ("b", "f2"): [{"user_id": "u1", "name": "third"}, {"user_id": " u1", "name": "last"}],
+        ("b", "f10"): [{"user_id": "u1", "name": "first"}, {"user_id": "u2"}, {"user_id": "u1", "name": "second"}],
+        ("c", "f0"): [{"user_id": "u1", "name": "of another batch"}],
+    }
+    found = rows(clean.users(documents_of(spark, files), impute_age=False), "batch", "file", "position")
+    assert [(row["user_id"], row["name"], row["outcome"]) for row in found] == [
+        ("u1", "first", "superseded"),
+        ("u2", None, "accepted"),
+        ("u1", "second", "superseded"),
+        ("u1", "third", "superseded"),
+        ("u1", "last", "accepted"),
+        ("u1", "of another batch", "accepted"),
+    ]
+
+
+def test_users__without_key_are_all_rejected_with_their_text(spark):
+    texts = ['{"user_id": " ", "age": -1, "posts": []}', '{"user_id": null, "posts": null}', "null", "[17]"]
+    found = rows(clean.users(documents(spark, *texts), impute_age=False), "position")
+    broken = issue("age", "invalid_age", "-1")
+    assert found == [
+        place(0) | user(None) | lost(texts[0], "missing_user_id") | {"issues": [broken]},
+        place(1) | user(None) | lost(texts[1], "missing_user_id"),
+        place(2) | user(None) | lost(texts[2], "not_an_object"),
+        place(3) | user(None) | lost(texts[3], "not_an_object"),
+    ]
+
+
+def test_users__keep_a_missing_age_missing(spark):
+    of_users = clean.users(documents(spark, {"user_id": "u1"}, {"user_id": "u2", "age": 9}), impute_age=False)
+    assert rows(of_users, "user_id") == [place(0) | user("u1") | kept(), place(1) | user("u2", age=9) | kept()]
+
+
+def test_users__have_the_median_of_the_users_of_their_batch_for_a_missing_age_where_configured(spark):
+    files: Files = {
+        ("b", "f"): [
+            {"user_id": "u1", "age": 90},
+            {"user_id": "u1", "age": 10},
+            {"user_id": "u2", "age": 21},
+            {"user_id": "u3"},
+            {"user_id": "u4", "age": "abc"},
+            {"user_id": "u5"},
+            {"user_id": "u5", "age": 11},
+            {"user_id": None, "age": 99, "posts": []},
+            {"user_id": "u6", "age": 20},
+        ],
+        ("c", "f"): [{"user_id": "u1"}],
+    }
+    found = rows(clean.users(documents_of(spark, files), impute_age=True), "batch", "position")
+    assert [(row["batch"], row["user_id"], row["age"], row["age_imputed"], row["outcome"]) for row in found] == [
+        ("b", "u1", 90, False, "superseded"),
+        ("b", "u1", 10, False, "accepted"),
+        ("b", "u2", 21, False, "accepted"),
+        ("b", "u3", 16, True, "accepted"),  # 15.5, rounded up
+        ("b", "u4", 16, True, "accepted"),
+        ("b", "u5", None, False, "superseded"),
+        ("b", "u5", 11, False, "accepted"),
+        ("b", None, 99, False, "rejected"),
+        ("b", "u6", 20, False, "accepted"),
+        ("c", "u1", None, False, "accepted"),
+    ]
+
+
+# Posts
+
+
+def test_posts__are_in_normal_form(spark):
+    whole = {
+        "post_id": " p1\n",
+        "post_text": " Hi\nthere ",
+        "location": " New \t York ",
+        "timestamp": "2022-10-08T01:41:04-0530",
+        "shares": "2",
+        "tags": [" #Art", "tech", "ART", ""],
+        "reactions": {"like": 1, "love": 2.0, "wow": None, "haha": 4, "sad": 5, "angry": 6},
+    }
+    document = {"user_id": "u1 ", "posts": [whole, {"post_id": "p2", "post_text": " ", "location": " "}]}
+    assert rows(clean.posts(documents(spark, document)), "post_index") == [
+        place()
+        | post(
+            "p1",
+            post_text="Hi\nthere",
+            location="New York",
+            post_timestamp=datetime(2022, 10, 8, 7, 11, 4),
+            tags=["art", "tech"],
+            **{"shares": 2, "likes": 1, "love": 2, "wow": 0, "haha": 4, "sad": 5, "angry": 6},
+        )
+        | kept(),
+        place() | post("p2", post_index=1, post_text="") | kept(),
+    ]
+
+
+def test_posts__have_zero_empty_or_null_and_an_issue_for_every_unusable_field(spark):
+    broken = {
+        "post_id": "p1",
+        "timestamp": "yesterday",
+        "shares": -2,
+        "tags": ["a\0b"],
+        "reactions": {"like": 1.5, "sad": "many", "care": 3},
+    }
+    reshaped = {"post_id": "p2", "shares": [1], "tags": "art", "reactions": 17}
+    assert rows(clean.posts(documents(spark, {"user_id": "u1", "posts": [broken, reshaped]})), "post_index") == [
+        place()
+        | post("p1", tags=["ab"])
+        | kept(
+            "accepted",
+            issue("timestamp", "unreadable_time", "yesterday"),
+            issue("tags", "nul_character", "a\u2400b"),
+            issue("shares", "invalid_count", "-2"),
+            issue("reactions.like", "invalid_count", "1.5"),
+            issue("reactions.sad", "invalid_count", "many"),
+        ),
+        place()
+        | post("p2", post_index=1)
+        | kept(
+            "accepted",
+            issue("shares", "invalid_count", '["1"]'),
+            issue("tags", "invalid_tags", "art"),
+            issue("reactions", "invalid_reactions", "17"),
+        ),
+    ]
+
+
+def test_posts__of_a_batch_are_each_the_last_by_file_position_and_place_in_the_document(spark):
+    def by(user_id: str, *shares: int) -> dict[str, object]:
+        return {"user_id": user_id, "posts": [{"post_id": "p1", "shares": each} for each in shares]}
+
+    files: Files = {
+        ("b", "f2"): [by("u1", 4), by("u2", 5, 6)],
+        ("b", "f10"): [by("u3", 1, 2), by("u1", 3)],
+        ("c", "f0"): [by("u1", 7)],
+    }
+    found = rows(clean.posts(documents_of(spark, files)), "batch", "file", "position", "post_index")
+    assert [(row["user_id"], row["shares"], row["outcome"]) for row in found] == [
+        ("u3", 1, "superseded"),
+        ("u3", 2, "superseded"),
+        ("u1", 3, "superseded"),
+        ("u1", 4, "superseded"),
+        ("u2", 5, "superseded"),
+        ("u2", 6, "accepted"),
+        ("u1", 7, "accepted"),
+    ]
+
+
+def test_posts__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_they_broke(spark):
+    without_user = '{"posts": [{"post_id": "p1"}, {"shares" : 3}, 17]}'
+    with_user = '{"user_id": "u1", "posts": [{"post_id": ""}, null, {"post_id": "p1"}]}'
+    no_list = '{"user_id": "u2", "posts": "none"}'
+    found = rows(clean.posts(documents(spark, without_user, with_user, no_list)), "position", "post_index")
+    assert found == [
+        place(0) | post("p1", None) | lost('{"post_id": "p1"}', "parent_rejected"),
+        place(0)
+        | post(None, None, post_index=1, shares=3)
+        | lost('{"shares" : 3}', "parent_rejected", "missing_post_id"),
+        place(0) | post(None, None, post_index=2) | lost("17", "parent_rejected", "not_an_object"),
+        place(1) | post(None) | lost('{"post_id": ""}', "missing_post_id"),
+        place(1) | post(None, post_index=1) | lost("null", "not_an_object"),
+        place(1) | post("p1", post_index=2) | kept(),
+        place(2) | post(None, "u2") | lost('"none"', "not_a_list"),
+    ]
+
+
+# Comments
+
+
+def commented(*comments: object, user_id: str = "u1", post_id: str = "p1") -> dict[str, object]:
+    return {"user_id": user_id, "posts": [{"post_id": post_id, "comments": list(comments)}]}
+
+
+def test_comments__are_in_normal_form(spark):
+    document = commented({"user_id": " u2 ", "comment": " Nice \n", "timestamp": "2014-02-10T03:52:11Z"}, post_id=" p1")
+    assert rows(clean.comments(documents(spark, document))) == [
+        place() | comment("p1", "u2", "Nice", "2014-02-10 03:52:11") | kept()
+    ]
+
+
+def test_comments__without_user_text_or_time_are_kept(spark):
+    document = commented({}, {"user_id": " ", "comment": "x"}, {"user_id": "u2", "comment": None}, {"comment": "\0"})
+    found = rows(clean.comments(documents(spark, document)), "comment_index")
+    nul = issue("comment", "nul_character", "\u2400")
+    assert found == [
+        place() | comment("p1", None, "", None) | kept("superseded"),
+        place() | comment("p1", None, "x", None, comment_index=1) | kept(),
+        place() | comment("p1", "u2", "", None, comment_index=2) | kept(),
+        place() | comment("p1", None, "", None, comment_index=3) | kept("accepted", nul),
+    ]
+
+
+def test_comments__with_an_unreadable_time_are_kept_with_an_issue(spark):
+    document = commented({"user_id": "u2", "comment": "x", "timestamp": "10.2.2014"})
+    assert rows(clean.comments(documents(spark, document))) == [
+        place() | comment("p1", "u2", "x", None) | kept("accepted", issue("timestamp", "unreadable_time", "10.2.2014"))
+    ]
+
+
+def test_comments__that_are_equal_count_once(spark):
+    first = {"user_id": "u2", "comment": "x", "timestamp": "2014-02-10 03:52:11"}
+    equal = {"user_id": "u2 ", "comment": " x", "timestamp": "2014-02-10T05:52:11+02:00"}
+    others = [first | {"user_id": "u3"}, first | {"comment": "X"}, first | {"timestamp": "2014-02-10 03:52:12"}]
+    files: Files = {
+        ("b", "f"): [commented(first, equal, *others), commented(first, post_id="p2"), commented(first, user_id="u9")],
+        ("c", "f"): [commented(first)],
+    }
+    found = rows(clean.comments(documents_of(spark, files)), "batch", "position", "comment_index")
+    assert [(row["batch"], row["position"], row["comment_index"], row["outcome"]) for row in found] == [
+        ("b", 0, 0, "superseded"),
+        ("b", 0, 1, "superseded"),
+        ("b", 0, 2, "accepted"),
+        ("b", 0, 3, "accepted"),
+        ("b", 0, 4, "accepted"),
+        ("b", 1, 0, "accepted"),
+        ("b", 2, 0, "accepted"),
+        ("c", 0, 0, "accepted"),
+    ]
+
+
+def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_they_broke(spark):
+    without_user = '{"posts": [{"post_id": "p1", "comments": [{"comment" : "x"}, 17]}]}'
+    without_post = '{"user_id": "u1", "posts": [{"comments": [{"comment" : "x"}]}]}'
+    others = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": ["x", {"comment": "y"}]}]}'
+    no_list = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": {"comment": "z"}}, 17]}'
+    found = rows(
+        clean.comments(documents(spark, without_user, without_post, others, no_list)), "position", "comment_index"
+    )
+    assert found == [
+        place(0) | comment("p1", None, "x", None) | lost('{"comment" : "x"}', "parent_rejected"),
+        place(0) | comment("p1", None, "", None, comment_index=1) | lost("17", "parent_rejected", "not_an_object"),
+        place(1) | comment(None, None, "x", None) | lost('{"comment" : "x"}', "parent_rejected"),
+        place(2) | comment("p1", None, "", None) | lost('"x"', "not_an_object"),
+        place(2) | comment("p1", None, "y", None, comment_index=1) | kept(),
+        place(3) | comment("p1", None, "", None) | lost('{"comment": "z"}', "not_a_list"),
+    ]
+
+
+# Rejected and issues
+
+
+def test_rejected__has_the_place_the_rules_and_the_text_without_nul(spark):
+    frame = clean.posts(documents(spark, '{"user_id": "u1", "posts": [{"post_id": "p1"}, 17]}')).replace("17", "1\0007")
+    assert rows(clean.rejected("post", frame)) == [
+        place(post_index=1, comment_index=None, entity="post", rules=["not_an_object"], raw="1\u24007")
+    ]
+
+
+def test_issues__have_the_place_and_key_of_kept_records_only(spark):
+    documents_ = documents(
+        spark,
+        {"user_id": "u1", "age": -1, "gender": "\0"},
+        {"user_id": "u1", "age": 200},
+        {"user_id": "", "age": 300, "posts": []},
+        {"user_id": "u2", "age": 4},
+    )
+    found = rows(clean.issues("user", "user_id", clean.users(documents_, impute_age=False)), "position", "field")
+    no_index = {"post_index": None, "comment_index": None}
+    assert found == [
+        place(0, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "-1"),
+        place(0, **no_index, entity="user", record_id="u1") | issue("gender", "nul_character", "\u2400"),
+        place(1, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "200"),
+    ]
+
+
+# The whole job
+
+
+def run_job(spark: SparkSession, folder: Path, files: Files, *batches: str) -> dict[str, Any]:
+    """Run the job on checkpoints below `folder`, each batch's in a folder of its name."""
+    frame = documents_of(spark, files)
+    request = []
+    for batch in batches:
+        of_batch = frame.where(frame.batch == batch).drop("batch_no")
+        path = folder / batch / "documents"
+        if any(name == batch for name, _ in files):
+            of_batch.coalesce(1).write.parquet(str(folder / "new"))
+            path.parent.mkdir(parents=True)
+            (folder / "new").rename(path)
+        request.append({"name": batch, "paths": [str(path)] if path.exists() else []})
+    asked = {"batches": request, "staging": str(folder / "staging"), "settings": {"impute_age": False}}
+    return clean.run(spark, asked)
+
+
+def without_fingerprints(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return [without_fingerprints(item) for item in value] if isinstance(value, list) else value
+    return {key: without_fingerprints(item) for key, item in value.items() if key != "fingerprint"}
+
+
+def test_run__counts_what_was_read_and_what_became_of_it_for_each_batch(spark, tmp_path):
+    files: Files = {
+        ("2026-01-01", "f"): [
+            {"user_id": "u1", "age": -1, "mood": "x", "posts": [
+                {"post_id": "p1", "shares": 2, "reactions": {"like": 3}, "comments": [{}, {}, 17]},
+                {"post_id": "p1", "shares": 5, "reactions": {"like": -1, "care": 1}},
+                {"shares": 7, "reactions": {"angry": 1}, "comments": [{"comment": "x"}]},
+            ]},
+            {"user_id": "u1"},
+            {"posts": [{"post_id": "p2", "shares": 11, "comments": [{}]}]},
+        ],
+        ("2026-01-02", "f"): [{"user_id": "u1"}],
+    }  # fmt: skip
+    found = run_job(spark, tmp_path, files, "2026-01-01", "empty", "2026-01-02")
+
+    def posts(rows: int, shares: int, likes: int, angry: int) -> dict[str, int]:
+        return {**NO_COUNTS, "rows": rows, "shares": shares, "likes": likes, "angry": angry}
+
+    assert without_fingerprints(found) == {
+        "batches": [
+            {
+                "read": {**NO_COUNTS, "documents": 3, "users": 2, "posts": 4, "comments": 5}
+                | {"shares": 25, "likes": 3, "angry": 1},
+                "outcomes": {
+                    "user": {"accepted": {"rows": 1}, "superseded": {"rows": 1}, "rejected": {"rows": 1}},
+                    "post": {
+                        "accepted": posts(1, 5, 0, 0),
+                        "superseded": posts(1, 2, 3, 0),
+                        "rejected": posts(2, 18, 0, 1),
+                    },
+                    "comment": {"accepted": {"rows": 1}, "superseded": {"rows": 1}, "rejected": {"rows": 3}},
+                },
+                "tables": {"rejected": {"rows": 6}, "issues": {"rows": 2}},
+                "drift": ["mood", "posts.reactions.care"],
+            },
+            {
+                "read": {},
+                "outcomes": {"user": {}, "post": {}, "comment": {}},
+                "tables": {"rejected": {"rows": 0}, "issues": {"rows": 0}},
+                "drift": [],
+            },
+            {
+                "read": {**NO_COUNTS, "documents": 1, "users": 1, "posts": 0, "comments": 0},
+                "outcomes": {"user": {"accepted": {"rows": 1}}, "post": {}, "comment": {}},
+                "tables": {"rejected": {"rows": 0}, "issues": {"rows": 0}},
+                "drift": [],
+            },
+        ]
+    }
+
+
+def test_run__takes_any_name_for_a_batch(spark, tmp_path):
+    names = ["a*", "ab", "what?", "{a,b}", "week [1]", "a=b", "100%", "a b", "x,y", "a:b", "#1", "a\\b", "ü"]
+    files: Files = {(name, "f"): [{"user_id": name}] for name in names}
+    found = run_job(spark, tmp_path, files, *names)
+    assert [batch["read"]["users"] for batch in found["batches"]] == [1] * len(names)
+
+
+def test_content_fingerprint__is_that_of_the_rows_in_any_order_and_differs_where_any_value_does(spark):
+    def fingerprint(*rows: tuple[str | None, str | None]) -> str:
+        frame = spark.createDataFrame(list(rows), "a string, b string")
+        return frame.agg(job.content_fingerprint(["a", "b"])).collect()[0][0]
+
+    assert fingerprint(("1", None), ("2", "x")) == fingerprint(("2", "x"), ("1", None))
+    different = [
+        fingerprint(("1", None)),
+        fingerprint((None, "1")),
+        fingerprint(("1", "")),
+        fingerprint(("1", None), ("1", None)),
+        fingerprint(("1", None), ("1", None), ("1", None)),
+        fingerprint(("1", None), ("2", None)),
+    ]
+    assert len(set(different)) == len(different)
