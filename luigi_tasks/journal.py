@@ -45,6 +45,11 @@ def write(title: str, what: str, seconds: float, rows: int | None, outcome: str)
         file.write(json.dumps(entry) + "\n")
 
 
+def as_json(entries: list[dict[str, Any]]) -> str:
+    """A journal as one text."""
+    return json.dumps(entries)
+
+
 def read(run: str) -> list[dict[str, Any]]:
     """The finished stages of a run, in the order in which they began."""
     path = paths.journal(run)

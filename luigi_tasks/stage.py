@@ -10,7 +10,7 @@ from typing import Any
 import luigi
 from luigi.task import flatten
 
-from luigi_tasks import journal, run_lock, warehouse
+from luigi_tasks import journal, run_lock, runs, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 
 logger = logging.getLogger(__name__)
@@ -100,6 +100,7 @@ def _begin() -> None:
     run_lock.hold()
     warehouse.hold()
     journal.run_id()
+    runs.record_at_exit()
 
 
 @contextmanager

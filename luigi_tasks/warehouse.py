@@ -136,6 +136,7 @@ create table if not exists etl.runs (
     started_at timestamptz not null,
     finished_at timestamptz not null,
     host text not null,
+    outcome text not null,
     stages jsonb not null
 );
 """

@@ -199,7 +199,7 @@ def test_batch__stays_loaded_when_it_has_left_the_landing_folder(project):
 def test_run_all__of_one_batch_leaves_the_others_alone(project):
     project.land("2026-01-03.json", [document("eve", 1)])
     project.land("2026-01-04.json", [document("fay", 1)])
-    ran = run(project, "RunAll", "--batch", "2026-01-03")
+    ran = run(project, "RunAll", "--RunAll-batch", "2026-01-03")
     assert [title for title in ran if "2026-01-04" in title] == []
     assert project.rows("select count(*) from marts.user_engagement_mart where user_id in ('eve', 'fay')") == [(1,)]
     (project.landing / "2026-01-04.json").unlink()
@@ -243,7 +243,7 @@ def test_bad_setting__is_named_with_its_section_and_key(project):
 
 
 def test_unknown_batch__is_said_with_the_ones_there_are(project):
-    ran = project.run("RunAll", "--batch", "2027-01-01")
+    ran = project.run("RunAll", "--RunAll-batch", "2027-01-01")
     assert ran.code == 30
     assert "no batch 2027-01-01; expected one of: 2026-01-01, 2026-01-02" in ran.output
 
@@ -257,5 +257,9 @@ def test_secrets__are_in_no_log_and_no_checkpoint(project):
 
 
 def test_run__is_recorded(project):
-    started = project.rows("select max(started_at) from etl.runs")
-    assert started[0][0] < datetime.now(UTC)
+    [(finished, outcome, stages)] = project.rows(
+        "select finished_at, outcome, stages from etl.runs order by started_at limit 1"
+    )
+    assert finished < datetime.now(UTC)
+    assert outcome == "done"
+    assert [stage["title"].split()[0] for stage in stages][:3] == ["Extract", "Clean", "Audit"]
