@@ -34,7 +34,8 @@ SMALL: Settings = {
     "spark": {
         "master": "local[1]",
         "driver_memory": "1g",
-        "conf": "spark.ui.enabled=false|spark.sql.shuffle.partitions=1|spark.driver.extraJavaOptions=-XX:+UseSerialGC",
+        "conf": "spark.ui.enabled=false|spark.sql.shuffle.partitions=1|spark.sql.adaptive.enabled=false"
+        "|spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",  # short runs: compile little
     },
 }
 
