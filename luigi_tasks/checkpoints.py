@@ -111,10 +111,8 @@ def why_changed(before: BuiltFrom, now: BuiltFrom) -> str | None:
 
 @contextmanager
 def staging_folder(stage: str) -> Iterator[Path]:
-    """An empty folder to build in, gone afterwards; what a killed run of the stage left goes first."""
-    root = paths.staging(stage)
-    shutil.rmtree(root, ignore_errors=True)
-    folder = root / uuid.uuid4().hex
+    """An empty folder to build in, gone afterwards."""
+    folder = paths.staging() / f"{stage}-{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True)
         yield folder
@@ -123,7 +121,12 @@ def staging_folder(stage: str) -> Iterator[Path]:
             f"checkpoints folder {paths.checkpoints()}: {error.strerror or error}; mend it and run again"
         ) from error
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear_staging() -> None:
+    """Remove what killed runs left. Only whoever holds the run lock may."""
+    shutil.rmtree(paths.staging(), ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

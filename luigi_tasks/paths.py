@@ -29,9 +29,9 @@ def checkpoint(stage: str, batch: str) -> Path:
     return checkpoints() / stage / name
 
 
-def staging(stage: str) -> Path:
-    """Where a stage builds what is not finished yet: on the checkpoints' own file system, so that it can be renamed."""
-    return checkpoints() / ".staging" / stage
+def staging() -> Path:
+    """Where stages build what is not finished yet: on the checkpoints' own file system, so that it can be renamed."""
+    return checkpoints() / ".staging"
 
 
 def run_lock() -> Path:

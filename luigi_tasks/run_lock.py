@@ -11,11 +11,14 @@ from luigi_tasks.errors import PipelineError
 _handle: int | None = None
 
 
-def hold() -> None:
-    """Take the lock, until this process ends. Where another run holds it, leave with Luigi's code for that (10)."""
+def hold() -> bool:
+    """Take the lock, until this process ends; whether it was taken just now.
+
+    Where another run holds it, leave with Luigi's code for that (10).
+    """
     global _handle
     if _handle is not None:
-        return
+        return False
     path = paths.run_lock()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,3 +34,4 @@ def hold() -> None:
         os.close(handle)
         raise PidLockAlreadyTakenExit from None
     _handle = handle
+    return True

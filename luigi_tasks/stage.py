@@ -10,7 +10,7 @@ from typing import Any
 import luigi
 from luigi.task import flatten
 
-from luigi_tasks import journal, run_lock, runs, warehouse
+from luigi_tasks import checkpoints, journal, run_lock, runs, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,8 @@ class BatchStage(Stage):
 
 def _begin() -> None:
     """What a run has and its forked workers share: the lock, the embedded server, the run's name."""
-    run_lock.hold()
+    if run_lock.hold():
+        checkpoints.clear_staging()
     warehouse.hold()
     journal.run_id()
     runs.record_at_exit()

@@ -186,14 +186,14 @@ def _documents(spark: SparkSession, batches: list[dict[str, Any]]) -> DataFrame:
         [(number, batch["name"]) for number, batch in enumerate(batches)], "batch_no int, batch string"
     )
     schema = DOCUMENT_COLUMNS.removeprefix("batch_no int, ")
-    documents = spark.read.schema(schema).parquet(*paths) if paths else spark.createDataFrame([], schema)
+    documents = job.parquet(spark, schema, *paths) if paths else spark.createDataFrame([], schema)
     return documents.join(F.broadcast(numbers), on="batch", how="inner")
 
 
 def _written(frame: DataFrame, folder: str, *partitions: str) -> DataFrame:
     """Write the frame and give back what was written."""
     frame.write.partitionBy(*partitions).mode("overwrite").parquet(folder)
-    return frame.sparkSession.read.schema(frame.schema).parquet(folder)
+    return job.parquet(frame.sparkSession, frame.schema, folder)
 
 
 def summarize(

@@ -18,7 +18,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from spark_jobs import job
-from spark_jobs.landing_files import BLANKS, BrokenFile, Text, broken_by, open_export, parse, read_texts
+from spark_jobs.landing_files import BLANKS, TOO_DEEP, BrokenFile, Text, broken_by, open_export, parse, read_texts
 from spark_jobs.records import Row, document_row
 from spark_jobs.schemas import DOCUMENT_COLUMNS
 
@@ -64,12 +64,13 @@ def read_documents(path: Path) -> Iterator[tuple[Row, int]]:
 def _row(text: Text) -> Row:
     try:
         value = parse(text.content)
-    except ValueError as error:
+        return document_row(value, text.content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        fault = ValueError(TOO_DEEP) if isinstance(error, RecursionError) else error
         if not text.is_line:
-            raise broken_by(error, text.content, text.offset, "document") from error
+            raise broken_by(fault, text.content, text.offset, "document") from error
         raw = text.content.decode("utf-8", "backslashreplace").strip(BLANKS.decode())
-        return {"fault": NOT_JSON, "reason": str(error), "raw": raw}
-    return document_row(value, text.content.decode("utf-8"))
+        return {"fault": NOT_JSON, "reason": str(fault), "raw": raw}
 
 
 def _in_blocks(documents: Iterator[tuple[Row, int]]) -> Iterator[list[Row]]:
@@ -97,7 +98,7 @@ def run(spark: SparkSession, request: dict[str, Any]) -> dict[str, Any]:
     landing = spark.createDataFrame(spark.sparkContext.parallelize(files, slices), FILE_COLUMNS)
     documents_folder = f"{request['staging']}/documents"
     extract(landing).write.partitionBy("batch_no").mode("overwrite").parquet(documents_folder)
-    documents = spark.read.schema(DOCUMENT_COLUMNS).parquet(documents_folder)
+    documents = job.parquet(spark, DOCUMENT_COLUMNS, documents_folder)
     return {"batches": summarize(documents, len(request["batches"]))}
 
 

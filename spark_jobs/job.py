@@ -7,8 +7,9 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 SESSION_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -40,6 +41,11 @@ def session(name: str) -> SparkSession:
     return builder.getOrCreate()
 
 
+def parquet(spark: SparkSession, schema: str | StructType, *paths: str) -> DataFrame:
+    """The rows of Parquet folders. Their names are taken as they are: a batch may be called `a*` or `{b}`."""
+    return spark.read.schema(schema).option("__globPaths__", "false").parquet(*paths)
+
+
 def content_fingerprint(columns: list[str]) -> Column:
     """An aggregate that is the same for the same rows in any order and any number of files.
 
@@ -51,5 +57,6 @@ def content_fingerprint(columns: list[str]) -> Column:
     return F.concat_ws("-", *(F.lower(F.hex(part)) for part in parts))
 
 
-def union(frames: list) -> Any:
+def union(frames: list[DataFrame]) -> DataFrame:
+    """All rows of frames with the same columns."""
     return reduce(lambda first, second: first.unionByName(second), frames)

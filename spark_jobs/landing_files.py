@@ -9,6 +9,7 @@ import bz2
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ DOCUMENT_LIMIT_BYTES = 256 << 20
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 BLANKS = b" \t\n\r"
+TOO_DEEP = "nested too deeply"
+
+_GAP = re.compile(r"[ \t\n\r,]*")
+_CUT_TOKEN = re.compile(rb"|-|\.|[eE][+-]?|\\?u?[0-9a-fA-F]{0,4}|t(ru?)?|f(a(ls?)?)?|n(ul?)?")
+"""What can be left of a word, a number or an escape where a file ends in the middle of one."""
 
 
 class BrokenFile(Exception):
@@ -67,10 +73,10 @@ def read_texts(stream: BinaryIO) -> Iterator[Text]:
     if first == b"[":
         window.drop(1)
         yield from _array_elements(window)
-    elif _is_json_lines(window):
-        yield from _lines(window)
+    elif _is_single_document(window):
+        yield Text(window.start, window.data.rstrip(BLANKS), is_line=False)
     else:
-        yield _single_document(window)
+        yield from _lines(window)
 
 
 class _Window:
@@ -118,7 +124,7 @@ def parse(content: bytes) -> object:
     try:
         return _DECODER.decode(content.decode("utf-8"))
     except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+        raise ValueError(TOO_DEEP) from error
 
 
 def _no_constant(name: str) -> object:
@@ -128,12 +134,26 @@ def _no_constant(name: str) -> object:
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_no_constant)
 
 
-def _is_json_lines(window: _Window) -> bool:
-    """One document a line: the first line is whole in itself, or one of the next ones is a document."""
+def _is_single_document(window: _Window) -> bool:
+    """Whether the file is one document over many lines, not one a line. Raises BrokenFile where it is neither.
+
+    A first line that is whole in itself settles it. If not, the whole is read: as one document, or, where a later
+    line begins a document and is whole, as lines of which the first is bad.
+    """
     while b"\n" not in window.data and not window.ended:
         window.grow()
-    first, *others = window.data.splitlines()
-    return _is_value(first) or any(line.lstrip(BLANKS)[:1] == b"{" and _is_value(line) for line in others)
+    if _is_value(window.data.split(b"\n", 1)[0]):
+        return False
+    while not window.ended and len(window.data) < DOCUMENT_LIMIT_BYTES:
+        window.grow()
+    content = window.data.rstrip(BLANKS)
+    try:
+        parse(content)
+    except ValueError as error:
+        if any(line.startswith(b"{") and _is_value(line) for line in content.split(b"\n")[1:]):
+            return False
+        raise broken_by(error, content, window.start, "document") from error
+    return True
 
 
 def _is_value(content: bytes) -> bool:
@@ -158,14 +178,6 @@ def _lines(window: _Window) -> Iterator[Text]:
             return
         window.drop(len(window.data) - len(rest))
         window.grow()
-
-
-def _single_document(window: _Window) -> Text:
-    while not window.ended:
-        window.grow()
-    content = window.data.rstrip(BLANKS)
-    _require_json(content, window.start, "document")
-    return Text(window.start, content, is_line=False)
 
 
 def _array_elements(window: _Window) -> Iterator[Text]:
@@ -197,23 +209,19 @@ def _between(gap: bytes, offset: int, has_previous: bool, has_next: bool) -> Ite
     if stripped == (b"," if has_previous and has_next else b""):
         return
     try:
-        values = json.loads(b"[" + b"0" * has_previous + gap + b"0" * has_next + b"]", parse_constant=_no_constant)
+        parse(b"[" + b"0" * has_previous + gap + b"0" * has_next + b"]")
     except ValueError as error:
         raise BrokenFile(offset, "not valid JSON between two documents of the array") from error
-    for value in values[has_previous : len(values) - has_next]:
-        yield Text(offset, json.dumps(value).encode(), is_line=False)
+    text, place = gap.decode("utf-8"), 0
+    while (place := _GAP.match(text, place).end()) < len(text):  # type: ignore[union-attr]  # it matches nothing, too
+        end = _DECODER.raw_decode(text, place)[1]
+        yield Text(offset + len(text[:place].encode()), text[place:end].encode(), is_line=False)
+        place = end
 
 
 def _require_end(window: _Window) -> None:
     if window.first_byte() is not None:
         raise BrokenFile(window.start, "text follows the end of the array")
-
-
-def _require_json(content: bytes, offset: int, what: str) -> None:
-    try:
-        parse(content)
-    except ValueError as error:
-        raise broken_by(error, content, offset, what) from error
 
 
 def _damage(rest: bytes, offset: int, has_previous: bool) -> BrokenFile:
@@ -228,13 +236,15 @@ def _damage(rest: bytes, offset: int, has_previous: bool) -> BrokenFile:
 
 def broken_by(error: ValueError, content: bytes, offset: int, what: str) -> BrokenFile:
     """The verdict on a file from the parser's error on `content`, which starts at `offset`."""
+    cut_short = BrokenFile(offset + len(content), f"the {what} is cut short")
     if isinstance(error, UnicodeDecodeError):
-        return BrokenFile(offset + error.start, "not UTF-8")
+        is_cut = error.end == len(content) and error.reason == "unexpected end of data"
+        return cut_short if is_cut else BrokenFile(offset + error.start, "not UTF-8")
     if not isinstance(error, json.JSONDecodeError):
         return BrokenFile(offset, str(error))
     place = len(error.doc[: error.pos].encode())
-    if error.msg.startswith("Unterminated string") or place >= len(content.rstrip(BLANKS)):
-        return BrokenFile(offset + len(content), f"the {what} is cut short")
+    if error.msg.startswith("Unterminated string") or _CUT_TOKEN.fullmatch(content[place:].rstrip(BLANKS)):
+        return cut_short
     return BrokenFile(offset + place, f"not valid JSON ({error.msg})")
 
 

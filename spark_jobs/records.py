@@ -99,7 +99,7 @@ def _keep_raw(document: Row, text: str) -> None:
     lost = document["user_id"] is None
     if lost:
         document["raw"] = text
-    if not (lost or any(_has_lost(post) for post in document["posts"])):
+    if not document["posts"] or not (lost or any(_has_lost(post) for post in document["posts"])):
         return
     for post, post_text in zip(document["posts"], element_texts(text, "posts"), strict=True):
         post_lost = lost or post.get("post_id") is None

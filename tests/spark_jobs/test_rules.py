@@ -145,7 +145,7 @@ def test_count__is_a_whole_number_or_0(spark):
         ("false", 0, ["invalid_count"]),
         ("{}", 0, ["invalid_count"]),
         ("1e400", 0, ["invalid_count"]),
-        ("7\0", 0, ["invalid_count"]),
+        ("7\0", 7, ["nul_character"]),
     ]
     check(spark, lambda column: rules.count("shares", column), cases)
 
