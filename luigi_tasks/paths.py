@@ -1,6 +1,6 @@
 """Every path of the project, each a small function. Relative settings count from the current folder."""
 
-import hashlib
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +10,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
 LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
 AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
+
+PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.json"
@@ -24,9 +26,13 @@ def checkpoints() -> Path:
 
 
 def checkpoint(stage: str, batch: str) -> Path:
-    """The folder of a batch's checkpoint; a batch whose name is too long for a folder's goes by its fingerprint."""
-    name = batch if len(batch.encode()) <= 200 else hashlib.sha256(batch.encode()).hexdigest()
-    return checkpoints() / stage / name
+    """The folder of a batch's checkpoint."""
+    return checkpoints() / stage / folder_name(batch)
+
+
+def folder_name(batch: str) -> str:
+    """A batch's name as a folder's: what Spark takes for a pattern is written %XX, even with patterns turned off."""
+    return PATTERN_CHARACTERS.sub(lambda found: f"%{ord(found.group()):02X}", batch)
 
 
 def staging() -> Path:

@@ -42,7 +42,7 @@ def session(name: str) -> SparkSession:
 
 
 def parquet(spark: SparkSession, schema: str | StructType, *paths: str) -> DataFrame:
-    """The rows of Parquet folders. Their names are taken as they are: a batch may be called `a*` or `{b}`."""
+    """The rows of Parquet folders, whose names are taken as they are and not as patterns."""
     return spark.read.schema(schema).option("__globPaths__", "false").parquet(*paths)
 
 

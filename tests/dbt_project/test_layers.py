@@ -105,11 +105,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 @pytest.fixture(scope="module")
 def models(manifest: dict) -> dict:
-    return {
-        node["name"]: node
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "model"
-    }
+    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
 
 
 def test_layers__hold_exactly_the_models_of_the_design(models: dict) -> None:
@@ -141,19 +137,12 @@ def test_layers__every_model_refers_only_to_the_layers_below(models: dict) -> No
 
 
 def test_layers__staging_is_views_and_the_rest_tables_under_contract(models: dict) -> None:
-    found = {
-        name: (node["config"]["materialized"], node["contract"]["enforced"])
-        for name, node in models.items()
-    }
-    assert found == {
-        name: ("view", False) if name in STAGING else ("table", True) for name in models
-    }
+    found = {name: (node["config"]["materialized"], node["contract"]["enforced"]) for name, node in models.items()}
+    assert found == {name: ("view", False) if name in STAGING else ("table", True) for name in models}
 
 
 def test_yml__every_model_says_its_grain(models: dict) -> None:
-    without = [
-        name for name, node in models.items() if not node["description"].startswith("One row per ")
-    ]
+    without = [name for name, node in models.items() if not node["description"].startswith("One row per ")]
     assert without == []
 
 
@@ -161,8 +150,7 @@ def test_yml__stands_beside_its_model(models: dict) -> None:
     elsewhere = [
         name
         for name, node in models.items()
-        if node["patch_path"].split("://")[1]
-        != node["original_file_path"].removesuffix(".sql") + ".yml"
+        if node["patch_path"].split("://")[1] != node["original_file_path"].removesuffix(".sql") + ".yml"
     ]
     assert elsewhere == []
 

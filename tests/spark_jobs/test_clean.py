@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from luigi_tasks.paths import folder_name
 from spark_jobs import clean, job
 from spark_jobs.landing_files import parse
 from spark_jobs.records import document_row
@@ -396,7 +397,7 @@ def run_job(spark: SparkSession, folder: Path, files: Files, *batches: str) -> d
     request = []
     for batch in batches:
         of_batch = frame.where(frame.batch == batch).drop("batch_no")
-        path = folder / batch / "documents"
+        path = folder / folder_name(batch) / "documents"
         if any(name == batch for name, _ in files):
             of_batch.coalesce(1).write.parquet(str(folder / "new"))
             path.parent.mkdir(parents=True)

@@ -27,7 +27,7 @@ def test_read_documents__numbers_the_documents_of_a_file(tmp_path):
     content = b'[{"user_id": "u1"}, null, {"user_id": "u2"}]'
     assert rows(tmp_path / "a.json", content) == [
         user("u1", 0, 1),
-        {"fault": "not_an_object", "raw": "null", "position": 1, "byte_offset": 18},
+        {"fault": "not_an_object", "raw": "null", "position": 1, "byte_offset": 20},
         user("u2", 2, 26),
     ]
 
