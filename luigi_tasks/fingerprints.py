@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 
@@ -23,9 +24,19 @@ def of_files(paths: Iterable[Path], root: Path) -> str:
     return of_value({str(path.relative_to(root)): of_file(path) for path in paths})
 
 
+@cache
 def of_code(entry: Path) -> str:
-    """Of a Python module and all modules of its own package that it imports, directly or not."""
+    """Of a Python module and all modules of its own package that it imports, directly or not.
+
+    Worked out once a process: code does not change under a run.
+    """
     return of_files(sources(entry), entry.parent)
+
+
+@cache
+def of_modules(*modules: Path) -> str:
+    """Of these modules alone, once a process."""
+    return of_files(modules, modules[0].parent.parent)
 
 
 def sources(entry: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,30 @@ def batches() -> list[str]:
 
 def _entries() -> dict[str, Path]:
     folder = paths.landing()
-    if not folder.is_dir():
-        raise PipelineError(f"landing folder {folder}: not there; make it, or set [landing] folder in luigi.cfg")
+    try:
+        changed = folder.stat().st_mtime_ns
+        return _listed(folder, changed)
+    except FileNotFoundError as error:
+        raise PipelineError(
+            f"landing folder {folder}: not there; make it, or set [landing] folder in luigi.cfg"
+        ) from error
+    except OSError as error:
+        raise PipelineError(f"landing folder {folder}: cannot be read ({error.strerror}); mend it") from error
+
+
+@lru_cache(maxsize=8)
+def _listed(folder: Path, changed: int) -> dict[str, Path]:
+    """The entries of a folder by batch name; listed again when the folder has `changed`."""
     found: dict[str, Path] = {}
-    for entry in sorted(folder.iterdir()):
-        if not _is_finished(entry.name):
+    for place in sorted(folder.iterdir()):
+        if not _is_finished(place.name):
             continue
-        name = EXTENSIONS.sub("", entry.name) or entry.name
+        name = EXTENSIONS.sub("", place.name) or place.name
         if name in found:
             raise PipelineError(
-                f"landing folder {folder}: {found[name].name} and {entry.name} are both the batch {name}; rename one"
+                f"landing folder {folder}: {found[name].name} and {place.name} are both the batch {name}; rename one"
             )
-        found[name] = entry
+        found[name] = place
     return found
 
 
@@ -80,13 +93,21 @@ def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
     for name, path in files(batch).items():
         try:
             status = path.stat()
-            content = before.get((name, status.st_size, status.st_mtime_ns)) or fingerprints.of_file(path)
+            content = before.get((name, status.st_size, status.st_mtime_ns)) or _content(
+                path, status.st_size, status.st_mtime_ns
+            )
         except OSError as error:
             raise PipelineError(
                 f"batch {batch}, file {name}: cannot be read ({error.strerror}); mend it and run again"
             ) from error
         found.append(SourceFile(name, status.st_size, status.st_mtime_ns, content))
     return found
+
+
+@lru_cache(maxsize=10_000)
+def _content(path: Path, size: int, mtime_ns: int) -> str:
+    """The fingerprint of a file's content, read once for each size and time that it has."""
+    return fingerprints.of_file(path)
 
 
 def fingerprint(found: list[SourceFile]) -> str:

@@ -40,7 +40,7 @@ class Load(BatchStage):
         tables = CheckpointTarget("clean", self.batch).manifest().get("tables", {})
         return {
             "inputs": tables.get(self.table, {}).get("fingerprint", ""),
-            "code": fingerprints.of_files(paths.LOADER_SOURCES, paths.PROJECT),
+            "code": fingerprints.of_modules(*paths.LOADER_SOURCES),
         }
 
     def target_stale(self) -> str | None:

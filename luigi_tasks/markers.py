@@ -39,7 +39,8 @@ class Marker(PostgresTarget):
         return why_changed(dict(pairs), self.built_from)
 
     def _loaded(self) -> str | None:
-        return _all_markers().get((self.table, self.batch))
+        found = _rows("where target_table = %s and batch = %s", self.table, self.batch)
+        return found[0] if found else None
 
     def touch(self, cursor: Cursor) -> None:  # type: ignore[override]  # a cursor of the load's transaction is all it needs
         """Write the marker within the transaction of `cursor`, in place of the one before."""
@@ -52,16 +53,16 @@ class Marker(PostgresTarget):
         )
 
 
-def _all_markers() -> dict[tuple[str, str], str]:
-    """update_id by table and batch."""
-    with warehouse.reader().cursor() as cursor:
-        try:
-            cursor.execute(f"select target_table, batch, update_id from {Marker.marker_table}")
-        except UndefinedTable:
-            return {}
-        return {(table, batch): update_id for table, batch, update_id in cursor.fetchall()}
-
-
 def loaded(schema: str) -> list[str]:
     """The update_ids of all loads into a schema's tables, in a fixed order."""
-    return sorted(update_id for (table, _), update_id in _all_markers().items() if table.startswith(f"{schema}."))
+    return sorted(_rows("where starts_with(target_table, %s)", f"{schema}."))
+
+
+def _rows(where: str, *parameters: str) -> list[str]:
+    """The update_ids of the markers that a condition picks; none before the first load."""
+    with warehouse.reader().cursor() as cursor:
+        try:
+            cursor.execute(f"select update_id from {Marker.marker_table} {where}", parameters)
+        except UndefinedTable:
+            return []
+        return [update_id for (update_id,) in cursor.fetchall()]

@@ -26,7 +26,7 @@ NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
 Settings = Mapping[str, Mapping[str, object]]
 
 SMALL: Settings = {
-    "core": {"logging_conf_file": REPOSITORY / "luigi_tasks" / "logging.ini", "lock_pid_dir": "locks"},
+    "core": {"logging_conf_file": REPOSITORY / "luigi_tasks" / "logging.ini"},
     "landing": {"folder": "landing"},
     "checkpoints": {"folder": "checkpoints"},
     "logs": {"folder": "logs"},

