@@ -1,6 +1,7 @@
 """Audit: balances a batch's ledger, and stops the batch where it does not balance or too much was rejected."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -61,7 +62,7 @@ class Audit(BatchStage):
             if stopped:
                 raise BatchStopped("\n".join(stopped))
 
-    def audit(self, staging: Any) -> str | None:
+    def audit(self, staging: Path) -> str | None:
         """Leave one batch's ledger; why the batch is stopped, if it is."""
         manifest = self.requires().output().require_intact()
         found, fault = _verdict(self.batch, manifest)
@@ -82,7 +83,8 @@ class Audit(BatchStage):
         with warehouse.transaction() as cursor:
             cursor.execute("delete from etl.ledger where batch = %s", (self.batch,))
             rows = [(self.batch, written["verdict"], *entry.as_json().values()) for entry in found]
-            execute_values(cursor, "insert into etl.ledger values %s", rows) if rows else None
+            if rows:
+                execute_values(cursor, "insert into etl.ledger values %s", rows)
             marker.touch(cursor)
         return fault
 

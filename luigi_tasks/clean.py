@@ -8,7 +8,7 @@ from luigi_tasks import checkpoints, config, fingerprints, paths
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.extract import Extract
 from luigi_tasks.spark_submit import submit
-from luigi_tasks.stage import BatchStage, timed
+from luigi_tasks.stage import BatchStage, timed, title_of
 from spark_jobs.schemas import ENTITY_TABLES
 
 
@@ -63,7 +63,7 @@ def _request(tasks: list[Clean], staging: str) -> dict[str, Any]:
     for target in inputs:
         target.require_intact()
     return {
-        "name": tasks[0].title + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else ""),
+        "name": title_of("Clean", [task.batch for task in tasks]),
         "batches": [
             {"name": target.batch, "paths": [str(target.folder / "documents")] if _has_documents(target) else []}
             for target in inputs

@@ -1,5 +1,6 @@
 """All settings, one class a section of luigi.cfg. What matters to the results is part of the fingerprints."""
 
+import operator
 from typing import TypeVar
 
 import luigi
@@ -42,8 +43,13 @@ class spark(luigi.Config):
 class quality(luigi.Config):
     """[quality]: when a batch is stopped, and what is filled in."""
 
-    max_rejected_share: float = luigi.FloatParameter(
-        default=0.25, description="Audit stops a batch of which more than this share of any entity was rejected"
+    max_rejected_share: float = luigi.NumericalParameter(
+        default=0.25,
+        var_type=float,
+        min_value=0.0,
+        max_value=1.0,
+        right_op=operator.le,
+        description="Audit stops a batch of which more than this share of any entity was rejected",
     )
     fill_missing_age: str = luigi.ChoiceParameter(
         default="none", choices=("none", "median"), description="median: the batch's; age_imputed is then true"
@@ -80,8 +86,4 @@ def read(section: type[Section]) -> Section:
             raise PipelineError(
                 f"luigi.cfg, section [{family}], key {key}: cannot be read ({error}); expected: {parameter.description}"
             ) from error
-    settings = section()
-    for key in ("max_rejected_share",) if section is quality else ():
-        if not 0 <= getattr(settings, key) <= 1:
-            raise PipelineError(f"luigi.cfg, section [{family}], key {key}: expected a share between 0 and 1")
-    return settings
+    return section()

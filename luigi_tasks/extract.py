@@ -6,7 +6,7 @@ from luigi_tasks import checkpoints, config, fingerprints, landing, paths
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.spark_submit import submit
-from luigi_tasks.stage import BatchStage, timed
+from luigi_tasks.stage import BatchStage, timed, title_of
 
 
 class Extract(BatchStage):
@@ -65,7 +65,7 @@ def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
 
 def _request(batches: list[str], staging: str) -> dict[str, Any]:
     return {
-        "name": f"Extract {batches[0]}" + (f" and {len(batches) - 1} more" if len(batches) > 1 else ""),
+        "name": title_of("Extract", batches),
         "batches": [
             {
                 "name": batch,

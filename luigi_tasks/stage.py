@@ -1,8 +1,10 @@
 """The base of all stages. Here, and nowhere else, it is decided whether a stage is up to date."""
 
 import logging
+import signal
+import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -91,35 +93,46 @@ class BatchStage(Stage):
 
     @property
     def title(self) -> str:
-        names = self.batch.split(BETWEEN_NAMES)
-        return f"{self.task_family} {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+        return title_of(self.task_family, self.batch.split(BETWEEN_NAMES))
+
+
+def title_of(stage: str, batches: Sequence[str]) -> str:
+    """How people call a stage of one batch or of many."""
+    return f"{stage} {batches[0]}" + (f" and {len(batches) - 1} more" if len(batches) > 1 else "")
 
 
 def _begin() -> None:
     """What a run has and its forked workers share: the lock, the embedded server, the run's name."""
     if run_lock.hold():
         checkpoints.clear_staging()
+        signal.signal(signal.SIGTERM, _leave)
     warehouse.hold()
     journal.run_id()
     runs.record_at_exit()
 
 
+def _leave(number: int, frame: object) -> None:
+    """On SIGTERM end as on Ctrl-C: Luigi ends its workers, and they their children."""
+    sys.exit(128 + number)
+
+
 @contextmanager
-def _one_check() -> Any:
+def _one_check() -> Iterator[dict[str, str | None]]:
     """The answers given so far within the outermost question."""
     answers = _answers.get()
     if answers is not None:
         yield answers
         return
-    token = _answers.set({})
+    answers = {}
+    token = _answers.set(answers)
     try:
-        yield _answers.get()
+        yield answers
     finally:
         _answers.reset(token)
 
 
 @contextmanager
-def timed(stage: Stage, what: str) -> Any:
+def timed(stage: Stage, what: str) -> Iterator[dict[str, Any]]:
     """Log a stage's start and end, and write it into the run's journal. The block sets `rows` in what it is given."""
     logger.info("%s: started, %s", stage.title, what)
     started = time.monotonic()
