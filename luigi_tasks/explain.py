@@ -11,8 +11,6 @@ from luigi_tasks.stage import Stage
 from luigi_tasks.transform import DbtRun, DbtTest
 from spark_jobs.schemas import TABLES
 
-BATCH_STAGES = ("Extract", "Clean", "Audit", "Load")
-
 
 @dataclass(frozen=True)
 class Answer:

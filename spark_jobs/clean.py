@@ -13,7 +13,16 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from spark_jobs import job, rules
-from spark_jobs.schemas import DOCUMENT_COLUMNS, ENTITY_TABLES, MEASURES, REACTIONS, TABLES
+from spark_jobs.schemas import (
+    DOCUMENT_COLUMNS,
+    ENTITY_TABLES,
+    MEASURES,
+    NOT_A_LIST,
+    NOT_AN_OBJECT,
+    NOT_JSON,
+    REACTIONS,
+    TABLES,
+)
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
 PLACE = ("batch_no", "batch", "file", "position")
@@ -126,7 +135,7 @@ def issues(entity: str, key: str, records: DataFrame) -> DataFrame:
 
 
 def _unusable(fault: Column) -> list[tuple[Column, str]]:
-    return [(fault == rule, rule) for rule in (rules.NOT_JSON, rules.NOT_AN_OBJECT, rules.NOT_A_LIST)]
+    return [(fault == rule, rule) for rule in (NOT_JSON, NOT_AN_OBJECT, NOT_A_LIST)]
 
 
 def _as_text(name: str) -> Column:

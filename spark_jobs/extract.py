@@ -20,9 +20,8 @@ from pyspark.sql.types import StructType
 from spark_jobs import job
 from spark_jobs.landing_files import BLANKS, TOO_DEEP, BrokenFile, Text, broken_by, open_export, parse, read_texts
 from spark_jobs.records import Row, document_row
-from spark_jobs.schemas import DOCUMENT_COLUMNS
+from spark_jobs.schemas import DOCUMENT_COLUMNS, NOT_JSON
 
-NOT_JSON = "not_json"
 BROKEN_FILE = "broken_file"
 
 ROWS_A_BLOCK = 1_000

@@ -7,7 +7,6 @@ Lines is one bad record, but an array or a single document that is not valid JSO
 
 import bz2
 import gzip
-import io
 import json
 import re
 import zlib
@@ -291,8 +290,3 @@ def _without_escaped(places: np.ndarray, codes: np.ndarray) -> np.ndarray:
     escaped = backslashes[ends_run][lengths % 2 == 1] + 1
     others = places[~is_backslash]
     return others[~np.isin(others, escaped, assume_unique=True)]
-
-
-def texts_of(content: bytes) -> list[Text]:
-    """All texts of a small file in memory."""
-    return list(read_texts(io.BytesIO(content)))

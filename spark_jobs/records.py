@@ -13,6 +13,8 @@ from spark_jobs.schemas import (
     COMMENT_FIELDS,
     COMMENT_KEYS,
     DOCUMENT_KEYS,
+    NOT_A_LIST,
+    NOT_AN_OBJECT,
     POST_FIELDS,
     POST_KEYS,
     REACTION_KEYS,
@@ -20,9 +22,6 @@ from spark_jobs.schemas import (
     USER_FIELDS,
     WHITE_SPACE,
 )
-
-NOT_AN_OBJECT = "not_an_object"
-NOT_A_LIST = "not_a_list"
 
 Row = dict[str, Any]
 

@@ -12,10 +12,7 @@ from pyspark.sql import functions as F
 
 from spark_jobs.schemas import REACTIONS, WHITE_SPACE
 
-# Why a record is rejected.
-NOT_JSON = "not_json"
-NOT_AN_OBJECT = "not_an_object"
-NOT_A_LIST = "not_a_list"
+# Why a record is rejected; besides these the faults of its shape that Extract found: NOT_JSON and so on.
 MISSING_USER_ID = "missing_user_id"
 MISSING_POST_ID = "missing_post_id"
 PARENT_REJECTED = "parent_rejected"

@@ -22,6 +22,10 @@ WHITE_SPACE = (
 # The Extract checkpoint: one row a document, every leaf as text. `fault` and `reason` say what is wrong with the
 # shape of a record; `raw` holds its exact text where it has no place among the clean tables.
 
+NOT_JSON = "not_json"
+NOT_AN_OBJECT = "not_an_object"
+NOT_A_LIST = "not_a_list"
+
 COMMENT_TYPE = "struct<user_id: string, comment: string, timestamp: string, fault: string, raw: string>"
 POST_TYPE = (
     "struct<post_id: string, post_text: string, location: string, timestamp: string, shares: string, "

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spark_jobs import landing_files
-from spark_jobs.landing_files import BrokenFile, Text, open_export, read_texts, texts_of
+from spark_jobs.landing_files import BrokenFile, Text, open_export, read_texts
 
 UTF8_MARK = b"\xef\xbb\xbf"
 
@@ -22,6 +22,10 @@ def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     """Reads as few bytes at a time as the parameter `chunk_bytes` says, where a test has one."""
     if "chunk_bytes" in request.fixturenames:
         monkeypatch.setattr(landing_files, "CHUNK_BYTES", request.getfixturevalue("chunk_bytes"))
+
+
+def texts_of(content: bytes) -> list[Text]:
+    return list(read_texts(io.BytesIO(content)))
 
 
 def contents(content: bytes) -> list[bytes]:
