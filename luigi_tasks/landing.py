@@ -87,20 +87,20 @@ def files(batch: str) -> dict[str, Path]:
 
 
 def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
-    """A batch's files as they stand. The content of one whose name, size and time are `known` is not read again."""
+    """A batch's files as they stand. The content of one whose name, size and time are `known` is not read again.
+
+    A file that cannot be read is one of a content of its own: Extract will find it broken.
+    """
     before = {(file["name"], file["size"], file["mtime_ns"]): file["sha256"] for file in known}
     found = []
     for name, path in files(batch).items():
         try:
             status = path.stat()
-            content = before.get((name, status.st_size, status.st_mtime_ns)) or _content(
-                path, status.st_size, status.st_mtime_ns
-            )
+            size, changed = status.st_size, status.st_mtime_ns
+            content = before.get((name, size, changed)) or _content(path, size, changed)
         except OSError as error:
-            raise PipelineError(
-                f"batch {batch}, file {name}: cannot be read ({error.strerror}); mend it and run again"
-            ) from error
-        found.append(SourceFile(name, status.st_size, status.st_mtime_ns, content))
+            size, changed, content = 0, 0, f"unreadable: {error.strerror}"
+        found.append(SourceFile(name, size, changed, content))
     return found
 
 

@@ -58,6 +58,9 @@ def read_documents(path: Path) -> Iterator[tuple[Row, int]]:
                 position += 1
     except BrokenFile as broken:
         yield {"position": position, "byte_offset": broken.offset, "fault": BROKEN_FILE, "reason": broken.reason}, 0
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+        yield {"position": position, "byte_offset": 0, "fault": BROKEN_FILE, "reason": reason}, 0
 
 
 def _row(text: Text) -> Row:

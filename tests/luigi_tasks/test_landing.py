@@ -64,3 +64,13 @@ def test_fingerprint__differs_when_a_file_is_renamed_changed_or_added(folder):
     (folder / "d/c.json").write_text("3")
     prints.append(landing.fingerprint(landing.look("d", [])))
     assert len(set(prints)) == 4
+
+
+def test_look__takes_a_file_that_cannot_be_read_for_one_of_another_content(folder):
+    path = folder / "a.json"
+    path.symlink_to(folder / "nowhere")
+    unreadable = landing.look("a", [])
+    assert [file.sha256 for file in unreadable] == ["unreadable: No such file or directory"]
+    path.unlink()
+    path.write_text("[]")
+    assert landing.fingerprint(landing.look("a", [])) != landing.fingerprint(unreadable)

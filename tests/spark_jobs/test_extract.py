@@ -106,3 +106,9 @@ def test_run__tells_for_each_batch_its_documents_or_its_first_broken_file(spark,
         (0, None),
         (2, None),
     ]
+
+
+def test_read_documents__of_a_file_that_cannot_be_read_says_so(tmp_path):
+    found = [row for row, _ in read_documents(tmp_path / "gone.json")]
+    reason = "cannot be read (No such file or directory)"
+    assert found == [{"position": 0, "byte_offset": 0, "fault": "broken_file", "reason": reason}]
