@@ -33,13 +33,12 @@ BOOKKEEPING = ("rules", "raw", "issues", "outcome")
 def users(documents: DataFrame, impute_age: bool) -> DataFrame:
     """One row a document: the columns of `users` and BOOKKEEPING. Of a user's rows the last one is accepted."""
     user_id = rules.identifier("user_id", F.col("user_id"))
-    age = rules.age(F.col("age"))
     fields = [
         user_id,
         rules.name("username", F.col("username")),
         rules.email(F.col("email")),
         rules.name("name", F.col("name")),
-        age,
+        rules.age(F.col("age")),
         rules.lower_name("gender", F.col("gender")),
         rules.time("date_created", F.col("date_created")),
     ]
@@ -47,12 +46,16 @@ def users(documents: DataFrame, impute_age: bool) -> DataFrame:
     judged = documents.withColumn("rules", broken)
     cleaned = rules.clean(judged, fields, keep=(*PLACE, "rules", "raw"))
     ranked = _with_outcome(cleaned, key="user_id", latest=("file", "position"))
-    median = F.percentile("age", F.lit(0.5)).over(Window.partitionBy("batch_no", "outcome"))
-    fill = F.when(F.lit(impute_age) & F.col("age").isNull() & (F.col("outcome") == ACCEPTED), F.round(median))
-    filled = ranked.withColumn("filled", fill.cast("int")) if impute_age else ranked.withColumn("filled", F.lit(None))
-    return filled.withColumns(
-        {"age": F.coalesce("age", F.col("filled").cast("int")), "age_imputed": F.col("filled").isNotNull()}
-    ).select(*_columns("users"), *BOOKKEEPING)
+    filled = F.lit(None).cast("int")
+    if impute_age:
+        median = F.percentile("age", F.lit(0.5)).over(Window.partitionBy("batch_no", "outcome"))
+        missing = F.col("age").isNull() & (F.col("outcome") == ACCEPTED)
+        filled = F.when(missing, F.round(median)).cast("int")
+    return (
+        ranked.withColumn("filled", filled)
+        .withColumns({"age": F.coalesce("age", "filled"), "age_imputed": F.col("filled").isNotNull()})
+        .select(*_columns("users"), *BOOKKEEPING)
+    )
 
 
 def posts(documents: DataFrame) -> DataFrame:
