@@ -15,6 +15,8 @@ help: ## show this help
 		|| { echo 'Python 3.11 to 3.13 expected; call make with PYTHON=/path/to/python3.12'; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@echo 'preparing Java for Spark, once ...'
+	@$(BIN)/socialmart java --prepare
 	@touch $@
 
 .venv/.test: .venv/.run

@@ -24,25 +24,33 @@ def environment(**needed: str) -> dict[str, str]:
 
 def run(what: str, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
     """Run a child to its end; its output goes to `log`. Raises PipelineError with the log's end where it fails."""
+    child = start(argv, environ, log)
+    try:
+        code = child.wait()
+    except BaseException:
+        end_group(child)
+        raise
+    if code:
+        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
+        raise PipelineError(f"{what} failed ({how}); the end of {log}:\n{tail(log)}")
+
+
+def start(
+    argv: Sequence[str], environ: Mapping[str, str], log: Path, pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a child whose output goes to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        child = subprocess.Popen(
+        return subprocess.Popen(
             argv,
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=pass_fds,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
-        try:
-            code = child.wait()
-        except BaseException:
-            _end_group(child)
-            raise
-    if code:
-        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
-        raise PipelineError(f"{what} failed ({how}); the end of {log}:\n{tail(log)}")
 
 
 def tail(log: Path) -> str:
@@ -57,7 +65,8 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
+def end_group(child: subprocess.Popen[bytes]) -> None:
+    """End a child and all that it started: asked first, then forced."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
@@ -66,3 +75,12 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
             return
         except subprocess.TimeoutExpired:
             continue
+
+
+def group_lives(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a child, or something that it started, is still there."""
+    try:
+        os.killpg(child.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from luigi_tasks import checkpoints, config, fingerprints, paths
+from luigi_tasks import checkpoints, config, fingerprints, paths, spark_session
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.extract import Extract
-from luigi_tasks.spark_submit import submit
-from luigi_tasks.stage import BatchStage, timed, title_of
-from spark_jobs.schemas import ENTITY_TABLES
+from luigi_tasks.stage import BatchStage, timed
+from spark_jobs.schemas import ENTITY_TABLES, TABLES
 
 
 class Clean(BatchStage):
@@ -36,6 +35,9 @@ class Clean(BatchStage):
     def target_stale(self) -> str | None:
         return self.output().why_stale(self.built_from())
 
+    def warm_up(self) -> None:
+        spark_session.start()
+
     def run(self) -> None:
         tasks = self.pending()
         broken = [task for task in tasks if task.requires().output().manifest()["fault"]]
@@ -48,7 +50,7 @@ class Clean(BatchStage):
                 task.output().publish(staging, {}, {**_facts(task, {}, None), "fault": fault})
             if not whole:
                 return
-            result = submit("clean", _request(whole, str(staging)), staging)
+            result = spark_session.ask("clean", _request(whole, str(staging)))
             for number, (task, found) in enumerate(zip(whole, result["batches"], strict=True)):
                 task.output().publish(staging, _parts(staging, number), _facts(task, _tables(found), found))
             facts["rows"] = sum(table["rows"] for found in result["batches"] for table in _tables(found).values())
@@ -63,7 +65,6 @@ def _request(tasks: list[Clean], staging: str) -> dict[str, Any]:
     for target in inputs:
         target.require_intact()
     return {
-        "name": title_of("Clean", [task.batch for task in tasks]),
         "batches": [
             {"name": target.batch, "paths": [str(target.folder / "documents")] if _has_documents(target) else []}
             for target in inputs
@@ -78,15 +79,10 @@ def _has_documents(target: CheckpointTarget) -> bool:
 
 
 def _parts(staging: Path, number: int) -> Mapping[str, Path]:
-    """Where the checkpoint's folders are built: what was accepted under the table's name, superseded ones apart."""
-    parts = {}
-    for table in ENTITY_TABLES.values():
-        of_batch = staging / table / f"batch_no={number}"
-        parts[table] = of_batch / "outcome=accepted"
-        parts[f"superseded/{table}"] = of_batch / "outcome=superseded"
-    for table in ("rejected", "issues"):
-        parts[table] = staging / table / f"batch_no={number}"
-    return parts
+    """The checkpoint's folders and where they were built: what was accepted under the table's name, superseded
+    records apart."""
+    folders = [*TABLES, *(f"superseded/{table}" for table in ENTITY_TABLES.values())]
+    return {folder: staging / f"batch_no={number}" / folder for folder in folders}
 
 
 def _tables(found: dict[str, Any]) -> dict[str, Any]:

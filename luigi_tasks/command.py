@@ -7,7 +7,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 
-from luigi_tasks import explain, paths, summary, warehouse
+from luigi_tasks import explain, paths, spark_session, summary, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import java_home
 
@@ -26,7 +26,8 @@ def main() -> None:
     psql = commands.add_parser("psql", help="open psql on the warehouse; further arguments go to psql")
     psql.set_defaults(run=_psql)
     java = commands.add_parser("java", help="show the JAVA_HOME that Spark jobs are run with")
-    java.set_defaults(run=lambda arguments: print(java_home(paths.java_runtime())))
+    java.add_argument("--prepare", action="store_true", help="first let it keep what makes Spark start faster")
+    java.set_defaults(run=_java)
     arguments, further = parser.parse_known_args()
     arguments.further = further
     if further and arguments.run is not _psql:
@@ -48,6 +49,11 @@ def _summary(arguments: argparse.Namespace) -> int:
     if run is None:
         raise PipelineError("there was no run yet; start one with make run")
     print(json.dumps(summary.as_json(run), indent=1) if arguments.json else summary.as_text(run, sys.stdout.isatty()))
+    return 0
+
+
+def _java(arguments: argparse.Namespace) -> int:
+    print(spark_session.prepare_java() if arguments.prepare else java_home(paths.java_runtime()))
     return 0
 
 

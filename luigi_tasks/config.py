@@ -30,14 +30,13 @@ class logs(luigi.Config):
 
 
 class spark(luigi.Config):
-    """[spark]: how spark-submit is called. None of it changes results."""
+    """[spark]: the arguments of spark-submit. None of it changes results."""
 
     master: str = luigi.Parameter(default="local[*]", description="local[*], spark://host:7077, yarn or k8s://…")
-    deploy_mode: str = luigi.Parameter(default="", description="empty, client or cluster")
-    driver_memory: str = luigi.Parameter(default="4g", description="with a local master this is all there is")
+    driver_memory: str = luigi.Parameter(default="1g", description="of the JVM that plans and shuffles")
     executor_memory: str = luigi.Parameter(default="", description="empty: Spark's own default")
     conf: str = luigi.Parameter(default="", description="further Spark settings: a=1|b=2")
-    max_batches: int = luigi.IntParameter(default=1000, description="how many batches one spark-submit takes at most")
+    max_batches: int = luigi.IntParameter(default=1000, description="how many batches one request takes at most")
 
 
 class quality(luigi.Config):

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from luigi_tasks import checkpoints, config, fingerprints, landing, paths
+from luigi_tasks import checkpoints, config, fingerprints, landing, paths, spark_session
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.spark_submit import submit
-from luigi_tasks.stage import BatchStage, timed, title_of
+from luigi_tasks.stage import BatchStage, timed
 
 
 class Extract(BatchStage):
@@ -28,6 +27,9 @@ class Extract(BatchStage):
             return None if self.output().manifest() else f"there is no batch {self.batch} in {paths.landing()}"
         return self.output().why_stale(self.built_from())
 
+    def warm_up(self) -> None:
+        spark_session.start()
+
     def run(self) -> None:
         tasks = self.pending()
         if not tasks:
@@ -40,14 +42,14 @@ class Extract(BatchStage):
             )
         with timed(self, f"{len(tasks)} batches") as facts, checkpoints.staging_folder("extract") as staging:
             sources = {task.batch: landing.look(task.batch, []) for task in tasks}
-            result = submit("extract", _request(list(sources), str(staging)), staging)
+            result = spark_session.ask("extract", _request(list(sources), str(staging)))
             changed = []
             for number, (task, found) in enumerate(zip(tasks, result["batches"], strict=True)):
                 seen = sources[task.batch]
                 if landing.look(task.batch, [file.as_json() for file in seen]) != seen:
                     changed.append(task.batch)
                     continue
-                folder = staging / "documents" / f"batch_no={number}"
+                folder = staging / f"batch_no={number}" / "documents"
                 parts = {} if found["fault"] else {"documents": folder}
                 task.output().publish(staging, parts, _facts(found, seen))
             facts["rows"] = sum(found["tables"]["documents"]["rows"] for found in result["batches"])
@@ -65,7 +67,6 @@ def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
 
 def _request(batches: list[str], staging: str) -> dict[str, Any]:
     return {
-        "name": title_of("Extract", batches),
         "batches": [
             {
                 "name": batch,

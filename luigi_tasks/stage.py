@@ -56,9 +56,15 @@ class Stage(luigi.Task):
                 return f"{stage.title} is not up to date"
         return self.target_stale()
 
+    def warm_up(self) -> None:
+        """Start what the stage will need and what takes time to start; called once it is clear that it has to run."""
+
     def complete(self) -> bool:
         _begin()
-        return self.why_stale() is None
+        if self.why_stale() is None:
+            return True
+        self.warm_up()
+        return False
 
     @property
     def title(self) -> str:

@@ -1,295 +1,307 @@
 """Clean: documents as text to the tables users, posts, comments, rejected and issues.
 
-    spark-submit clean.py REQUEST RESULT
-
 Every record of the input ends in one of three outcomes, and the ledger counts all three: `accepted` (a row of its
 table), `superseded` (another record of the batch with the same key is the truth; the ledger's `duplicate`) or
-`rejected`. One submit serves many batches; nothing here looks beyond one batch.
+`rejected`. One request serves many batches; nothing here looks beyond one batch.
+
+Each task takes one part of the Extract checkpoint and leaves the same part of every table. Only the digests of the
+keys go through Spark's shuffle, to find the records of a batch that others supersede; the parts that have some are
+then divided.
 """
 
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
-from pyspark.sql import functions as F
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyspark import SparkContext
 
-from spark_jobs import job, rules
-from spark_jobs.schemas import (
-    DOCUMENT_COLUMNS,
-    ENTITY_TABLES,
-    MEASURES,
-    NOT_A_LIST,
-    NOT_AN_OBJECT,
-    NOT_JSON,
-    REACTIONS,
-    TABLES,
-)
+from spark_jobs import job, parts, tables
+from spark_jobs.parts import Part, PartWriter
+from spark_jobs.rules import OLDEST_AGE
+from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
-PLACE = ("batch_no", "batch", "file", "position")
-INDEXES = ("post_index", "comment_index")
-BOOKKEEPING = ("rules", "raw", "issues", "outcome")
+DOCUMENTS_A_BLOCK = 2_000
 
 
-def users(documents: DataFrame, impute_age: bool) -> DataFrame:
-    """One row a document: the columns of `users` and BOOKKEEPING. Of a user's rows the last one is accepted."""
-    user_id = rules.identifier("user_id", F.col("user_id"))
-    fields = [
-        user_id,
-        rules.name("username", F.col("username")),
-        rules.email(F.col("email")),
-        rules.name("name", F.col("name")),
-        rules.age(F.col("age")),
-        rules.lower_name("gender", F.col("gender")),
-        rules.time("date_created", F.col("date_created")),
+@dataclass(frozen=True)
+class Input:
+    """A part of the documents of a batch."""
+
+    batch_no: int
+    path: Path
+    staging: Path
+
+    def output(self, table: str) -> Path:
+        """Where a table's part is written."""
+        return self.staging / f"batch_no={self.batch_no}" / table / self.path.name
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a part holds, counted in its documents, the sums of its rejected posts, and its unknown fields."""
+
+    batch_no: int
+    read: dict[str, int]
+    rejected: dict[str, int]
+    drift: set[str]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of the candidates of an entity in one part (by its number among all parts), and their rows there."""
+
+    entity: str
+    batch_no: int
+    part: int
+    keys: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Written:
+    """What lies in the files of one part: by entity and outcome the part and its sums, and the other tables."""
+
+    outcomes: dict[str, dict[str, tuple[Part, dict[str, int]]]]
+    rejected: dict[str, int]
+    others: dict[str, Part]
+
+
+Doubles = dict[str, np.ndarray]
+"""By entity: the rows of a part's candidates that later records supersede."""
+
+
+def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
+    """Write every table below `staging`, as `batch_no=N/TABLE`, and say what was read and written."""
+    staging = Path(request["staging"])
+    inputs = [
+        Input(number, path, staging)
+        for number, batch in enumerate(request["batches"])
+        for folder in batch["paths"]
+        for path in sorted(Path(folder).glob("*.parquet"))
     ]
-    broken = rules.rejections(*_unusable(F.col("fault")), (_no_key(user_id, F.col("fault")), rules.MISSING_USER_ID))
-    judged = documents.withColumn("rules", broken)
-    cleaned = rules.clean(judged, fields, keep=(*PLACE, "rules", "raw"))
-    ranked = _with_outcome(cleaned, key="user_id", latest=("file", "position"))
-    filled = F.lit(None).cast("int")
-    if impute_age:
-        median = F.percentile("age", F.lit(0.5)).over(Window.partitionBy("batch_no", "outcome"))
-        missing = F.col("age").isNull() & (F.col("outcome") == ACCEPTED)
-        filled = F.when(missing, F.round(median)).cast("int")
-    return (
-        ranked.withColumn("filled", filled)
-        .withColumns({"age": F.coalesce("age", "filled"), "age_imputed": F.col("filled").isNotNull()})
-        .select(*_columns("users"), *BOOKKEEPING)
+    facts, doubles = _clean_all(spark, inputs)
+    ages = _median_ages(spark, inputs, doubles) if request["settings"]["impute_age"] else {}
+    tasks = [(one, doubles.get(number, {}), ages.get(one.batch_no)) for number, one in enumerate(inputs)]
+    written = job.spread(spark, tasks, _finish)
+    for task in tasks:
+        _take_divided(*task)
+    return {"batches": [_summary(number, inputs, facts, written) for number in range(len(request["batches"]))]}
+
+
+def _clean_all(spark: SparkContext, inputs: list[Input]) -> tuple[list[Facts], dict[int, Doubles]]:
+    """Clean every part by itself, and find the superseded records of all, by the number of the part."""
+    buckets = job.slices(spark, inputs)
+    found = (
+        spark.parallelize(list(enumerate(inputs)), buckets)
+        .flatMap(partial(_clean, buckets=buckets))
+        .partitionBy(buckets, _same)
+        .mapPartitions(_superseded)
+        .collect()
     )
+    doubles: dict[int, Doubles] = {}
+    for one in found:
+        if isinstance(one, Keys):
+            of_part = doubles.setdefault(one.part, {})
+            of_part[one.entity] = np.concatenate([of_part.get(one.entity, one.rows[:0]), one.rows])
+    return [one for one in found if isinstance(one, Facts)], doubles
 
 
-def posts(documents: DataFrame) -> DataFrame:
-    """One row a post of any document: the columns of `posts` and BOOKKEEPING. Of a post's rows the last is accepted."""
-    post = F.col("post")
-    user_id = rules.identifier("user_id", F.col("user_id"))
-    post_id = rules.identifier("post_id", post["post_id"])
-    counts = [rules.count("shares", post["shares"]), *rules.reactions(post["reactions"])]
-    fields = [
-        post_id,
-        rules.text("post_text", post["post_text"]),
-        rules.location(post["location"]),
-        rules.time("timestamp", post["timestamp"]),
-        rules.tags(post["tags"]),
-    ]
-    broken = rules.rejections(
-        (user_id.value.isNull(), rules.PARENT_REJECTED),
-        *_unusable(post["fault"]),
-        (_no_key(post_id, post["fault"]), rules.MISSING_POST_ID),
-    )
-    exploded = documents.select(*PLACE, "user_id", F.posexplode("posts").alias("post_index", "post"))
-    judged = exploded.withColumns(
-        {"rules": broken, "raw": post["raw"], "malformed": post["malformed"], "user_id": user_id.value}
-    )
-    keep = (*PLACE, "post_index", "user_id", "rules", "raw")
-    cleaned = rules.clean(judged, [*fields, *counts], keep, malformed="malformed").withColumnsRenamed(
-        {"timestamp": "post_timestamp"} | {count.name: measure for count, measure in zip(counts, MEASURES, strict=True)}
-    )
-    ranked = _with_outcome(cleaned, key="post_id", latest=("file", "position", "post_index"))
-    return ranked.select(*_columns("posts"), *BOOKKEEPING)
+def _clean(numbered: tuple[int, Input], buckets: int) -> Iterator[tuple[int, Facts | Keys]]:
+    """Write a part of every table as if nothing were superseded. Gives keys and facts, each with its bucket."""
+    number, part = numbered
+    read = dict.fromkeys(("documents", "users", "posts", "comments", *MEASURES), 0)
+    lost = dict.fromkeys(MEASURES, 0)
+    drift: set[str] = set()
+    found: dict[str, list[np.ndarray]] = {entity: [] for entity in ENTITY_TABLES}
+    with ExitStack() as stack:
+        writers = {
+            table: stack.enter_context(PartWriter(part.staging, part.output(table), schema))
+            for table, schema in CHECKPOINT_TABLES.items()
+        }
+        for documents in pq.ParquetFile(part.path).iter_batches(DOCUMENTS_A_BLOCK):
+            _add(read, tables.read_counts(documents))
+            drift.update(documents["unknown_fields"].flatten().to_pylist())
+            for entity, records_of in tables.ENTITIES.items():
+                records = records_of(documents)
+                is_rejected = pa.array(records.is_rejected())
+                candidates = records.table.filter(pc.invert(is_rejected))
+                writers[ENTITY_TABLES[entity]].write(candidates)
+                writers["rejected"].write(tables.rejected(records))
+                writers["issues"].write(tables.issues(records))
+                found[entity].append(tables.keys(entity, candidates))
+                if entity == "post":
+                    _add(read, _sums(records.table))
+                    _add(lost, _sums(records.table.filter(is_rejected)))
+    yield number % buckets, Facts(part.batch_no, read, lost, drift)
+    for entity, blocks in found.items():
+        keys = np.concatenate(blocks)
+        bucket_of = keys[:, 0] % np.uint64(buckets)
+        for bucket in range(buckets):
+            rows = np.flatnonzero(bucket_of == bucket)
+            if len(rows):
+                yield bucket, Keys(entity, part.batch_no, number, keys[rows], rows)
 
 
-def comments(documents: DataFrame) -> DataFrame:
-    """One row a comment of any post: the columns of `comments` and BOOKKEEPING. Of equal comments one is accepted."""
-    comment = F.col("comment")
-    user_id = rules.identifier("user_id", F.col("user_id"))
-    post_id = rules.identifier("post_id", F.col("post_id"))
-    commenter = rules.identifier("user_id", comment["user_id"])
-    text = rules.text("comment", comment["comment"])
-    moment = rules.time("timestamp", comment["timestamp"])
-    broken = rules.rejections(
-        (user_id.value.isNull() | post_id.value.isNull(), rules.PARENT_REJECTED), *_unusable(comment["fault"])
-    )
-    of_posts = documents.select(*PLACE, "user_id", F.posexplode("posts").alias("post_index", "post"))
-    judged = (
-        of_posts.select(*PLACE, "user_id", "post_index", F.col("post.post_id"), F.col("post.comments"))
-        .select(*PLACE, "user_id", "post_index", "post_id", F.posexplode("comments").alias("comment_index", "comment"))
-        .withColumns({"rules": broken, "raw": comment["raw"], "post_id": post_id.value})
-    )
-    key = rules.key_of(
-        *(F.col(name) for name in ("post_id", "comment_user_id")), _as_text("comment_timestamp"), F.col("comment_text")
-    )
-    cleaned = (
-        rules.clean(judged, [commenter, text, moment], keep=(*PLACE, *INDEXES, "post_id", "rules", "raw"))
-        .withColumnsRenamed({"user_id": "comment_user_id", "timestamp": "comment_timestamp", "comment": "comment_text"})
-        .withColumn("comment_text", F.coalesce("comment_text", F.lit("")))
-        .withColumn("comment_key", key)
-    )
-    ranked = _with_outcome(cleaned, key="comment_key", latest=("file", "position", *INDEXES))
-    return ranked.select(*_columns("comments"), *BOOKKEEPING)
+def _same(bucket: int) -> int:
+    return bucket
 
 
-def rejected(entity: str, records: DataFrame) -> DataFrame:
-    """The rows of `rejected` from one entity's records."""
-    return records.where(F.col("outcome") == REJECTED).select(
-        *PLACE,
-        *_indexes_of(records),
-        F.lit(entity).alias("entity"),
-        "rules",
-        rules.without_nul(F.col("raw")).alias("raw"),
-    )
+def _superseded(bucket: Iterable[tuple[int, Facts | Keys]]) -> Iterator[Facts | Keys]:
+    """Of all keys in a bucket, those of the superseded records. Facts pass through."""
+    groups: dict[tuple[int, str], list[Keys]] = {}
+    for _, one in bucket:
+        if isinstance(one, Facts):
+            yield one
+        else:
+            groups.setdefault((one.batch_no, one.entity), []).append(one)
+    for group in groups.values():
+        group.sort(key=lambda one: one.part)
+        doubles = tables.superseded(np.concatenate([one.keys for one in group]))
+        start = 0
+        for one in group:
+            first, last = np.searchsorted(doubles, [start, start := start + len(one.rows)])
+            if first < last:
+                here = doubles[first:last] - (start - len(one.rows))
+                yield Keys(one.entity, one.batch_no, one.part, one.keys[here], one.rows[here])
 
 
-def issues(entity: str, key: str, records: DataFrame) -> DataFrame:
-    """The rows of `issues` from one entity's records; what is rejected as a whole has no issues besides."""
-    kept = records.where((F.col("outcome") != REJECTED) & (F.size("issues") > 0))
-    return kept.select(
-        *PLACE, *_indexes_of(records), F.lit(entity).alias("entity"), F.col(key).alias("record_id"), F.inline("issues")
-    )
+def _median_ages(spark: SparkContext, inputs: list[Input], doubles: dict[int, Doubles]) -> dict[int, int | None]:
+    """For each batch the median age of its accepted users."""
+    tasks = [(one, doubles.get(number, {})) for number, one in enumerate(inputs)]
+    ages: dict[int, np.ndarray] = {}
+    for one, of_part in zip(inputs, job.spread(spark, tasks, _ages), strict=True):
+        ages[one.batch_no] = ages.get(one.batch_no, 0) + of_part
+    return {batch_no: tables.median(of_batch) for batch_no, of_batch in ages.items()}
 
 
-def _unusable(fault: Column) -> list[tuple[Column, str]]:
-    return [(fault == rule, rule) for rule in (NOT_JSON, NOT_AN_OBJECT, NOT_A_LIST)]
+def _ages(task: tuple[Input, Doubles]) -> np.ndarray:
+    """How many accepted users of a part have which age."""
+    part, doubles = task
+    path = part.output("users")
+    ages = np.zeros(OLDEST_AGE + 1, "int64")
+    for users, is_double in _candidates(path, doubles.get("user")):
+        known = users.filter(pc.invert(is_double))["age"].drop_null()
+        ages += np.bincount(known.to_numpy(), minlength=len(ages))
+    return ages
 
 
-def _as_text(name: str) -> Column:
-    return F.col(name).cast("string")
+def _finish(task: tuple[Input, Doubles, int | None]) -> Written:
+    """Divide the candidates of a part, where it has superseded ones or ages to fill in; tell what is in its files."""
+    part, doubles, age = task
+    outcomes: dict[str, dict[str, tuple[Part, dict[str, int]]]] = {}
+    for entity, table in ENTITY_TABLES.items():
+        accepted, superseded = part.output(table), part.output(f"{SUPERSEDED}/{table}")
+        if _has_to_be_divided(entity, doubles, age):
+            accepted = part.output(f"{ACCEPTED}/{table}")
+            _divide(part, table, doubles.get(entity), age if entity == "user" else None)
+        outcomes[entity] = {
+            outcome: (found, _sums_of_file(path) if entity == "post" else {})
+            for outcome, path in ((ACCEPTED, accepted), (SUPERSEDED, superseded))
+            if (found := parts.look(path))
+        }
+    others = {table: found for table in ("rejected", "issues") if (found := parts.look(part.output(table)))}
+    return Written(outcomes, _rejected_entities(part.output("rejected")), others)
 
 
-def _no_key(key: rules.Field, fault: Column) -> Column:
-    return key.value.isNull() & fault.isNull()
+def _has_to_be_divided(entity: str, doubles: Doubles, age: int | None) -> bool:
+    return entity in doubles or (entity == "user" and age is not None)
 
 
-def _with_outcome(records: DataFrame, key: str, latest: tuple[str, ...]) -> DataFrame:
-    """Tell each record's outcome: of those of a batch with one key, the last in the order of `latest` is accepted."""
-    is_rejected = F.size("rules") > 0
-    same_key = Window.partitionBy("batch_no", is_rejected, key).orderBy(*(F.col(name).desc() for name in latest))
-    outcome = F.when(is_rejected, REJECTED).when(F.row_number().over(same_key) == 1, ACCEPTED).otherwise(SUPERSEDED)
-    return records.withColumn("outcome", outcome)
+def _take_divided(part: Input, doubles: Doubles, age: int | None) -> None:
+    """Put what was accepted of a divided part in the place of the candidates."""
+    for entity, table in ENTITY_TABLES.items():
+        if _has_to_be_divided(entity, doubles, age):
+            part.output(table).unlink(missing_ok=True)
+            if (accepted := part.output(f"{ACCEPTED}/{table}")).exists():
+                os.replace(accepted, part.output(table))
 
 
-def _columns(table: str) -> list[str]:
-    return ["batch_no", *TABLES[table]]
+def _divide(part: Input, table: str, doubles: np.ndarray | None, age: int | None) -> None:
+    schema = CHECKPOINT_TABLES[table]
+    with (
+        PartWriter(part.staging, part.output(f"{ACCEPTED}/{table}"), schema) as accepted,
+        PartWriter(part.staging, part.output(f"{SUPERSEDED}/{table}"), schema) as superseded,
+    ):
+        for rows, is_double in _candidates(part.output(table), doubles):
+            kept = rows.filter(pc.invert(is_double))
+            accepted.write(kept if age is None else tables.with_age(kept, age))
+            superseded.write(rows.filter(is_double))
 
 
-def _indexes_of(records: DataFrame) -> list[Column]:
-    return [(F.col(name) if name in records.columns else F.lit(None).cast("int")).alias(name) for name in INDEXES]
+def _candidates(path: Path, doubles: np.ndarray | None) -> Iterator[tuple[pa.Table, pa.BooleanArray]]:
+    """The rows of a part, a block at a time, and which of them are superseded."""
+    if not path.exists():
+        return
+    start = 0
+    for block in pq.ParquetFile(path).iter_batches():
+        numbers = np.arange(start, start := start + len(block))
+        yield pa.table(block), pa.array(np.isin(numbers, [] if doubles is None else doubles))
 
 
-def run(spark: SparkSession, request: dict[str, Any]) -> dict[str, Any]:
-    """Write every table below `staging`, a folder `batch_no=N` each, and say what was read and written."""
-    documents = _documents(spark, request["batches"])
-    staging = request["staging"]
-    built = {
-        "user": users(documents, impute_age=request["settings"]["impute_age"]),
-        "post": posts(documents),
-        "comment": comments(documents),
-    }
-    records = {
-        entity: _written(frame, f"{staging}/{ENTITY_TABLES[entity]}", "batch_no", "outcome")
-        for entity, frame in built.items()
-    }
-    keys = {"user": "user_id", "post": "post_id", "comment": "post_id"}
-    derived = {
-        "rejected": job.union([rejected(_rejected_entity(entity), frame) for entity, frame in records.items()]),
-        "issues": job.union([issues(entity, keys[entity], frame) for entity, frame in records.items()]),
-    }
-    others = {name: _written(frame, f"{staging}/{name}", "batch_no") for name, frame in derived.items()}
-    return summarize(documents, records, others, len(request["batches"]))
+def _add(total: dict[str, int], more: dict[str, int]) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, 0) + value
 
 
-def _rejected_entity(entity: str) -> str:
-    """A document without a usable user is rejected as a document: there is no user to speak of."""
-    return "document" if entity == "user" else entity
+def _sums(posts: pa.Table) -> dict[str, int]:
+    return {measure: pc.sum(posts[measure]).as_py() or 0 for measure in MEASURES}
 
 
-def _documents(spark: SparkSession, batches: list[dict[str, Any]]) -> DataFrame:
-    paths = [path for batch in batches for path in batch["paths"]]
-    numbers = spark.createDataFrame(
-        [(number, batch["name"]) for number, batch in enumerate(batches)], "batch_no int, batch string"
-    )
-    schema = DOCUMENT_COLUMNS.removeprefix("batch_no int, ")
-    documents = job.parquet(spark, schema, *paths) if paths else spark.createDataFrame([], schema)
-    return documents.join(F.broadcast(numbers), on="batch", how="inner")
+def _sums_of_file(path: Path) -> dict[str, int]:
+    total = dict.fromkeys(MEASURES, 0)
+    for block in pq.ParquetFile(path).iter_batches(columns=list(MEASURES)):
+        _add(total, _sums(pa.table(block)))
+    return total
 
 
-def _written(frame: DataFrame, folder: str, *partitions: str) -> DataFrame:
-    """Write the frame and give back what was written."""
-    frame.write.partitionBy(*partitions).mode("overwrite").parquet(folder)
-    return job.parquet(frame.sparkSession, frame.schema, folder)
+def _rejected_entities(path: Path) -> dict[str, int]:
+    """How many records of which entity lie among the rejected ones of a part."""
+    if not path.exists():
+        return {}
+    counted = pc.value_counts(pq.read_table(path, columns=["entity"])["entity"])
+    return {one["values"]: one["counts"] for one in counted.to_pylist()}
 
 
-def summarize(
-    documents: DataFrame, records: dict[str, DataFrame], others: dict[str, DataFrame], batches: int
-) -> dict[str, Any]:
-    """For each batch the counts that the ledger balances and the tables' rows and fingerprints.
+def _summary(batch_no: int, inputs: list[Input], facts: list[Facts], written: list[Written]) -> dict[str, Any]:
+    """For a batch the counts that the ledger balances, and its tables' rows and fingerprints.
 
-    `read` is counted in the documents, everything else in what was written, so that a record lost between the two
+    `read` was counted in the documents, everything else in what was written, so that a record lost between the two
     shows.
     """
-    read = _by_batch(_read_counts(documents))
-    outcomes = {entity: _by_batch_and_outcome(_outcome_counts(entity, frame)) for entity, frame in records.items()}
-    tables = {name: _by_batch(_table_counts(name, frame)) for name, frame in others.items()}
-    drift = _by_batch(
-        documents.select("batch_no", F.explode("unknown_fields").alias("name"))
-        .groupBy("batch_no")
-        .agg(F.array_sort(F.collect_set("name")).alias("names"))
-    )
-    return {
-        "batches": [
-            {
-                "read": read.get(number, {}),
-                "outcomes": {entity: found.get(number, {}) for entity, found in outcomes.items()},
-                "tables": {name: found.get(number, {"rows": 0, "fingerprint": "0"}) for name, found in tables.items()},
-                "drift": drift.get(number, {"names": []})["names"],
-            }
-            for number in range(batches)
-        ]
+    read: dict[str, int] = {}
+    lost: dict[str, int] = {}
+    rejected: dict[str, int] = {}
+    of_batch = [one for one in facts if one.batch_no == batch_no]
+    files = [found for one, found in zip(inputs, written, strict=True) if one.batch_no == batch_no]
+    for one in of_batch:
+        _add(read, one.read)
+        _add(lost, one.rejected)
+    for found in files:
+        _add(rejected, found.rejected)
+    outcomes: dict[str, dict[str, Any]] = {}
+    for entity in ENTITY_TABLES:
+        outcomes[entity] = {}
+        for outcome in (ACCEPTED, SUPERSEDED):
+            sums: dict[str, int] = {}
+            there = [found.outcomes[entity][outcome] for found in files if outcome in found.outcomes[entity]]
+            for _, more in there:
+                _add(sums, more)
+            if there:
+                outcomes[entity][outcome] = parts.table_facts(part for part, _ in there) | sums
+        if rows := rejected.get("document" if entity == "user" else entity):
+            outcomes[entity][REJECTED] = {"rows": rows} | (lost if entity == "post" else {})
+    others = {
+        table: parts.table_facts(found.others[table] for found in files if table in found.others)
+        for table in ("rejected", "issues")
     }
-
-
-def _read_counts(documents: DataFrame) -> DataFrame:
-    def in_posts(measured: Column) -> Column:
-        return F.aggregate(measured, F.lit(0).cast("bigint"), lambda total, value: total + value)
-
-    def sum_of(name: str, count_of: Any) -> Column:
-        return F.sum(in_posts(F.transform("posts", count_of))).alias(name)
-
-    def reaction(name: str) -> Any:
-        return lambda post: rules.count(name, post["reactions"][name]).value
-
-    identified = rules.identifier("user_id", F.col("user_id")).value.isNotNull()
-    names = dict(zip(MEASURES[1:], REACTIONS, strict=True))
-    return documents.groupBy("batch_no").agg(
-        F.count(F.lit(1)).alias("documents"),
-        F.count_if(identified).alias("users"),
-        F.sum(F.coalesce(F.size("posts"), F.lit(0)).cast("bigint")).alias("posts"),
-        sum_of("comments", lambda post: F.coalesce(F.size(post["comments"]), F.lit(0)).cast("bigint")),
-        sum_of("shares", lambda post: rules.count("shares", post["shares"]).value),
-        *(sum_of(measure, reaction(name)) for measure, name in names.items()),
-    )
-
-
-def _outcome_counts(entity: str, records: DataFrame) -> DataFrame:
-    columns = [name for name in records.columns if name not in ("batch_no", *BOOKKEEPING)]
-    measures = MEASURES if entity == "post" else ()
-    return records.groupBy("batch_no", "outcome").agg(
-        F.count(F.lit(1)).alias("rows"),
-        job.content_fingerprint(columns).alias("fingerprint"),
-        *(F.sum(name).alias(name) for name in measures),
-    )
-
-
-def _table_counts(name: str, frame: DataFrame) -> DataFrame:
-    columns = list(TABLES[name])
-    return frame.groupBy("batch_no").agg(
-        F.count(F.lit(1)).alias("rows"), job.content_fingerprint(columns).alias("fingerprint")
-    )
-
-
-def _by_batch(counted: DataFrame) -> dict[int, dict[str, Any]]:
-    rows = (row.asDict() for row in counted.collect())
-    return {
-        row.pop("batch_no"): {name: value or 0 if value is None else value for name, value in row.items()}
-        for row in rows
-    }
-
-
-def _by_batch_and_outcome(counted: DataFrame) -> dict[int, dict[str, dict[str, Any]]]:
-    found: dict[int, dict[str, dict[str, Any]]] = {}
-    for row in (row.asDict() for row in counted.collect()):
-        found.setdefault(row.pop("batch_no"), {})[row.pop("outcome")] = row
-    return found
-
-
-if __name__ == "__main__":
-    job.main("Clean documents into tables.", run)
+    drift = set().union(*(one.drift for one in of_batch))
+    return {"read": read, "outcomes": outcomes, "tables": others, "drift": sorted(drift)}

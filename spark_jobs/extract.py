@@ -1,66 +1,187 @@
 """Extract: landing files to one Parquet row a document, everything still as text.
 
-    spark-submit extract.py REQUEST RESULT
-
 The request names the batches, each with its files in order, and the staging folder; the result says, for every
-batch, what was read, or which file is broken and where. One submit serves many batches.
+batch, what was read, or which file is broken and where. One request serves many batches: Spark hands the files, and
+the pieces of large ones, to its tasks, and each writes what it reads as one part of the checkpoint.
 """
 
-from collections.abc import Iterable, Iterator
+import gc
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark import SparkContext
 
-from spark_jobs import job
-from spark_jobs.landing_files import BLANKS, TOO_DEEP, BrokenFile, Text, broken_by, open_export, parse, read_texts
+from spark_jobs import job, parts
+from spark_jobs.landing_files import (
+    BLANKS,
+    TOO_DEEP,
+    WHOLE,
+    BrokenFile,
+    Piece,
+    Text,
+    array_elements,
+    broken_by,
+    open_export,
+    parse,
+    pieces,
+    read_lines,
+    read_texts,
+)
+from spark_jobs.parts import Part, PartWriter
 from spark_jobs.records import Row, document_row
-from spark_jobs.schemas import DOCUMENT_COLUMNS, NOT_JSON
-
-BROKEN_FILE = "broken_file"
+from spark_jobs.schemas import DOCUMENTS, NOT_JSON
 
 ROWS_A_BLOCK = 1_000
 BYTES_A_BLOCK = 4 << 20
-
-FILE_COLUMNS = "batch_no int, batch string, file string, path string"
-
-
-def extract(files: DataFrame) -> DataFrame:
-    """Landing files (batch_no, batch, file, path) to DOCUMENT_COLUMNS, one row a document, in the file's order.
-
-    A file that is broken as a whole ends in a row with the fault `broken_file`.
-    """
-    schema = to_arrow_schema(cast(StructType, StructType.fromDDL(DOCUMENT_COLUMNS)))
-    return files.mapInArrow(partial(_read_files, schema=schema), DOCUMENT_COLUMNS)
+TOGETHER_BYTES = 2 << 20
+"""Up to this size files are read by one task; compressed ones unpack to several times as much."""
 
 
-def _read_files(blocks: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    for block in blocks:
-        for file in block.to_pylist():
-            where = {name: file[name] for name in ("batch_no", "batch", "file")}
-            for rows in _in_blocks(read_documents(Path(file["path"]))):
-                yield pa.RecordBatch.from_pylist([where | row for row in rows], schema)
+@dataclass(frozen=True)
+class Source:
+    """What is read of a landing file: all of it, or a piece."""
+
+    file: str
+    path: Path
+    piece: Piece = WHOLE
 
 
-def read_documents(path: Path) -> Iterator[tuple[Row, int]]:
-    """The rows of one landing file, each with the bytes its text has; a broken file ends in a row that says so."""
-    position = 0
+@dataclass(frozen=True)
+class Assignment:
+    """What one task reads, in order, for the part that it writes. Only a careful one tells what is wrong with a file,
+    and where; that takes twice the time."""
+
+    batch_no: int
+    batch: str
+    number: int
+    sources: tuple[Source, ...]
+    careful: bool = False
+
+    def path(self, staging: Path) -> Path:
+        return staging / f"batch_no={self.batch_no}" / "documents" / f"{self.number:06}.parquet"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an assignment: the part (None where there is no document), or the first broken file."""
+
+    assignment: Assignment
+    part: Part | None
+    fault: dict[str, Any] | None
+
+
+def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
+    """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
+    staging = Path(request["staging"])
+    assigned = [one for number, batch in enumerate(request["batches"]) for one in assignments(number, batch)]
+    outcomes = _read_all(spark, assigned, staging)
+    failed = {outcome.assignment.sources[0].path for outcome in outcomes if outcome.fault}
+    if failed:
+        again = _carefully([one for one in assigned if one.sources[0].path in failed], staging)
+        outcomes = [outcome for outcome in outcomes if outcome.assignment.sources[0].path not in failed]
+        outcomes += _read_all(spark, again, staging)
+    of_batch: dict[int, list[Outcome]] = {}
+    for outcome in sorted(outcomes, key=lambda one: one.assignment.number):
+        of_batch.setdefault(outcome.assignment.batch_no, []).append(outcome)
+    return {"batches": [_summary(of_batch.get(number, [])) for number in range(len(request["batches"]))]}
+
+
+def assignments(batch_no: int, batch: dict[str, Any]) -> list[Assignment]:
+    """The files of a batch, divided: a large one into pieces, small ones put together."""
+    groups: list[list[Source]] = []
+    room = 0
+    for file in batch["files"]:
+        path = Path(file["path"])
+        cut = pieces(path)
+        if groups and len(cut) == 1 and (size := _size(path)) <= room:
+            groups[-1].append(Source(file["name"], path))
+            room -= size
+        else:
+            groups.extend([Source(file["name"], path, piece)] for piece in cut)
+            room = 0 if len(cut) > 1 else TOGETHER_BYTES - _size(path)
+    return [Assignment(batch_no, batch["name"], number, tuple(group)) for number, group in enumerate(groups)]
+
+
+def read(assignment: Assignment, staging: Path) -> Outcome:
+    """Do an assignment: what each task runs. Rows do not refer to one another, so no garbage needs to be looked for."""
+    gc.disable()
+    path = assignment.path(staging)
     try:
-        with open_export(path) as stream:
-            for text in read_texts(stream):
-                row = _row(text) | {"position": position, "byte_offset": text.offset}
-                yield row, len(text.content)
-                position += 1
+        with PartWriter(staging, path, DOCUMENTS) as writer:
+            for block in _blocks(assignment):
+                writer.write(block)
+    except BrokenSource as broken:
+        return Outcome(assignment, None, broken.as_json())
+    return Outcome(assignment, parts.look(path), None)
+
+
+class BrokenSource(Exception):
+    """A file that is broken as a whole, by its name in the batch."""
+
+    def __init__(self, source: Source, offset: int, reason: str) -> None:
+        super().__init__(f"{source.file}: at byte {offset:,}: {reason}")
+        self._facts = {"file": source.file, "byte_offset": offset, "reason": reason}
+
+    def as_json(self) -> dict[str, Any]:
+        return self._facts
+
+
+def _read_all(spark: SparkContext, assigned: list[Assignment], staging: Path) -> list[Outcome]:
+    return job.spread(spark, assigned, partial(read, staging=staging))
+
+
+def _carefully(assigned: list[Assignment], staging: Path) -> list[Assignment]:
+    """The same once more, and the files that were cut as a whole."""
+    for one in assigned:
+        one.path(staging).unlink(missing_ok=True)
+    return [
+        replace(one, careful=True, sources=tuple(replace(source, piece=WHOLE) for source in one.sources))
+        for one in assigned
+        if one.sources[0].piece.start == 0
+    ]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _blocks(assignment: Assignment) -> Iterator[pa.RecordBatch]:
+    """The rows of all sources, in blocks that are small enough to be held several times over."""
+    rows: list[Row] = []
+    size = 0
+    for source in assignment.sources:
+        where = {"batch": assignment.batch, "file": source.file}
+        for row, length in read_documents(source, assignment.careful):
+            rows.append(where | row)
+            size += length
+            if len(rows) >= ROWS_A_BLOCK or size >= BYTES_A_BLOCK:
+                yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
+                rows, size = [], 0
+    yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
+
+
+def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, int]]:
+    """The rows of a source, each with the length of its text. Raises BrokenSource where the file is broken."""
+    try:
+        elements = None if careful else array_elements(source.path, source.piece)
+        if elements is not None:
+            for offset, text, value in elements:
+                yield document_row(value, text) | {"position": offset}, len(text)
+            return
+        with open_export(source.path) as stream:
+            for line in read_texts(stream) if source.piece == WHOLE else read_lines(stream, source.piece):
+                yield _row(line) | {"position": line.offset}, len(line.content)
     except BrokenFile as broken:
-        yield {"position": position, "byte_offset": broken.offset, "fault": BROKEN_FILE, "reason": broken.reason}, 0
+        raise BrokenSource(source, broken.offset, broken.reason) from broken
     except OSError as error:
-        reason = f"cannot be read ({error.strerror})"
-        yield {"position": position, "byte_offset": 0, "fault": BROKEN_FILE, "reason": reason}, 0
+        raise BrokenSource(source, 0, f"cannot be read ({error.strerror})") from error
 
 
 def _row(text: Text) -> Row:
@@ -75,56 +196,9 @@ def _row(text: Text) -> Row:
         return {"fault": NOT_JSON, "reason": str(fault), "raw": raw}
 
 
-def _in_blocks(documents: Iterator[tuple[Row, int]]) -> Iterator[list[Row]]:
-    """Gather rows into blocks that are small enough to be held several times over."""
-    rows: list[Row] = []
-    size = 0
-    for row, length in documents:
-        rows.append(row)
-        size += length
-        if len(rows) >= ROWS_A_BLOCK or size >= BYTES_A_BLOCK:
-            yield rows
-            rows, size = [], 0
-    if rows:
-        yield rows
-
-
-def run(spark: SparkSession, request: dict[str, Any]) -> dict[str, Any]:
-    """Write the documents of all batches below `staging`, a folder `batch_no=N` each, and say what was written."""
-    files = [
-        (number, batch["name"], file["name"], file["path"])
-        for number, batch in enumerate(request["batches"])
-        for file in batch["files"]
-    ]
-    slices = max(1, min(len(files), 8 * spark.sparkContext.defaultParallelism))
-    landing = spark.createDataFrame(spark.sparkContext.parallelize(files, slices), FILE_COLUMNS)
-    documents_folder = f"{request['staging']}/documents"
-    extract(landing).write.partitionBy("batch_no").mode("overwrite").parquet(documents_folder)
-    documents = job.parquet(spark, DOCUMENT_COLUMNS, documents_folder)
-    return {"batches": summarize(documents, len(request["batches"]))}
-
-
-def summarize(documents: DataFrame, batches: int) -> list[dict[str, Any]]:
-    """For each batch its rows and fingerprint, counted from what was written, and the first broken file."""
-    columns = [name for name in documents.columns if name != "batch_no"]
-    first_fault = F.min(F.when(F.col("fault") == BROKEN_FILE, F.struct("file", "byte_offset", "reason")))
-    counted = documents.groupBy("batch_no").agg(
-        F.count(F.lit(1)).alias("rows"),
-        job.content_fingerprint(columns).alias("fingerprint"),
-        first_fault.alias("fault"),
-    )
-    found = {row["batch_no"]: row for row in counted.collect()}
-    return [_summary(found[number]) if number in found else _summary(None) for number in range(batches)]
-
-
-def _summary(row: Any) -> dict[str, Any]:
-    if row is None:
-        return {"tables": {"documents": {"rows": 0, "fingerprint": "0"}}, "fault": None}
+def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
+    """A batch's rows and fingerprint, from its parts, and its first broken file."""
     return {
-        "tables": {"documents": {"rows": row["rows"], "fingerprint": row["fingerprint"]}},
-        "fault": row["fault"] and row["fault"].asDict(),
+        "tables": {"documents": parts.table_facts(outcome.part for outcome in outcomes if outcome.part)},
+        "fault": next((outcome.fault for outcome in outcomes if outcome.fault), None),
     }
-
-
-if __name__ == "__main__":
-    job.main("Extract documents from landing files.", run)

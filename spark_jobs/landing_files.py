@@ -12,20 +12,28 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 CHUNK_BYTES = 8 << 20
+PIECE_BYTES = 16 << 20
+"""About how much of a large file is read by one task."""
+AT_ONCE_BYTES = 4 * PIECE_BYTES
+"""How much may be parsed at once."""
+SEARCH_BYTES = 64 << 10
 DOCUMENT_LIMIT_BYTES = 256 << 20
 """No document may be longer: it has to fit in memory several times over on its way to Parquet."""
 
+GZIP_MAGIC, BZIP2_MAGIC = COMPRESSED = b"\x1f\x8b", b"BZh"
 UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 BLANKS = b" \t\n\r"
 TOO_DEEP = "nested too deeply"
 
+_BLANKS = re.compile(r"[ \t\n\r]*")
 _GAP = re.compile(r"[ \t\n\r,]*")
 _CUT_TOKEN = re.compile(rb"|-|\.|[eE][+-]?|\\?u?[0-9a-fA-F]{0,4}|t(ru?)?|f(a(ls?)?)?|n(ul?)?")
 """What can be left of a word, a number or an escape where a file ends in the middle of one."""
@@ -50,16 +58,141 @@ class Text:
     is_line: bool
 
 
+@dataclass(frozen=True)
+class Piece:
+    """The part of a plain file from byte `start` to byte `end` (None: to its end)."""
+
+    start: int = 0
+    end: int | None = None
+
+
+WHOLE = Piece()
+
+
+def pieces(path: Path) -> list[Piece]:
+    """Cut a large plain file at line ends after which a document seems to begin, so that many tasks can read it.
+
+    A cut in an array is a guess; `array_elements` finds out. A file that cannot be opened is not cut: who reads it
+    will say why.
+    """
+    try:
+        size = path.stat().st_size
+        if size < 2 * PIECE_BYTES:
+            return [WHOLE]
+        with path.open("rb") as file:
+            cuts = _cuts(file, size)
+    except OSError:
+        return [WHOLE]
+    if max(end - start for start, end in pairwise([*cuts, size])) > AT_ONCE_BYTES:
+        return [WHOLE]
+    return [Piece(start, end) for start, end in zip(cuts, [*cuts[1:], None], strict=True)]
+
+
+def _cuts(file: BinaryIO, size: int) -> list[int]:
+    cuts = [0]
+    before_document = _before_document(file.read(CHUNK_BYTES))
+    if before_document is not None:
+        for target in range(PIECE_BYTES, size - PIECE_BYTES, PIECE_BYTES):
+            if cuts[-1] <= target and (cut := _find(file, before_document, target, target + PIECE_BYTES)) is not None:
+                cuts.append(cut + 1)
+    return cuts
+
+
+_FIRST_ELEMENT = re.compile(rb"\[[ \t]*\r?(\n[ \t]*\{)")
+
+
+def _before_document(head: bytes) -> bytes | None:
+    """What stands before a document of a plain file that begins with `head`: a line end and, in an array, the
+    indentation. None where it cannot be cut: an array on one line, one document."""
+    if head.startswith((*COMPRESSED, *UTF16_MARKS)):
+        return None
+    text = head.removeprefix(UTF8_MARK).lstrip(BLANKS)
+    if first := _FIRST_ELEMENT.match(text):
+        return first[1]
+    line, line_end, _ = text.partition(b"\n")
+    return line_end if line_end and _is_value(line) and not text.startswith(b"[") else None
+
+
+def _find(file: BinaryIO, wanted: bytes, start: int, end: int) -> int | None:
+    """Where `wanted` first stands from `start` on, looked for up to `end`."""
+    file.seek(start)
+    seen = b""
+    while start + len(seen) < end and (block := file.read(SEARCH_BYTES)):
+        place = (seen + block).find(wanted, max(0, len(seen) - len(wanted)))
+        seen += block
+        if place >= 0:
+            return start + place
+    return None
+
+
 def open_export(path: Path) -> BinaryIO:
     """Open a landing file for reading its unpacked bytes; gzip and bzip2 are known by their first bytes."""
     file = path.open("rb")
     magic = file.read(3)
     file.seek(0)
-    if magic[:2] == b"\x1f\x8b":
+    if magic.startswith(GZIP_MAGIC):
         return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]  # a BinaryIO in all but name
-    if magic == b"BZh":
+    if magic == BZIP2_MAGIC:
         return bz2.BZ2File(file)  # type: ignore[return-value]  # the same
     return file
+
+
+def array_elements(path: Path, piece: Piece = WHOLE) -> Iterator[tuple[int, str, object]] | None:
+    """The documents of an array, or of a piece of one, parsed at once: offset, text and value of each. None where
+    the file is anything else, or too large for that.
+
+    Where every piece of a file holds documents and the commas between them and nothing else, so does the file: one
+    after the other they are the elements of its array, wherever it was cut. Raises BrokenFile where one does not;
+    what is wrong in which place, `read_texts` tells.
+    """
+    with path.open("rb") as file:
+        head = file.read(SEARCH_BYTES)
+        size = (piece.end or path.stat().st_size) - piece.start
+        if not head.removeprefix(UTF8_MARK).lstrip(BLANKS).startswith(b"[") or size > AT_ONCE_BYTES:
+            return None
+        file.seek(piece.start)
+        content = file.read(size)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BrokenFile(piece.start, "not UTF-8") from error
+    return _parsed_elements(text, piece)
+
+
+def _parsed_elements(text: str, piece: Piece) -> Iterator[tuple[int, str, object]]:
+    broken = BrokenFile(piece.start, "not an array of documents")
+    place = _after_blanks(text, 0)
+    if piece.start == 0:
+        place = _after_blanks(text, _after_blanks(text, int(text.startswith("\ufeff"))) + 1)
+        if text[place:].rstrip(BLANKS.decode()) == "]" and piece.end is None:
+            return
+    offset, counted = piece.start, 0
+    while True:
+        try:
+            value, end = _DECODER.raw_decode(text, place)
+        except (ValueError, RecursionError) as error:
+            raise broken from error
+        offset += place - counted if text.isascii() else len(text[counted:place].encode())
+        counted = place
+        yield offset, text[place:end], value
+        place = _after_blanks(text, end)
+        delimiter = text[place : place + 1]
+        place = _after_blanks(text, place + 1)
+        is_end = place == len(text)
+        if is_end and delimiter == ("]" if piece.end is None else ","):
+            return
+        if is_end or delimiter != ",":
+            raise broken
+
+
+def _after_blanks(text: str, place: int) -> int:
+    return _BLANKS.match(text, place).end()  # type: ignore[union-attr]  # it matches nothing, too
+
+
+def read_lines(stream: BinaryIO, piece: Piece) -> Iterator[Text]:
+    """The documents' texts of a piece of JSON Lines."""
+    stream.seek(piece.start)
+    yield from _lines(_Window(stream, piece))
 
 
 def read_texts(stream: BinaryIO) -> Iterator[Text]:
@@ -81,20 +214,23 @@ def read_texts(stream: BinaryIO) -> Iterator[Text]:
 class _Window:
     """The part of a stream that is being looked at; `start` is the offset of its first byte."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, piece: Piece = WHOLE) -> None:
         self._stream = stream
+        self._end = piece.end
         self.data = b""
-        self.start = 0
+        self.start = piece.start
         self.ended = False
 
     def grow(self) -> None:
         """Read on. A window that did not hold a whole document doubles, so that long ones cost no square."""
         if len(self.data) > DOCUMENT_LIMIT_BYTES:
             raise BrokenFile(self.start, f"no document ends within {DOCUMENT_LIMIT_BYTES >> 20} MiB")
+        place = self.start + len(self.data)
+        wanted = max(CHUNK_BYTES, len(self.data))
         try:
-            chunk = self._stream.read(max(CHUNK_BYTES, len(self.data)))
+            chunk = self._stream.read(wanted if self._end is None else min(wanted, self._end - place))
         except (EOFError, OSError, zlib.error) as error:
-            raise BrokenFile(self.start + len(self.data), f"damaged compressed data ({error})") from error
+            raise BrokenFile(place, f"damaged compressed data ({error})") from error
         self.ended = not chunk
         self.data += chunk
 

@@ -25,6 +25,8 @@ from spark_jobs.schemas import (
 
 Row = dict[str, Any]
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
 
 def document_row(value: object, text: str) -> Row:
     """The row of a document: `value` is its parsed JSON (numbers as text), `text` the JSON itself."""
@@ -36,7 +38,7 @@ def document_row(value: object, text: str) -> Row:
     row["posts"] = _list_of(value.get("posts"), lambda post: _post_row(post, unknown))
     row["unknown_fields"] = sorted(unknown) or None
     _keep_raw(row, text)
-    return _without_lone_surrogates(row) if "\\u" in text else row
+    return _without_lone_surrogates(row) if _SURROGATE.search(text) else row
 
 
 def _post_row(value: object, unknown: set[str]) -> Row:

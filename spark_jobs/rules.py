@@ -1,16 +1,21 @@
 """The rules of cleaning, each in one place, under the name that `issues` and `rejected` know it by.
 
-All are column expressions over the texts of the Extract checkpoint. A Field pairs the clean value with what is wrong
-with the text it came from.
+They work on whole columns: Arrow arrays of the texts of the Extract checkpoint. A Field pairs the clean values with
+what is wrong with the texts they came from.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from spark_jobs.schemas import REACTIONS, WHITE_SPACE
+from spark_jobs.schemas import REACTIONS, TIME, WHITE_SPACE
 
 # Why a record is rejected; besides these the faults of its shape that Extract found: NOT_JSON and so on.
 MISSING_USER_ID = "missing_user_id"
@@ -32,198 +37,221 @@ LARGEST_COUNT = 10**12
 NUL, NUL_SYMBOL = "\0", "\u2400"
 VALUE_LENGTH = 200
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-PLAIN_NUMBER = r"^[0-9]{1,13}$"
-PLAIN_TIME = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"
-TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?( ?(Z|[+-]\d{2}(:?\d{2})?))?)?$"
-OFFSET_AFTER_MINUTES = r"^(.{10}[ T]\d{2}:\d{2})( ?[Z+-])"
-OFFSET_WITHOUT_COLON = r"([ T].*[+-]\d{2})(\d{2})$"
-OFFSET_OF_HOURS = r"([ T].*[+-]\d{2})$"
-FIRST_TIME, LAST_TIME = "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"
-
-ISSUE_TYPE = "array<struct<field: string, rule: string, value: string>>"
-
-
-Condition = Callable[[Column, Column], Column]
-"""From a field's text and its clean value: whether a rule is broken."""
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+PLAIN_MOMENT = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
+MOMENT = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
+    r"(?: ?(?:Z|([+-])(\d{2})(?::?(\d{2}))?))?)?",
+    re.ASCII,
+)
+FARTHEST_OFFSET = timedelta(hours=18)
 
 
 @dataclass(frozen=True)
 class Field:
-    """A clean value, the text it comes from, and the rules that the text can break."""
+    """Clean values, the texts they come from, and which texts broke which rule: pairs of a rule and a mask."""
 
     name: str
-    text: Column
-    value: Column
-    rules: tuple[tuple[str, Condition], ...] = field(default=())
+    texts: pa.Array
+    values: pa.Array
+    broken: tuple[tuple[str, pa.BooleanArray], ...]
 
 
-def _has_nul(text: Column, value: Column) -> Column:
-    return text.contains(NUL)
-
-
-def _is_lost(text: Column, value: Column) -> Column:
-    """There was a text other than blanks, and no value came of it."""
-    return value.isNull() & (_trimmed(text) != "")
-
-
-def text(name: str, column: Column) -> Field:
+def text(field_name: str, texts: pa.StringArray) -> Field:
     """Text as it is kept: without NUL characters, trimmed. An absent text is null, an empty one stays empty."""
-    return Field(name, column, _trimmed(column), ((NUL_CHARACTER, _has_nul),))
+    return Field(field_name, texts, _trimmed(texts), ((NUL_CHARACTER, _has_nul(texts)),))
 
 
-def name(field_name: str, column: Column) -> Field:
+def name(field_name: str, texts: pa.StringArray) -> Field:
     """A text for which blank means absent."""
-    return Field(field_name, column, _given(column), ((NUL_CHARACTER, _has_nul),))
+    return Field(field_name, texts, _given(texts), ((NUL_CHARACTER, _has_nul(texts)),))
 
 
-def lower_name(field_name: str, column: Column) -> Field:
+def lower_name(field_name: str, texts: pa.StringArray) -> Field:
     """The same, in lower case."""
-    return Field(field_name, column, F.lower(_given(column)), ((NUL_CHARACTER, _has_nul),))
+    return Field(field_name, texts, pc.utf8_lower(_given(texts)), ((NUL_CHARACTER, _has_nul(texts)),))
 
 
-def identifier(field_name: str, column: Column) -> Field:
+def identifier(field_name: str, texts: pa.StringArray) -> Field:
     """A key: text for which blank means absent."""
-    return name(field_name, column)
+    return name(field_name, texts)
 
 
-def location(column: Column) -> Field:
+def location(texts: pa.StringArray) -> Field:
     """Trimmed, inner white space collapsed; blank is null."""
-    collapsed = F.regexp_replace(_given(column), f"[{WHITE_SPACE}]+", " ")
-    return Field("location", column, collapsed, ((NUL_CHARACTER, _has_nul),))
+    collapsed = pc.replace_substring_regex(_given(texts), f"[{WHITE_SPACE}]+", " ")
+    return Field("location", texts, collapsed, ((NUL_CHARACTER, _has_nul(texts)),))
 
 
-def email(column: Column) -> Field:
+def email(texts: pa.StringArray) -> Field:
     """Lower case; null where it is not of the form a@b.c."""
-    given = F.lower(_given(column))
-    value = F.when(given.rlike(EMAIL), given)
-    return Field("email", column, value, ((NUL_CHARACTER, _has_nul), (INVALID_EMAIL, _is_lost)))
+    given = pc.utf8_lower(_given(texts))
+    values = pc.if_else(pc.match_substring_regex(given, EMAIL), given, None)
+    return Field("email", texts, values, ((NUL_CHARACTER, _has_nul(texts)), (INVALID_EMAIL, _is_lost(texts, values))))
 
 
-def age(column: Column) -> Field:
+def age(texts: pa.StringArray) -> Field:
     """A whole number in 0..120, else null. 32.0 is whole: many exporters write a column with nulls that way."""
-    value = _whole_number(column, OLDEST_AGE).cast("int")
-    return Field("age", column, value, ((NUL_CHARACTER, _has_nul), (INVALID_AGE, _is_lost)))
+    values = _whole_numbers(texts, OLDEST_AGE).cast(pa.int32())
+    return Field("age", texts, values, ((NUL_CHARACTER, _has_nul(texts)), (INVALID_AGE, _is_lost(texts, values))))
 
 
-def count(field_name: str, column: Column) -> Field:
+def count(field_name: str, texts: pa.StringArray) -> Field:
     """A whole number of at least 0; a missing one is 0 without a word, any other is 0 and an issue."""
-
-    def is_broken(text: Column, value: Column) -> Column:
-        return (value == 0) & (text != "0") & _whole_number(text, LARGEST_COUNT).isNull()
-
-    value = F.coalesce(_whole_number(column, LARGEST_COUNT), F.lit(0).cast("bigint"))
-    return Field(field_name, column, value, ((NUL_CHARACTER, _has_nul), (INVALID_COUNT, is_broken)))
-
-
-def reactions(column: Column) -> list[Field]:
-    return [count(f"reactions.{name}", column[name]) for name in REACTIONS]
+    numbers = _whole_numbers(texts, LARGEST_COUNT)
+    invalid = pc.and_(pc.is_valid(texts), pc.is_null(numbers))
+    return Field(
+        field_name, texts, pc.fill_null(numbers, 0), ((NUL_CHARACTER, _has_nul(texts)), (INVALID_COUNT, invalid))
+    )
 
 
-def time(field_name: str, column: Column) -> Field:
+def reactions(structs: pa.StructArray) -> list[Field]:
+    """The six counts of a post's reactions."""
+    return [count(f"reactions.{reaction}", pc.struct_field(structs, reaction)) for reaction in REACTIONS]
+
+
+def time(field_name: str, texts: pa.StringArray) -> Field:
     """`yyyy-MM-dd HH:mm:ss` or ISO 8601, in UTC; without an offset it is UTC. Unreadable is null."""
-    given = _given(column)
-    iso = F.regexp_replace(given, ",", ".")
-    iso = F.regexp_replace(iso, OFFSET_AFTER_MINUTES, "$1:00$2")
-    iso = F.regexp_replace(iso, OFFSET_WITHOUT_COLON, "$1:$2")
-    iso = F.regexp_replace(iso, OFFSET_OF_HOURS, "$1:00")
-    moment = (
-        F.when(column.rlike(PLAIN_TIME), column.try_cast("timestamp"))
-        .when(given.rlike(TIME), iso.try_cast("timestamp"))
-        .cast("timestamp_ntz")
+    values = _moments(texts)
+    return Field(
+        field_name, texts, values, ((NUL_CHARACTER, _has_nul(texts)), (UNREADABLE_TIME, _is_lost(texts, values)))
     )
-    value = F.when(moment.between(_moment(FIRST_TIME), _moment(LAST_TIME)), moment)
-    return Field(field_name, column, value, ((NUL_CHARACTER, _has_nul), (UNREADABLE_TIME, _is_lost)))
 
 
-def tags(column: Column) -> Field:
+def tags(lists: pa.ListArray) -> Field:
     """Trimmed, leading # dropped, lower case, each once, in the order of first appearance; blank ones dropped."""
-    normal = F.transform(column, lambda tag: F.lower(_trim(F.ltrim(_trimmed(tag), F.lit("#" + WHITE_SPACE)))))
-    value = F.array_distinct(F.filter(normal, lambda tag: tag != ""))
-    kept = F.coalesce(value, F.array().cast("array<string>"))
-    return Field("tags", F.array_join(column, ", "), kept, ((NUL_CHARACTER, _has_nul),))
+    owners, raw = _flattened(lists)
+    normal = pc.utf8_lower(_strip(pc.utf8_ltrim(_trimmed(raw), characters="#" + WHITE_SPACE)))
+    given = pc.fill_null(pc.not_equal(normal, ""), False).to_numpy(zero_copy_only=False)
+    owners, normal = owners[given], normal.filter(pa.array(given))
+    codes = normal.dictionary_encode()
+    same = owners * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
+    first = np.sort(np.unique(same, return_index=True)[1])
+    values = _listed(owners[first], normal.take(pa.array(first)), len(lists))
+    known = pc.is_valid(raw).to_numpy(zero_copy_only=False)
+    raw_owners = _flattened(lists)[0][known]
+    texts = pc.binary_join(_listed(raw_owners, raw.filter(pa.array(known)), len(lists)), ", ")
+    return Field("tags", texts, values, ((NUL_CHARACTER, _has_nul(texts)),))
 
 
-def clean(records: DataFrame, fields: Iterable[Field], keep: Iterable[str], malformed: str | None = None) -> DataFrame:
-    """The records' columns `keep`, every field's clean value under its name, and `issues`: what was corrected, an
-    array of (field, rule, value), the value cut to 200 characters.
+def issues(fields: Iterable[Field], malformed: pa.ListArray | None = None) -> pa.Table:
+    """What was corrected: columns `record` (the row in the fields), field, rule, value (cut to 200 characters).
 
-    Two steps, so that no value is worked out twice. `malformed` names a column of (field, value) pairs of another
-    shape than a field can have.
+    In the order of the records, of the fields and of their rules. `malformed` lists for each record the (field,
+    value) pairs of another shape than a field can have.
     """
-    keep, fields = list(keep), list(fields)
-    others = [malformed] if malformed else []
-    valued = records.select(
-        *keep,
-        *others,
-        *(field.value.alias(field.name) for field in fields),
-        *(field.text.alias(_text_name(field)) for field in fields),
-    )
-    found = F.array_compact(F.array(*(_issue(field, *rule) for field in fields for rule in field.rules)))
-    found = found.cast(ISSUE_TYPE)
-    if malformed:
-        found = F.concat(found, F.coalesce(_reshaped(F.col(malformed)), F.array().cast(ISSUE_TYPE)))
-    return valued.select(*keep, *(F.col(f"`{field.name}`") for field in fields), found.alias("issues"))
+    found = [
+        _issues_of(np.flatnonzero(pc.fill_null(broken, False).to_numpy(zero_copy_only=False)), field, rule)
+        for field in fields
+        for rule, broken in field.broken
+    ]
+    if malformed is not None:
+        owners, pairs = _flattened(malformed)
+        reshaped = pc.struct_field(pairs, "field")
+        named = pc.binary_join_element_wise(MALFORMED, reshaped, "")
+        found.append(_issue_table(owners, reshaped, named, pc.struct_field(pairs, "value")))
+    together = pa.concat_tables(found)
+    order = np.argsort(together["record"].to_numpy(), kind="stable")
+    return together.take(pa.array(order))
 
 
-def _issue(field: Field, rule: str, is_broken: Condition) -> Column:
-    text, value = F.col(f"`{_text_name(field)}`"), F.col(f"`{field.name}`")
-    return F.when(
-        is_broken(text, value), F.struct(F.lit(field.name).alias("field"), F.lit(rule).alias("rule"), _shown(text))
-    )
+def _issues_of(records: np.ndarray, field: Field, rule: str) -> pa.Table:
+    names, rules = (pa.repeat(value, len(records)) for value in (field.name, rule))
+    return _issue_table(records, names, rules, field.texts.take(pa.array(records)))
 
 
-def _text_name(field: Field) -> str:
-    return f"text of {field.name}"
+def _issue_table(records: np.ndarray, fields: pa.Array, rules: pa.Array, texts: pa.Array) -> pa.Table:
+    shown = pc.utf8_slice_codeunits(without_nul(texts), 0, VALUE_LENGTH)
+    return pa.table({"record": pa.array(records, pa.int64()), "field": fields, "rule": rules, "value": shown})
 
 
-def _reshaped(malformed: Column) -> Column:
-    return F.transform(
-        malformed,
-        lambda each: F.struct(
-            each["field"].alias("field"), F.concat(F.lit(MALFORMED), each["field"]).alias("rule"), _shown(each["value"])
-        ),
-    ).cast(ISSUE_TYPE)
-
-
-def rejections(*broken: tuple[Column, str]) -> Column:
-    """All rules that a record broke: array<string>; pairs of a condition and the rule's name."""
-    return F.array_compact(F.array(*(F.when(condition, rule) for condition, rule in broken)))
-
-
-def without_nul(column: Column) -> Column:
+def without_nul(texts: pa.StringArray) -> pa.StringArray:
     """Raw text that PostgreSQL can hold: a NUL shows as its symbol."""
-    return F.replace(column, F.lit(NUL), F.lit(NUL_SYMBOL))
+    return pc.replace_substring(texts, NUL, NUL_SYMBOL)
 
 
-def key_of(*parts: Column) -> Column:
-    """32 hexadecimal digits that stand for the parts; a null differs from every text."""
-    written = (F.coalesce(F.concat(F.length(part).cast("string"), F.lit(":"), part), F.lit("-")) for part in parts)
-    return F.md5(F.concat(*written))
+def digests(*parts: pa.StringArray) -> list[bytes]:
+    """The 16 bytes that stand for each record's parts; a null differs from every text."""
+    written = []
+    for part in parts:
+        length = pc.utf8_length(part).cast(pa.string())
+        written.append(pc.fill_null(pc.binary_join_element_wise(length, part, ":"), "-"))
+    together = pc.binary_join_element_wise(*written, "")
+    return [hashlib.md5(each, usedforsecurity=False).digest() for each in together.cast(pa.binary()).to_pylist()]
 
 
-def _trim(column: Column) -> Column:
-    return F.btrim(column, F.lit(WHITE_SPACE))
+def _strip(texts: pa.StringArray) -> pa.StringArray:
+    return pc.utf8_trim(texts, characters=WHITE_SPACE)
 
 
-def _trimmed(column: Column) -> Column:
-    return _trim(F.replace(column, F.lit(NUL), F.lit("")))
+def _has_nul(texts: pa.StringArray) -> pa.BooleanArray:
+    return pc.match_substring(texts, NUL)
 
 
-def _given(column: Column) -> Column:
+def _trimmed(texts: pa.StringArray) -> pa.StringArray:
+    return _strip(pc.replace_substring(texts, NUL, ""))
+
+
+def _given(texts: pa.StringArray) -> pa.StringArray:
     """The trimmed text; null where nothing is left of it."""
-    return F.nullif(_trimmed(column), F.lit(""))
+    trimmed = _trimmed(texts)
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
-def _whole_number(column: Column, largest: int) -> Column:
-    digits = F.when(column.rlike(PLAIN_NUMBER), column.cast("bigint"))
-    number = _trimmed(column).try_cast("decimal(38, 18)")
-    other = F.when((number == F.floor(number)) & number.between(0, largest), number.cast("bigint"))
-    return F.when(digits <= largest, digits).otherwise(other)
+def _is_lost(texts: pa.StringArray, values: pa.Array) -> pa.BooleanArray:
+    """There was a text other than blanks, and no value came of it."""
+    return pc.and_(pc.is_null(values), pc.not_equal(_trimmed(texts), ""))
 
 
-def _moment(literal: str) -> Column:
-    return F.lit(literal).cast("timestamp_ntz")
+def _whole_numbers(texts: pa.StringArray, largest: int) -> pa.Int64Array:
+    """The whole numbers in 0..`largest`, null for all else; every distinct text is looked at once."""
+    encoded = texts.dictionary_encode()
+    numbers = [_whole_number(each, largest) for each in encoded.dictionary.to_pylist()]
+    return pa.array(numbers, pa.int64()).take(encoded.indices)
 
 
-def _shown(column: Column) -> Column:
-    return F.left(without_nul(column), F.lit(VALUE_LENGTH)).alias("value")
+def _whole_number(text: str, largest: int) -> int | None:
+    trimmed = text.replace(NUL, "").strip(WHITE_SPACE)
+    if not NUMBER.fullmatch(trimmed):
+        return None
+    number = Decimal(trimmed)
+    return int(number) if 0 <= number <= largest and number == number.to_integral_value() else None
+
+
+def _moments(texts: pa.StringArray) -> pa.TimestampArray:
+    """Times in UTC: those in the usual form by Arrow, where that can read all of them, the others one by one."""
+    plain = pc.fill_null(pc.match_substring_regex(texts, PLAIN_MOMENT), False)
+    try:
+        values = pc.if_else(plain, texts, None).cast(TIME)
+    except pa.ArrowInvalid:
+        plain = pa.array(np.zeros(len(texts), bool))
+        values = pa.nulls(len(texts), TIME)
+    others = pc.and_(pc.invert(plain), pc.is_valid(texts))
+    odd = [_moment(each) for each in texts.filter(others).to_pylist()]
+    return pc.replace_with_mask(values, others, pa.array(odd, TIME)) if odd else values
+
+
+def _moment(text: str) -> datetime | None:
+    found = MOMENT.fullmatch(text.replace(NUL, "").strip(WHITE_SPACE))
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups(default="0")
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    if offset > FARTHEST_OFFSET or int(minutes) > 59:
+        return None
+    try:
+        at = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second))
+        local = at + timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
+        return local + offset if sign == "-" else local - offset
+    except (ValueError, OverflowError):
+        return None
+
+
+def _flattened(lists: pa.ListArray) -> tuple[np.ndarray, pa.Array]:
+    """All elements of lists, and for each the list it is of."""
+    return pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists)
+
+
+def _listed(owners: np.ndarray, elements: pa.Array, lists: int) -> pa.ListArray:
+    """The opposite: so many lists of the elements, whose owners ascend."""
+    return pa.ListArray.from_arrays(pa.array(np.searchsorted(owners, np.arange(lists + 1)), pa.int32()), elements)

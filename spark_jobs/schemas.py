@@ -1,7 +1,9 @@
-"""What the checkpoints and the raw tables hold. Plain Python: Spark jobs, Luigi tasks and tests share it.
+"""What the checkpoints and the raw tables hold. Spark jobs, Luigi tasks and tests share it.
 
 The fields are those of the exports; the tables are those of `raw_data` in the warehouse.
 """
+
+import pyarrow as pa
 
 USER_FIELDS = ("username", "email", "name", "age", "gender", "date_created")
 POST_FIELDS = ("post_text", "location", "timestamp", "shares")
@@ -26,18 +28,33 @@ NOT_JSON = "not_json"
 NOT_AN_OBJECT = "not_an_object"
 NOT_A_LIST = "not_a_list"
 
-COMMENT_TYPE = "struct<user_id: string, comment: string, timestamp: string, fault: string, raw: string>"
-POST_TYPE = (
-    "struct<post_id: string, post_text: string, location: string, timestamp: string, shares: string, "
-    f"tags: array<string>, reactions: struct<{', '.join(f'{name}: string' for name in REACTIONS)}>, "
-    f"malformed: array<struct<field: string, value: string>>, comments: array<{COMMENT_TYPE}>, "
-    "fault: string, raw: string>"
+TEXT = pa.string()
+COMMENT = pa.struct([(name, TEXT) for name in (*COMMENT_FIELDS, "fault", "raw")])
+POST = pa.struct(
+    [
+        *((name, TEXT) for name in ("post_id", *POST_FIELDS)),
+        ("tags", pa.list_(TEXT)),
+        ("reactions", pa.struct([(name, TEXT) for name in REACTIONS])),
+        ("malformed", pa.list_(pa.struct([("field", TEXT), ("value", TEXT)]))),
+        ("comments", pa.list_(COMMENT)),
+        ("fault", TEXT),
+        ("raw", TEXT),
+    ]
 )
-DOCUMENT_COLUMNS = (
-    "batch_no int, batch string, file string, position bigint, byte_offset bigint, user_id string, "
-    + "".join(f"{name} string, " for name in USER_FIELDS)
-    + f"posts array<{POST_TYPE}>, unknown_fields array<string>, fault string, reason string, raw string"
+DOCUMENTS = pa.schema(
+    [
+        ("batch", TEXT),
+        ("file", TEXT),
+        ("position", pa.int64()),
+        *((name, TEXT) for name in ("user_id", *USER_FIELDS)),
+        ("posts", pa.list_(POST)),
+        ("unknown_fields", pa.list_(TEXT)),
+        ("fault", TEXT),
+        ("reason", TEXT),
+        ("raw", TEXT),
+    ]
 )
+"""`position` is where the document starts in its (unpacked) file, in bytes."""
 
 # The tables of the Clean checkpoint and of the schema raw_data: column name -> PostgreSQL type.
 
@@ -103,3 +120,18 @@ rejected a record that was not taken in, issues a field that was corrected."""
 
 ENTITY_TABLES = {"user": "users", "post": "posts", "comment": "comments"}
 """The entities that are deduplicated by key, and their tables."""
+
+TIME = pa.timestamp("us")
+_ARROW_TYPES = {
+    "text": TEXT,
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "timestamp": TIME,
+    "text[]": pa.list_(TEXT),
+}
+CHECKPOINT_TABLES = {
+    table: pa.schema([(name, _ARROW_TYPES[type_.removesuffix(" not null")]) for name, type_ in columns.items()])
+    for table, columns in TABLES.items()
+}
+"""The same tables as the Clean checkpoint holds them."""

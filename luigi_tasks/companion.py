@@ -1,0 +1,83 @@
+"""Companions: children that serve a whole run (a Spark session, dbt), so that what is slow to start starts once.
+
+Luigi's main process starts one as soon as it is clear that there is work, and goes on without waiting; the stages,
+which run in forks of it, ask. A companion ends with the run, however that ends.
+"""
+
+import atexit
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from luigi_tasks import child
+from luigi_tasks.errors import PipelineError
+
+POLL_SECONDS = 0.1
+
+
+class Companion:
+    """A child that answers requests: `argv` is completed by the descriptor of the socket that it serves.
+
+    See spark_jobs/serving.py for its side.
+    """
+
+    def __init__(self, name: str, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self._argv = argv
+        self._environ = environ
+        self._log = log
+        self._socket: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the child, unless it is there. Does not wait for it to be ready."""
+        if self._socket is not None:
+            return
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            argv = [*self._argv, str(theirs.fileno())]
+            self._process = child.start(argv, self._environ, self._log, pass_fds=[theirs.fileno()])
+        atexit.register(_end, self._process, os.getpid())
+
+    def ask(self, job: str, request: dict[str, Any]) -> dict[str, Any]:
+        """The result of a job; waits for it. Raises PipelineError where the job fails or the child is gone."""
+        self.start()
+        assert self._socket is not None
+        ours, theirs = socket.socketpair()
+        with ours, ours.makefile("rwb") as stream:
+            try:
+                with theirs:
+                    socket.send_fds(self._socket, [b"."], [theirs.fileno()])
+                stream.write(json.dumps({"job": job, "request": request}).encode())
+                stream.flush()
+                ours.shutdown(socket.SHUT_WR)
+                answer = json.loads(stream.read() or b"null")
+            except (BrokenPipeError, ConnectionResetError):
+                answer = None
+        if answer is None:
+            raise PipelineError(f"{self.name} ended before {job} was done; the end of {self._log}:\n{self._tail()}")
+        if "error" in answer:
+            raise PipelineError(f"{job} failed: {answer['error']}\nthe end of {self._log}:\n{self._tail()}")
+        return answer["result"]
+
+    def close(self) -> None:
+        """Tell the child that the run is over, and wait until it and all that it started have ended by themselves."""
+        if self._socket is not None and self._process is not None:
+            self._socket.close()
+            self._process.wait()
+            while child.group_lives(self._process):
+                time.sleep(POLL_SECONDS)
+
+    def _tail(self) -> str:
+        return child.tail(self._log)
+
+
+def _end(process: subprocess.Popen[bytes], owner: int) -> None:
+    """End the child when the process that started it ends; its forks have no part in that."""
+    if os.getpid() == owner:
+        child.end_group(process)

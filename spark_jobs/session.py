@@ -1,0 +1,41 @@
+"""The Spark driver of a run: one session that does the run's jobs one after the other.
+
+    python -m spark_jobs.session DESCRIPTOR
+
+DESCRIPTOR is the socket on which the stages ask (see serving.py). Master, memory and all other settings are those of
+spark-submit, taken from PYSPARK_SUBMIT_ARGS; the driver runs here, executors wherever the master puts them.
+"""
+
+import sys
+import tempfile
+import zipfile
+from functools import partial
+from pathlib import Path
+
+from pyspark import SparkContext
+
+from spark_jobs import clean, extract
+from spark_jobs.serving import serve
+
+
+def main() -> None:
+    spark = SparkContext()
+    with tempfile.TemporaryDirectory() as folder:
+        if not str(spark.master).startswith("local"):
+            spark.addPyFile(str(_zipped(Path(folder))))
+        serve(int(sys.argv[1]), {"extract": partial(extract.run, spark), "clean": partial(clean.run, spark)})
+    spark.stop()
+
+
+def _zipped(folder: Path) -> Path:
+    """This package as executors elsewhere can import it."""
+    archive = folder / "spark_jobs.zip"
+    package = Path(__file__).parent
+    with zipfile.ZipFile(archive, "w") as file:
+        for module in sorted(package.glob("*.py")):
+            file.write(module, f"{package.name}/{module.name}")
+    return archive
+
+
+if __name__ == "__main__":
+    main()
