@@ -5,7 +5,7 @@ USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint sample explain psql summary clean
+.PHONY: help setup run test lint sample explain psql summary cluster bench clean
 
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -32,6 +32,10 @@ run: setup ## run the pipeline on the landing folder; the sample goes there if i
 		$(BIN)/luigi --module luigi_tasks RunAll; code=$$?; \
 		$(BIN)/socialmart summary; exit $$code
 
+.venv/.bench: .venv/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
 test: .venv/.test lint ## run all tests
 	$(BIN)/python -m pytest
 
@@ -52,6 +56,12 @@ psql: setup ## open psql on the warehouse
 
 summary: setup ## show the last run's stages and the ledger
 	@$(BIN)/socialmart summary
+
+bench: .venv/.bench ## measure the pipeline against the floor; BENCH=--quick, --all, --page ...
+	@$(BIN)/python -m bench $(BENCH)
+
+cluster: setup ## run a Spark cluster on this machine (a master, two workers) until Ctrl-C
+	@$(BIN)/socialmart cluster
 
 clean: ## delete checkpoints, logs and the embedded warehouse; landing files stay
 	rm -rf data/checkpoints data/logs data/postgres

@@ -3,11 +3,12 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import asdict
 
-from luigi_tasks import explain, paths, spark_session, summary, warehouse
+from luigi_tasks import cluster, explain, paths, spark_session, summary, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import java_home
 
@@ -28,6 +29,12 @@ def main() -> None:
     java = commands.add_parser("java", help="show the JAVA_HOME that Spark jobs are run with")
     java.add_argument("--prepare", action="store_true", help="first let it keep what makes Spark start faster")
     java.set_defaults(run=_java)
+    of_cluster = commands.add_parser("cluster", help="run a Spark cluster on this machine until Ctrl-C")
+    of_cluster.add_argument("--port", type=int, default=7077, help="the master's; the pages are on the next ones")
+    of_cluster.add_argument("--workers", type=int, default=2)
+    of_cluster.add_argument("--cores", type=int, default=1, help="of each worker")
+    of_cluster.add_argument("--memory", default="1g", help="of each worker's executor")
+    of_cluster.set_defaults(run=_cluster)
     arguments, further = parser.parse_known_args()
     arguments.further = further
     if further and arguments.run is not _psql:
@@ -36,6 +43,8 @@ def main() -> None:
         sys.exit(arguments.run(arguments))
     except PipelineError as error:
         sys.exit(f"socialmart: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -54,6 +63,19 @@ def _summary(arguments: argparse.Namespace) -> int:
 
 def _java(arguments: argparse.Namespace) -> int:
     print(spark_session.prepare_java() if arguments.prepare else java_home(paths.java_runtime()))
+    return 0
+
+
+def _cluster(arguments: argparse.Namespace) -> int:
+    """Run a cluster until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    port, logs = arguments.port, paths.logs() / "cluster"
+    with cluster.running(port, arguments.workers, arguments.cores, arguments.memory, logs) as processes:
+        master = f"spark://{cluster.HOST}:{port}"
+        print(f"master {master}, page http://{cluster.HOST}:{port + 1}, {arguments.workers} workers, logs in {logs}")
+        print(f"to run on it: [spark] master = {master} in luigi.cfg; Ctrl-C ends it", flush=True)
+        for process in processes:
+            process.wait()
     return 0
 
 

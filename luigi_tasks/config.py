@@ -1,6 +1,7 @@
 """All settings, one class a section of luigi.cfg. What matters to the results is part of the fingerprints."""
 
 import operator
+from functools import cache
 from typing import TypeVar
 
 import luigi
@@ -77,6 +78,12 @@ Section = TypeVar("Section", bound=luigi.Config)
 
 def read(section: type[Section]) -> Section:
     """The settings of a section. A value that cannot be read is named with its section and key."""
+    return read_once(section)  # type: ignore[return-value]
+
+
+@cache
+def read_once(section: type[luigi.Config]) -> luigi.Config:
+    """Settings do not change under a run, and Luigi's look-up takes longer than all else that a check does."""
     family = section.get_task_family()
     for key, parameter in section.get_params():
         try:

@@ -8,7 +8,7 @@ import luigi
 from luigi_tasks import landing
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
-from luigi_tasks.stage import Stage
+from luigi_tasks.stage import Stage, stale
 from luigi_tasks.transform import ALL_BATCHES, DbtTest
 
 logger = logging.getLogger(__name__)
@@ -17,24 +17,32 @@ logger = logging.getLogger(__name__)
 class RunAll(Stage):
     """Brings every batch of the landing folder, or one, up to date, and the marts after them, tested.
 
-    Once all are clean it is known which of them Audit stops. The others are loaded and go on to the marts; the
-    Audits of those fail, and the run with them.
+    Luigi is told of those stages that have something to do: of a thousand batches, most have not. Once all are clean
+    it is known which of them Audit stops. The others are loaded and go on to the marts; the Audits of those fail, and
+    the run with them.
     """
 
     batch = luigi.Parameter(default=ALL_BATCHES, description="only this batch, by its name in the landing folder")
 
-    def requires(self) -> list[Clean]:
-        return [Clean(batch=name) for name in self._names()]
+    def requires(self) -> list[Stage]:
+        return stale(self._cleans())
 
     def run(self) -> Iterator[list[Stage]]:
-        yield self._after_cleaning()
+        yield stale(self._after_cleaning())
 
     def upstream(self) -> Iterable[Stage]:
-        return [*self.requires(), *self._after_cleaning()]
+        return [*self._cleans(), *self._after_cleaning()]
+
+    def warm_up(self) -> None:
+        for stage in stale([DbtTest(batch=self.batch)]):
+            stage.warm_up()
 
     def target_stale(self) -> str | None:
         logger.info("RunAll: %s batches and the marts are up to date", f"{len(self._names()):,}")
         return None
+
+    def _cleans(self) -> list[Stage]:
+        return [Clean(batch=name) for name in self._names()]
 
     def _after_cleaning(self) -> list[Stage]:
         return [*(Audit(batch=name) for name in self._names()), DbtTest(batch=self.batch)]

@@ -72,6 +72,12 @@ class Stage(luigi.Task):
         return self.task_family
 
 
+def stale(stages: Iterable[Stage]) -> list[Stage]:
+    """Those that are not up to date; what they share is asked once."""
+    with _one_check():
+        return [stage for stage in stages if stage.why_stale()]
+
+
 class BatchStage(Stage):
     """A stage that is built batch by batch. Luigi hands many ready batches to one run, their names joined."""
 

@@ -30,6 +30,8 @@ from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
 DOCUMENTS_A_BLOCK = 2_000
+BUCKET_BYTES = 16 << 20
+"""So much of the Extract checkpoint has keys that a task easily holds."""
 
 
 @dataclass(frozen=True)
@@ -94,14 +96,19 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
     written = job.spread(spark, tasks, _finish)
     for task in tasks:
         _take_divided(*task)
-    return {"batches": [_summary(number, inputs, facts, written) for number in range(len(request["batches"]))]}
+    facts_of, files_of = job.by_batch(facts, facts), job.by_batch(inputs, written)
+    return {
+        "batches": [
+            _summary(facts_of.get(number, []), files_of.get(number, [])) for number in range(len(request["batches"]))
+        ]
+    }
 
 
 def _clean_all(spark: SparkContext, inputs: list[Input]) -> tuple[list[Facts], dict[int, Doubles]]:
     """Clean every part by itself, and find the superseded records of all, by the number of the part."""
-    buckets = job.slices(spark, inputs)
+    buckets = 1 + sum(one.path.stat().st_size for one in inputs) // BUCKET_BYTES
     found = (
-        spark.parallelize(list(enumerate(inputs)), buckets)
+        spark.parallelize(list(enumerate(inputs)), job.slices(spark, inputs))
         .flatMap(partial(_clean, buckets=buckets))
         .partitionBy(buckets, _same)
         .mapPartitions(_superseded)
@@ -271,7 +278,7 @@ def _rejected_entities(path: Path) -> dict[str, int]:
     return {one["values"]: one["counts"] for one in counted.to_pylist()}
 
 
-def _summary(batch_no: int, inputs: list[Input], facts: list[Facts], written: list[Written]) -> dict[str, Any]:
+def _summary(of_batch: list[Facts], files: list[Written]) -> dict[str, Any]:
     """For a batch the counts that the ledger balances, and its tables' rows and fingerprints.
 
     `read` was counted in the documents, everything else in what was written, so that a record lost between the two
@@ -280,8 +287,6 @@ def _summary(batch_no: int, inputs: list[Input], facts: list[Facts], written: li
     read: dict[str, int] = {}
     lost: dict[str, int] = {}
     rejected: dict[str, int] = {}
-    of_batch = [one for one in facts if one.batch_no == batch_no]
-    files = [found for one, found in zip(inputs, written, strict=True) if one.batch_no == batch_no]
     for one in of_batch:
         _add(read, one.read)
         _add(lost, one.rejected)

@@ -84,9 +84,8 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
         again = _carefully([one for one in assigned if one.sources[0].path in failed], staging)
         outcomes = [outcome for outcome in outcomes if outcome.assignment.sources[0].path not in failed]
         outcomes += _read_all(spark, again, staging)
-    of_batch: dict[int, list[Outcome]] = {}
-    for outcome in sorted(outcomes, key=lambda one: one.assignment.number):
-        of_batch.setdefault(outcome.assignment.batch_no, []).append(outcome)
+    outcomes.sort(key=lambda outcome: outcome.assignment.number)
+    of_batch = job.by_batch([outcome.assignment for outcome in outcomes], outcomes)
     return {"batches": [_summary(of_batch.get(number, [])) for number in range(len(request["batches"]))]}
 
 

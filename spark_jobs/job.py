@@ -1,7 +1,7 @@
 """How the jobs spread their work over Spark's tasks."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pyspark import SparkContext
 
@@ -23,3 +23,18 @@ def slices(spark: SparkContext, items: Sequence[object]) -> int:
 def spread(spark: SparkContext, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
     """Do the work on every item, in Spark's tasks; the results come in the items' order."""
     return spark.parallelize(items, slices(spark, items)).map(work).collect()
+
+
+class OfBatch(Protocol):
+    """Whatever knows the number of its batch."""
+
+    @property
+    def batch_no(self) -> int: ...
+
+
+def by_batch(keys: Sequence[OfBatch], values: Sequence[Result]) -> dict[int, list[Result]]:
+    """The values by the batches that their keys are of, in the same order."""
+    found: dict[int, list[Result]] = {}
+    for key, value in zip(keys, values, strict=True):
+        found.setdefault(key.batch_no, []).append(value)
+    return found

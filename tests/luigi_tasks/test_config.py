@@ -7,6 +7,13 @@ from luigi_tasks import config
 from luigi_tasks.errors import PipelineError
 
 
+@pytest.fixture(autouse=True)
+def read_anew():
+    config.read_once.cache_clear()
+    yield
+    config.read_once.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
