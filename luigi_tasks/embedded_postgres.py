@@ -215,7 +215,7 @@ maintenance_work_mem = {min(max(megabytes // 16, 32), 512)}MB  # one index build
 max_wal_size = 2GB                       # one load, not many, between checkpoints
 checkpoint_timeout = 30min               # fewer full page images; costs a longer recovery
 checkpoint_completion_target = 0.9       # spread the writes
-wal_compression = pglz                   # less to write; the wheel has neither lz4 nor zstd
+wal_compression = off                    # pglz, all that the wheel has, costs more than what it saves
 wal_level = minimal                      # no replica: copy into a table just made skips the WAL
 max_wal_senders = 0                      # required by wal_level = minimal
 dynamic_shared_memory_type = sysv        # /dev/shm of a container (64 MB) is too small for parallel hashes

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
 from psycopg2 import DatabaseError
+from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import fingerprints, paths, warehouse
+from luigi_tasks import dbt_changes, fingerprints, paths, warehouse
 from luigi_tasks.audit import Audit
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError
@@ -62,8 +63,9 @@ class Load(BatchStage):
         stream = _RowStream(clean.folder / self.table, columns)
         try:
             with warehouse.transaction() as cursor:
-                cursor.execute(f"delete from raw_data.{self.table} where batch = %s", (self.batch,))
-                cursor.copy_expert(f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin (format csv)", stream)
+                options = "format csv, freeze" if claim_empty(cursor, self.table) else "format csv"
+                dbt_changes.clear_batch(cursor, self.table, self.batch)
+                cursor.copy_expert(f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})", stream)
                 if cursor.rowcount != expected:
                     raise PipelineError(
                         f"batch {self.batch}, table {self.table}: {expected:,} rows expected, {cursor.rowcount:,} "
@@ -79,6 +81,28 @@ class Load(BatchStage):
     @property
     def title(self) -> str:
         return f"Load {self.table} {super().title.removeprefix('Load ')}"
+
+
+def claim_empty(cursor: Cursor, table: str) -> bool:
+    """Whether a table of raw_data is empty; if so, it is as if made in this transaction, and others wait for it.
+
+    Rows can then be written frozen: whoever reads them first need not write their pages again, and a server with
+    wal_level = minimal logs none of them. The first look is not the transaction's own: two that hold a lock for
+    reading would each wait for the other's.
+    """
+    with warehouse.reader().cursor() as look:
+        if not _is_empty(look, table):
+            return False
+    cursor.execute(f"set local lock_timeout = 0; lock table raw_data.{table}")
+    if not _is_empty(cursor, table):
+        return False
+    cursor.execute(f"truncate raw_data.{table}")
+    return True
+
+
+def _is_empty(cursor: Cursor, table: str) -> bool:
+    cursor.execute(f"select not exists (select 1 from raw_data.{table})")
+    return cursor.fetchone() == (True,)
 
 
 class _RowStream(io.RawIOBase):

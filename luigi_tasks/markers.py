@@ -32,21 +32,23 @@ class Marker(PostgresTarget):
 
     def why_stale(self) -> str | None:
         """Why the table does not hold what it should, None when it does."""
-        loaded = self._loaded()
-        if loaded is None:
-            return "its marker is missing"
-        pairs = (pair.split("=", 1) for pair in loaded.rsplit("#", 1)[1].split(","))
-        return why_changed(dict(pairs), self.built_from)
+        recorded = self.recorded()
+        return "its marker is missing" if recorded is None else why_changed(recorded, self.built_from)
 
-    def _loaded(self) -> str | None:
+    def recorded(self) -> BuiltFrom | None:
+        """What the table was last loaded from; None where nothing tells."""
         found = _rows("where target_table = %s and batch = %s", self.table, self.batch)
-        return found[0] if found else None
+        return dict(pair.split("=", 1) for pair in found[0].rsplit("#", 1)[1].split(",")) if found else None
 
-    def touch(self, cursor: Cursor) -> None:  # type: ignore[override]  # a cursor of the load's transaction is all it needs
-        """Write the marker within the transaction of `cursor`, in place of the one before."""
+    def clear(self, cursor: Cursor) -> None:
+        """Take the marker away within the transaction of `cursor`."""
         cursor.execute(
             f"delete from {self.marker_table} where target_table = %s and batch = %s", (self.table, self.batch)
         )
+
+    def touch(self, cursor: Cursor) -> None:  # type: ignore[override]  # a cursor of the load's transaction is all it needs
+        """Write the marker within the transaction of `cursor`, in place of the one before."""
+        self.clear(cursor)
         cursor.execute(
             f"insert into {self.marker_table} (update_id, target_table, batch) values (%s, %s, %s)",
             (self.update_id, self.table, self.batch),

@@ -1,15 +1,28 @@
 """DbtRun and DbtTest: the star schema and the marts from raw_data, and their tests."""
 
-import json
-from collections.abc import Iterable
-from pathlib import Path
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import luigi
 
-from luigi_tasks import audit, child, config, fingerprints, journal, landing, markers, paths, warehouse
+from luigi_tasks import (
+    audit,
+    child,
+    config,
+    dbt_changes,
+    dbt_project,
+    fingerprints,
+    journal,
+    landing,
+    markers,
+    paths,
+    warehouse,
+)
 from luigi_tasks.checkpoints import BuiltFrom
 from luigi_tasks.clean import Clean
+from luigi_tasks.companion import Companion
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.load import Load
 from luigi_tasks.markers import Marker
@@ -17,12 +30,18 @@ from luigi_tasks.stage import Stage, timed
 from spark_jobs.schemas import TABLES
 
 ALL_BATCHES = ""
-TESTS_FOLDER = "tests"
-GENERATED = {"target", "logs", "dbt_packages", "__pycache__"}
+INPUTS = "inputs"
+UNFINISHED = "unfinished"
+WHOLE_TABLES = "-c work_mem=64MB -c jit=off -c random_page_cost=4 -c max_parallel_workers_per_gather=0"
+"""Settings of PostgreSQL for queries that read tables as a whole, several at once."""
 
 
 class DbtRun(Stage):
-    """Leaves staging, core and marts built from all that is loaded, and a marker that says from what."""
+    """Leaves staging, core and marts built from all that is loaded, and a marker that says from what.
+
+    What was loaded since the last run is taken in; after a change of the code the models that changed are built
+    anew, and those that depend on them; and everything is, where no marker tells what is there.
+    """
 
     batch = luigi.Parameter(default=ALL_BATCHES, description="only this batch is brought up to date before")
 
@@ -33,13 +52,18 @@ class DbtRun(Stage):
         return Marker("marts", "", self.built_from())
 
     def built_from(self) -> BuiltFrom:
+        project = paths.dbt_project()
         return {
-            "inputs": fingerprints.of_value(markers.loaded("raw_data")),
-            "code": fingerprints.of_files(_project_files(with_tests=False), paths.dbt_project()),
+            INPUTS: fingerprints.of_value(markers.loaded("raw_data")),
+            "code": dbt_project.common(project),
+            **dbt_project.models(project),
         }
 
     def target_stale(self) -> str | None:
         return self.output().why_stale()
+
+    def warm_up(self) -> None:
+        dbt_companion().start()
 
     def run(self) -> None:
         if not self.target_stale():
@@ -47,9 +71,18 @@ class DbtRun(Stage):
         with timed(self, "all models") as facts:
             warehouse.prepare()
             target = self.output()
-            _dbt("run")
-            facts["rows"] = sum(rows_of_models().values())
+            before = target.recorded()
+            options = refresh(before, target.built_from)
             with warehouse.transaction() as cursor:
+                dbt_changes.index_raw_data(cursor)
+                dbt_changes.take(cursor)
+                target.clear(cursor)
+                if before and not options:  # what a run leaves half done, the next one takes up again
+                    Marker("marts", "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
+            results = _dbt("run", options)
+            facts["rows"] = sum(max(result["rows"], 0) for result in results)
+            with warehouse.transaction() as cursor:
+                dbt_changes.forget(cursor)
                 target.touch(cursor)
 
 
@@ -65,22 +98,46 @@ class DbtTest(Stage):
         return Marker("marts tested", "", self.built_from())
 
     def built_from(self) -> BuiltFrom:
-        return {
-            "inputs": fingerprints.of_value(self.requires().built_from()),
-            "code": fingerprints.of_files(_project_files(with_tests=True), paths.dbt_project()),
-        }
+        return {**self.requires().built_from(), "tests": dbt_project.tests(paths.dbt_project())}
 
     def target_stale(self) -> str | None:
         return self.output().why_stale()
+
+    def warm_up(self) -> None:
+        dbt_companion().start()
 
     def run(self) -> None:
         if not self.target_stale():
             return
         with timed(self, "all tests"):
             target = self.output()
-            _dbt("test")
+            _dbt("test", to_test(target.recorded(), target.built_from), WHOLE_TABLES)
             with warehouse.transaction() as cursor:
                 target.touch(cursor)
+
+
+def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
+    """How dbt has to run: nothing to say where only rows were loaded; a full refresh of all models or of some."""
+    changed = _changed(before, now)
+    if changed == {INPUTS}:
+        return []
+    if changed & {INPUTS, "code"}:
+        return ["--full-refresh"]
+    return ["--full-refresh", "--select", *(f"{name}+" for name in sorted(changed))]
+
+
+def to_test(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
+    """What dbt has to test: other rows leave unit tests as they came out, another model all that does not see it."""
+    changed = _changed(before, now)
+    if changed == {INPUTS}:
+        return ["--exclude-resource-type", "unit_test"]
+    if changed & {INPUTS, "code", "tests"}:
+        return []
+    return ["--select", *(f"{name}+" for name in sorted(changed))]
+
+
+def _changed(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
+    return {name for name in now if before is None or before.get(name) != now[name]}
 
 
 def admitted(batch: str) -> Iterable[str]:
@@ -89,57 +146,27 @@ def admitted(batch: str) -> Iterable[str]:
     return [name for name in names if Clean(batch=name).why_stale() or audit.verdict(name) is None]
 
 
-def rows_of_models() -> dict[str, int]:
-    """The rows of every table of core and marts."""
-    with warehouse.reader().cursor() as cursor:
-        cursor.execute(
-            "select format('%I.%I', schemaname, tablename) from pg_tables "
-            "where schemaname in ('core', 'marts') order by schemaname, tablename"
-        )
-        names = [name for (name,) in cursor.fetchall()]
-        cursor.execute(" union all ".join(f"select '{name}', count(*) from {name}" for name in names))
-        return dict(cursor.fetchall())
+@cache
+def dbt_companion() -> Companion:
+    """The process that runs dbt, for the whole run of the pipeline: started early, it is ready when it is asked."""
+    argv = [sys.executable, "-m", "luigi_tasks.dbt_service", str(paths.dbt_project()), str(paths.dbt_target())]
+    return Companion("dbt", argv, child.environment(**_connection()), journal.folder() / "dbt.log")
 
 
-def _project_files(with_tests: bool) -> list[Path]:
-    found = []
-    for path in sorted(paths.dbt_project().rglob("*")):
-        place = path.relative_to(paths.dbt_project()).parts
-        is_source = path.is_file() and not GENERATED & set(place) and not path.name.startswith(".")
-        if is_source and (with_tests or place[0] != TESTS_FOLDER):
-            found.append(path)
-    return found
-
-
-def _dbt(command: str) -> None:
+def _dbt(command: str, options: Sequence[str], pgoptions: str = "") -> list[Mapping[str, Any]]:
+    """The results of a dbt command. Raises PipelineError with all that failed."""
     log = journal.folder() / f"dbt_{command}.log"
-    argv = [
-        str(paths.program("dbt")),
-        "--no-use-colors",
-        command,
-        "--project-dir",
-        str(paths.dbt_project()),
-        "--profiles-dir",
-        str(paths.dbt_project()),
-        "--target-path",
-        str(paths.dbt_target()),
-        "--log-path",
-        str(journal.folder()),
-        "--threads",
-        str(config.read(config.dbt).threads),
-    ]
-    try:
-        child.run(f"dbt {command}", argv, child.environment(**_connection()), log)
-    except PipelineError as error:
-        failed = [result for result in _results() if result["status"] in ("error", "fail")]
-        if not failed:
-            raise
-        listed = "; ".join(f"{result['unique_id'].split('.', 2)[-1]}: {_message(result)}" for result in failed)
-        raise PipelineError(f"dbt {command}: {len(failed)} failed: {listed}; the whole log: {log}") from error
+    arguments = [command, *options, "--threads", str(config.read(config.dbt).threads)]
+    answer = dbt_companion().ask("invoke", {"arguments": arguments, "log": str(log), "pgoptions": pgoptions})
+    if not answer["success"]:
+        failed = [result for result in answer["results"] if result["status"] in ("error", "fail")]
+        listed = "; ".join(f"{result['name']}: {_message(result)}" for result in failed)
+        raise PipelineError(f"dbt {command}: {len(failed)} failed: {listed}; the whole log: {log}")
+    return answer["results"]
 
 
-def _message(result: dict[str, Any]) -> str:
-    return " ".join((result.get("message") or result["status"]).split())[:300]
+def _message(result: Mapping[str, Any]) -> str:
+    return " ".join((result["message"] or result["status"]).split())[:300]
 
 
 def _connection() -> dict[str, str]:
@@ -147,8 +174,3 @@ def _connection() -> dict[str, str]:
     info = warehouse.reader().info
     found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
     return {"PGHOST": "localhost"} | warehouse.variables() | {name: value for name, value in found.items() if value}
-
-
-def _results() -> list[dict[str, Any]]:
-    path = paths.dbt_target() / "run_results.json"
-    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []

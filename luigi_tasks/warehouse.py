@@ -139,13 +139,24 @@ create table if not exists etl.runs (
     outcome text not null,
     stages jsonb not null
 );
+create table if not exists etl.changed_batches (
+    table_name text not null,
+    batch text not null,
+    in_work boolean not null default false,
+    primary key (table_name, batch)
+);
+create table if not exists etl.replaced_keys (
+    table_name text not null,
+    id text not null,
+    in_work boolean not null default false
+);
 """
 
 
 def prepare() -> None:
     """Make the schemas and tables that are not there yet."""
     with transaction() as cursor:
-        cursor.execute("select to_regclass('etl.runs') is not null")
+        cursor.execute("select to_regclass('etl.replaced_keys') is not null")
         if cursor.fetchone() == (True,):
             return
         cursor.execute("select pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
@@ -153,5 +164,6 @@ def prepare() -> None:
         for table, columns in TABLES.items():
             listed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
             cursor.execute(f"create table if not exists raw_data.{table} ({listed})")
-            cursor.execute(f"create index if not exists {table}_batch on raw_data.{table} (batch)")
+            cursor.execute(f"drop index if exists raw_data.{table}_batch")
+            cursor.execute(f'create index if not exists {table}_by_batch on raw_data.{table} (batch collate "C")')
         cursor.execute(ETL_TABLES)

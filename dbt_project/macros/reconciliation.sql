@@ -1,36 +1,58 @@
 {#- What the tests of the sums share. -#}
 
-{#- The current version of every key in a raw table, found in another way than staging finds it. -#}
-{% macro current_rows(table, key) -%}
-    select distinct on ({{ key }}) *
-    from {{ source("raw_data", table) }}
-    order by {{ key }} asc, batch collate "C" desc
+{#- True where a raw table holds no more than one batch: two looks into its index of batches. A key is
+    in a batch once, so that none repeats then. -#}
+{% macro has_one_batch(relation) -%}
+    (select coalesce(min(batch collate "C") = max(batch collate "C"), true) from {{ relation }})
 {%- endmacro %}
 
-{#- One row per measure of a layer: layer, measure, total. `columns` maps a measure to its expression. -#}
-{% macro totals_of(layer, relation, columns, where="true") -%}
+{#- The current version of every key in a raw table, found in another way than staging finds it: by
+    the keys that stand in several batches; none does while there is one batch. -#}
+{% macro current_rows(table, key) -%}
+    {%- set relation = source("raw_data", table) -%}
+    select *
+    from {{ relation }}
+    where {{ has_one_batch(relation) }}
+    union all
+    select versions.*
+    from {{ relation }} as versions
+    left join (
+        select
+            {{ key }},
+            max(batch collate "C") as batch
+        from {{ relation }}
+        group by {{ key }}
+        having count(*) > 1
+    ) as repeated on versions.{{ key }} = repeated.{{ key }}
+    where
+        not {{ has_one_batch(relation) }}
+        and (repeated.{{ key }} is null or versions.batch = repeated.batch)
+{%- endmacro %}
+
+{#- The sums of the measures of a layer: posts and total_likes, ...; `prefix` is what the layer puts before
+    the names, `posts` how it counts posts. -#}
+{% macro totals_of(layer, relation, posts="count(*)", prefix="total_") -%}
     select
         '{{ layer }}' as layer,
-        summed.measure,
-        coalesce(sum(summed.total), 0) as total
-    from {{ relation }} as counted
-    cross join lateral (
-        values
-        {%- for measure, expression in columns.items() %}
-        ('{{ measure }}', {{ expression }}){{ "," if not loop.last }}
+        coalesce({{ posts }}, 0) as posts,
+        {%- for name in measures() %}
+        coalesce(sum({{ prefix }}{{ name }}), 0) as total_{{ name }}{{ "," if not loop.last }}
         {%- endfor %}
-    ) as summed (measure, total)
-    where {{ where }}
-    group by summed.measure
+    from {{ relation }}
 {%- endmacro %}
 
-{#- The measures of a post under the names `prefix` gives them, and the count of posts. -#}
-{% macro measure_columns(posts, prefix="", names=none) -%}
-    {%- set columns = {"posts": posts} -%}
-    {%- for name in names or measures() -%}
-        {%- do columns.update({name: prefix ~ name}) -%}
-    {%- endfor -%}
-    {{ return(columns) }}
+{#- The sums of columns, under their own names. -#}
+{% macro sums(names) -%}
+    {%- for name in names %}
+    coalesce(sum({{ name }}), 0) as {{ name }}{{ "," if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- The measures of `alias`, under the names fact_likes, ... -#}
+{% macro as_facts(alias) -%}
+    {%- for name in measures() %}
+    {{ alias }}.total_{{ name }} as fact_{{ name }}{{ "," if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 {#- True where a total of `expected` differs from the same of `found`. -#}
@@ -44,12 +66,5 @@
 {% macro measure_rows(alias, names) -%}
     {%- for name in names -%}
     ('{{ name }}', {{ alias }}.{{ name }}){{ ", " if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
-{#- The names as rows: (name), ... -#}
-{% macro name_rows(names) -%}
-    {%- for name in names -%}
-    ('{{ name }}'){{ ", " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

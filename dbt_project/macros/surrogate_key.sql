@@ -3,3 +3,8 @@
 {% macro surrogate_key(natural_key) -%}
     md5({{ natural_key }})::uuid
 {%- endmacro %}
+
+{#- The key of a post's location, which may be unknown. -#}
+{% macro location_key(location) -%}
+    {{ surrogate_key("coalesce(" ~ location ~ ", " ~ unknown_location() ~ ")") }}
+{%- endmacro %}

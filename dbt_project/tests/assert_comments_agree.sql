@@ -1,13 +1,7 @@
--- Comments are the same, one by one, in the raw rows that are current and in fact_comments; and as
--- many are made by known users in fact_comments as in user_engagement_mart.
+-- Every comment of any batch is in fact_comments, as it was loaded and with its known commenter, and
+-- fact_comments invents none. Versions of a comment differ in nothing. Returns the comments that differ.
 
 with
-
-raw_comments as (
-
-    {{ current_rows('comments', 'comment_key') }}
-
-),
 
 raw_users as (
 
@@ -19,49 +13,45 @@ raw_users as (
 expected as (
 
     select
-        count(*) as comments,
-        count(raw_users.user_id) as comments_by_users,
-        coalesce(sum(length(raw_comments.comment_text)), 0) as characters
-    from raw_comments
-    left join raw_users on raw_comments.comment_user_id = raw_users.user_id
+        comments.comment_key,
+        comments.comment_key::uuid as comment_sk,
+        {{ surrogate_key('comments.post_id') }} as post_sk,
+        comments.comment_timestamp,
+        length(comments.comment_text) as characters,
+        raw_users.user_id is not null as is_by_user
+    from {{ source('raw_data', 'comments') }} as comments
+    left join raw_users on comments.comment_user_id = raw_users.user_id
 
 ),
 
 facts as (
 
     select
-        count(*) as comments,
-        count(comment_user_sk) as comments_by_users,
-        coalesce(sum(length(comment_text)), 0) as characters
-    from {{ ref('fact_comments') }}
-
-),
-
-mart as (
-
-    select coalesce(sum(comments_made), 0) as comments_by_users
-    from {{ ref('user_engagement_mart') }}
+        comments.comment_sk,
+        comments.post_sk,
+        comments.comment_timestamp,
+        comments.date_day,
+        length(comments.comment_text) as characters,
+        comments.comment_user_sk is not null as is_by_user
+    from {{ ref('fact_comments') }} as comments
 
 ),
 
 final as (
 
     select
-        expected.comments as raw_comments,
-        facts.comments as fact_comments,
-        expected.comments_by_users as raw_comments_by_users,
-        facts.comments_by_users as fact_comments_by_users,
-        mart.comments_by_users as mart_comments_by_users,
-        expected.characters as raw_characters,
-        facts.characters as fact_characters
+        expected.comment_key as raw_comment_key,
+        facts.comment_sk as fact_comment_sk
     from expected
-    cross join facts
-    cross join mart
+    full outer join facts on expected.comment_sk = facts.comment_sk
     where
-        expected.comments is distinct from facts.comments
-        or expected.comments_by_users is distinct from facts.comments_by_users
-        or expected.comments_by_users is distinct from mart.comments_by_users
-        or expected.characters is distinct from facts.characters
+        expected.comment_key is null
+        or facts.comment_sk is null
+        or expected.post_sk <> facts.post_sk
+        or expected.comment_timestamp is distinct from facts.comment_timestamp
+        or expected.comment_timestamp::date is distinct from facts.date_day
+        or expected.characters <> facts.characters
+        or expected.is_by_user <> facts.is_by_user
 
 )
 

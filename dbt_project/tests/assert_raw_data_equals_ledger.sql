@@ -27,9 +27,11 @@ passed_batches as (
 posts as (
 
     select
-        *,
-        1 as records
+        batch,
+        count(*) as records,
+        {{ sums(post_measures()) }}
     from {{ source('raw_data', 'posts') }}
+    group by batch
 
 ),
 
@@ -55,12 +57,11 @@ loaded as (
         posts.batch,
         'post' as entity,
         measured.measure,
-        sum(measured.value) as total
+        measured.value as total
     from posts
     cross join
         lateral (values {{ measure_rows('posts', ['records'] + post_measures()) }})
             as measured (measure, value)
-    group by posts.batch, measured.measure
 
 ),
 

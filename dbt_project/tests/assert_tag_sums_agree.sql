@@ -1,5 +1,5 @@
 -- Every tag of every current post is in bridge_post_tags, and tag_analysis_mart counts each post
--- once for each of its tags. Returns the tags that differ from the raw rows.
+-- once for each of its tags, with its comments. Returns the tags that differ from the raw rows.
 
 with
 
@@ -9,26 +9,14 @@ current_posts as (
 
 ),
 
-raw_comments as (
-
-    select
-        post_id,
-        count(distinct comment_key) as comments
-    from {{ source('raw_data', 'comments') }}
-    group by post_id
-
-),
-
 expected as (
 
     select
         unnested.tag,
         count(*) as posts,
-        {{ sum_totals('current_posts', post_measures()) }},
-        coalesce(sum(raw_comments.comments), 0) as total_comments
+        {{ sum_totals('current_posts', post_measures()) }}
     from current_posts
     cross join lateral unnest(current_posts.tags) as unnested (tag)
-    left join raw_comments on current_posts.post_id = raw_comments.post_id
     group by unnested.tag
 
 ),
@@ -36,11 +24,23 @@ expected as (
 bridged as (
 
     select
-        tags.tag,
-        count(*) as posts
+        post_tags.tag_sk,
+        count(*) as posts,
+        sum(posts.comments) as total_comments
     from {{ ref('bridge_post_tags') }} as post_tags
-    inner join {{ ref('dim_tags') }} as tags on post_tags.tag_sk = tags.tag_sk
-    group by tags.tag
+    inner join {{ ref('fact_post_interactions') }} as posts on post_tags.post_sk = posts.post_sk
+    group by post_tags.tag_sk
+
+),
+
+tags as (
+
+    select
+        tags.tag,
+        bridged.posts,
+        bridged.total_comments
+    from bridged
+    inner join {{ ref('dim_tags') }} as tags on bridged.tag_sk = tags.tag_sk
 
 ),
 
@@ -55,17 +55,18 @@ final as (
     select
         coalesce(expected.tag, found.tag) as tag,
         expected.posts as expected_posts,
-        bridged.posts as bridged_posts,
+        tags.posts as bridged_posts,
         found.total_posts_with_tag as found_posts,
-        expected.total_comments as expected_comments,
+        tags.total_comments as expected_comments,
         found.total_comments as found_comments
     from expected
     full outer join found on expected.tag = found.tag
-    left join bridged on coalesce(expected.tag, found.tag) = bridged.tag
+    left join tags on coalesce(expected.tag, found.tag) = tags.tag
     where
-        expected.posts is distinct from bridged.posts
+        expected.posts is distinct from tags.posts
         or expected.posts is distinct from found.total_posts_with_tag
-        or {{ any_total_differs('expected', 'found', measures()) }}
+        or tags.total_comments is distinct from found.total_comments
+        or {{ any_total_differs('expected', 'found', post_measures()) }}
 
 )
 

@@ -31,12 +31,7 @@ SMALL: Settings = {
     "checkpoints": {"folder": "checkpoints"},
     "logs": {"folder": "logs"},
     "warehouse": {"embedded_folder": "postgres"},
-    "spark": {
-        "master": "local[1]",
-        "driver_memory": "1g",
-        "conf": "spark.ui.enabled=false|spark.sql.shuffle.partitions=1|spark.sql.adaptive.enabled=false"
-        "|spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",  # short runs: compile little
-    },
+    "spark": {"master": "local[1]"},
 }
 
 
@@ -86,18 +81,24 @@ class Project:
 
     def run(self, *arguments: str, **variables: str) -> Run:
         """`luigi --module luigi_tasks ARGUMENTS` (RunAll, unless given), as cron would; `variables` are set for it."""
+        process = self.start(*arguments, **variables)
+        try:
+            output = process.communicate(timeout=SECONDS_A_RUN)[0]
+        finally:
+            process.kill()
+        return Run(process.returncode, output.decode(errors="backslashreplace"))
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """The same, without waiting for its end."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
-        ended = subprocess.run(
+        return subprocess.Popen(
             [Path(sys.executable).parent / "luigi", "--module", "luigi_tasks", *(arguments or ("RunAll",))],
             cwd=self.folder,
             env=inherited | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=SECONDS_A_RUN,
-            check=False,
         )
-        return Run(ended.returncode, ended.stdout.decode(errors="backslashreplace"))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows of a query in the warehouse (none of a statement without any), committed."""

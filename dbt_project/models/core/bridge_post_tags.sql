@@ -1,8 +1,9 @@
 {{
     config(
+        meta={"touched": {"column": "post_sk", "kind": "post"}},
         indexes=[
-            {"columns": ["post_sk", "tag_sk"], "unique": true},
-            {"columns": ["tag_sk"]},
+            {"columns": ["post_sk", "tag_position"], "unique": true},
+            {"columns": ["tag_sk", "post_sk"], "unique": true},
         ]
     )
 }}
@@ -11,19 +12,17 @@ with
 
 posts as (
 
-    select * from {{ ref('stg_posts') }}
+    select posts.* from {{ ref('stg_posts') }} as posts
+    {{ join_touched('posts.post_id', 'post', 'id') }}
 
 ),
 
 keys as (
 
-    select * from {{ ref('dim_posts') }}
-
-),
-
-tags as (
-
-    select * from {{ ref('dim_tags') }}
+    select
+        {{ surrogate_key('posts.post_id') }} as post_sk,
+        posts.tags
+    from posts
 
 ),
 
@@ -31,12 +30,10 @@ final as (
 
     select
         keys.post_sk,
-        tags.tag_sk,
+        {{ surrogate_key('unnested.tag') }} as tag_sk,
         unnested.tag_position::integer as tag_position
-    from posts
-    inner join keys on posts.post_id = keys.post_id
-    cross join lateral unnest(posts.tags) with ordinality as unnested (tag, tag_position)
-    inner join tags on unnested.tag = tags.tag
+    from keys
+    cross join lateral unnest(keys.tags) with ordinality as unnested (tag, tag_position)
 
 )
 

@@ -1,26 +1,34 @@
-{{ config(indexes=[{"columns": ["date_day"], "unique": true}]) }}
+{{
+    config(
+        meta={"touched": {"column": "date_day", "kind": "day", "key": "day"}},
+        indexes=[{"columns": ["date_day"], "unique": true}]
+    )
+}}
 
 with
 
 posts as (
 
-    select * from {{ ref('dim_posts') }}
+    select posts.* from {{ ref('fact_post_interactions') }} as posts
+    {{ join_touched('posts.date_day', 'day', 'day') }}
 
 ),
 
 comments as (
 
-    select * from {{ ref('fact_comments') }}
+    select comments.* from {{ ref('fact_comments') }} as comments
+    {{ join_touched('comments.date_day', 'day', 'day') }}
 
 ),
 
+-- distinct before the union: what a union holds is not known to the planner, which then sorts it
 days as (
 
-    select posts.date_day
+    select distinct posts.date_day
     from posts
     where posts.date_day is not null
     union
-    select comments.date_day
+    select distinct comments.date_day
     from comments
     where comments.date_day is not null
 

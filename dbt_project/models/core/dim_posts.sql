@@ -1,8 +1,10 @@
 {{
     config(
+        meta={"touched": {"column": "post_sk", "kind": "post"}},
         indexes=[
             {"columns": ["post_sk"], "unique": true},
             {"columns": ["post_id"], "unique": true},
+            {"columns": ["location_sk"]},
         ]
     )
 }}
@@ -11,19 +13,8 @@ with
 
 posts as (
 
-    select * from {{ ref('stg_posts') }}
-
-),
-
-users as (
-
-    select * from {{ ref('dim_users') }}
-
-),
-
-locations as (
-
-    select * from {{ ref('dim_locations') }}
+    select posts.* from {{ ref('stg_posts') }} as posts
+    {{ join_touched('posts.post_id', 'post', 'id') }}
 
 ),
 
@@ -32,16 +23,13 @@ final as (
     select
         {{ surrogate_key('posts.post_id') }} as post_sk,
         posts.post_id,
-        users.user_sk,
-        locations.location_sk,
+        {{ surrogate_key('posts.user_id') }} as user_sk,
+        {{ location_key('posts.location') }} as location_sk,
         posts.date_day,
         posts.post_text,
         posts.post_timestamp,
         nullif(array_to_string(posts.tags, ', '), '') as tags
     from posts
-    left join users on posts.user_id = users.user_id
-    left join locations
-        on coalesce(posts.location, {{ unknown_location() }}) = locations.location
 
 )
 

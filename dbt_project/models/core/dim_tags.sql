@@ -1,5 +1,6 @@
 {{
     config(
+        meta={"touched": {"column": "tag_sk", "kind": "tag"}},
         indexes=[
             {"columns": ["tag_sk"], "unique": true},
             {"columns": ["tag"], "unique": true},
@@ -11,24 +12,57 @@ with
 
 posts as (
 
-    select * from {{ ref('stg_posts') }}
+    select posts.* from {{ ref('stg_posts') }} as posts
+    {{ join_touched('posts.post_id', 'post', 'id') }}
+
+),
+
+-- a list of tags is that of many posts
+lists as (
+
+    select distinct posts.tags from posts
+
+),
+
+post_tags as (
+
+    select * from {{ ref('bridge_post_tags') }}
 
 ),
 
 tags as (
 
     select distinct unnested.tag
-    from posts
-    cross join lateral unnest(posts.tags) as unnested (tag)
+    from lists
+    cross join lateral unnest(lists.tags) as unnested (tag)
+    {%- if is_incremental() %}
+    union
+    select known.tag from {{ this }} as known
+    {{ join_touched('known.tag_sk', 'tag') }}
+    {%- endif %}
+
+),
+
+keys as (
+
+    select
+        {{ surrogate_key('tags.tag') }} as tag_sk,
+        tags.tag
+    from tags
 
 ),
 
 final as (
 
     select
-        {{ surrogate_key('tags.tag') }} as tag_sk,
-        tags.tag
-    from tags
+        keys.tag_sk,
+        keys.tag
+    from keys
+    where
+        exists (
+            select 1 from post_tags
+            where keys.tag_sk = post_tags.tag_sk
+        )
 
 )
 

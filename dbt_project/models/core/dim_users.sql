@@ -1,5 +1,6 @@
 {{
     config(
+        meta={"touched": {"column": "user_sk", "kind": "user"}},
         indexes=[
             {"columns": ["user_sk"], "unique": true},
             {"columns": ["user_id"], "unique": true},
@@ -11,7 +12,8 @@ with
 
 users as (
 
-    select * from {{ ref('stg_users') }}
+    select users.* from {{ ref('stg_users') }} as users
+    {{ join_touched('users.user_id', 'user', 'id') }}
 
 ),
 

@@ -1,9 +1,11 @@
 {{
     config(
+        meta={"touched": {"column": "comment_sk", "kind": "comment"}},
         indexes=[
             {"columns": ["comment_sk"], "unique": true},
             {"columns": ["post_sk"]},
-            {"columns": ["comment_user_sk"]},
+            {"columns": ["comment_user_id"]},
+            {"columns": ["date_day"]},
         ]
     )
 }}
@@ -12,7 +14,8 @@ with
 
 comments as (
 
-    select * from {{ ref('stg_comments') }}
+    select comments.* from {{ ref('stg_comments') }} as comments
+    {{ join_touched('comments.comment_key', 'comment', 'id') }}
 
 ),
 

@@ -1,9 +1,9 @@
 {{
     config(
+        meta={"touched": {"column": "post_sk", "kind": "post"}},
         indexes=[
             {"columns": ["post_sk"], "unique": true},
             {"columns": ["user_sk"]},
-            {"columns": ["location_sk"]},
             {"columns": ["date_day"]},
         ]
     )
@@ -13,19 +13,22 @@ with
 
 posts as (
 
-    select * from {{ ref('stg_posts') }}
+    select posts.* from {{ ref('stg_posts') }} as posts
+    {{ join_touched('posts.post_id', 'post', 'id') }}
 
 ),
 
 keys as (
 
-    select * from {{ ref('dim_posts') }}
+    select keys.* from {{ ref('dim_posts') }} as keys
+    {{ join_touched('keys.post_sk', 'post') }}
 
 ),
 
 comments as (
 
-    select * from {{ ref('fact_comments') }}
+    select comments.* from {{ ref('fact_comments') }} as comments
+    {{ join_touched('comments.post_sk', 'post') }}
 
 ),
 

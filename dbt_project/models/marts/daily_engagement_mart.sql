@@ -1,22 +1,31 @@
-{{ config(indexes=[{"columns": ["date_day"], "unique": true}]) }}
+{{
+    config(
+        materialized="incremental",
+        meta={"touched": {"column": "date_day", "kind": "day", "key": "day"}},
+        indexes=[{"columns": ["date_day"], "unique": true}]
+    )
+}}
 
 with
 
 days as (
 
-    select * from {{ ref('dim_dates') }}
+    select days.* from {{ ref('dim_dates') }} as days
+    {{ join_touched('days.date_day', 'day', 'day') }}
 
 ),
 
 posts as (
 
-    select * from {{ ref('fact_post_interactions') }}
+    select posts.* from {{ ref('fact_post_interactions') }} as posts
+    {{ join_touched('posts.date_day', 'day', 'day') }}
 
 ),
 
 comments as (
 
-    select * from {{ ref('fact_comments') }}
+    select comments.* from {{ ref('fact_comments') }} as comments
+    {{ join_touched('comments.date_day', 'day', 'day') }}
 
 ),
 
@@ -25,11 +34,31 @@ posts_by_day as (
     select
         posts.date_day,
         count(*) as posts,
-        {{ sum_totals('posts', post_measures()) }},
-        count(distinct posts.user_sk) as active_authors
+        {{ sum_totals('posts', post_measures()) }}
     from posts
     where posts.date_day is not null
     group by posts.date_day
+
+),
+
+-- apart from the sums: counting distinct authors beside them would sort all posts
+author_days as (
+
+    select distinct
+        posts.date_day,
+        posts.user_sk
+    from posts
+    where posts.date_day is not null
+
+),
+
+authors_by_day as (
+
+    select
+        author_days.date_day,
+        count(*) as active_authors
+    from author_days
+    group by author_days.date_day
 
 ),
 
@@ -63,10 +92,11 @@ final as (
         coalesce(posts_by_day.posts, 0) as posts,
         coalesce(comments_by_day.comments, 0) as comments,
         {{ totals_or_zero('posts_by_day', post_measures()) }},
-        coalesce(posts_by_day.active_authors, 0) as active_authors,
+        coalesce(authors_by_day.active_authors, 0) as active_authors,
         coalesce(comments_by_day.active_commenters, 0) as active_commenters
     from days
     left join posts_by_day on days.date_day = posts_by_day.date_day
+    left join authors_by_day on days.date_day = authors_by_day.date_day
     left join comments_by_day on days.date_day = comments_by_day.date_day
 
 )

@@ -19,10 +19,29 @@ posts_by_location as (
     select
         posts.location_sk,
         count(*) as total_posts,
-        {{ sum_totals('posts') }},
-        count(distinct posts.user_sk) as total_users_in_location
+        {{ sum_totals('posts') }}
     from posts
     group by posts.location_sk
+
+),
+
+-- apart from the sums: counting distinct authors beside them would sort all posts
+authors as (
+
+    select distinct
+        posts.location_sk,
+        posts.user_sk
+    from posts
+
+),
+
+authors_by_location as (
+
+    select
+        authors.location_sk,
+        count(*) as total_users_in_location
+    from authors
+    group by authors.location_sk
 
 ),
 
@@ -32,9 +51,10 @@ totals as (
         locations.location,
         coalesce(posts_by_location.total_posts, 0) as total_posts,
         {{ totals_or_zero('posts_by_location') }},
-        coalesce(posts_by_location.total_users_in_location, 0) as total_users_in_location
+        coalesce(authors_by_location.total_users_in_location, 0) as total_users_in_location
     from locations
     left join posts_by_location on locations.location_sk = posts_by_location.location_sk
+    left join authors_by_location on locations.location_sk = authors_by_location.location_sk
 
 ),
 

@@ -1,26 +1,13 @@
-with
-
-users as (
-
-    select * from {{ source('raw_data', 'users') }}
-
-),
-
-final as (
-
-    select
-        users.user_id,
-        users.batch,
-        users.username,
-        users.email,
-        users.name,
-        users.age,
-        users.age_imputed,
-        users.gender,
-        users.date_created
-    from users
-    where not {{ has_later_version(source('raw_data', 'users'), 'user_id', 'users') }}
-
-)
-
-select * from final
+-- No CTE: PostgreSQL moves a join with the view before its search for later versions only without one.
+select
+    users.user_id,
+    users.batch,
+    users.username,
+    users.email,
+    users.name,
+    users.age,
+    users.age_imputed,
+    users.gender,
+    users.date_created
+from {{ source('raw_data', 'users') }} as users
+where not {{ has_later_version(source('raw_data', 'users'), 'user_id', 'users') }}

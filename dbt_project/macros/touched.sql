@@ -1,0 +1,27 @@
+{#- How core and what follows take in only what changed: rows of touched keys are made anew. -#}
+
+{#- The touched keys of a kind, each once: surrogate keys, natural keys (`id`) or days (`day`). -#}
+{% macro touched(kind, key) -%}
+    (select distinct {{ key }} from {{ ref('touched_keys') }} where kind = '{{ kind }}')
+{%- endmacro %}
+
+{#- In an incremental run, the join that leaves only touched rows. A join and no `in`, which the planner would
+    not move before the search for later versions. Read while parsing, too, when dbt finds out what depends
+    on what. -#}
+{% macro join_touched(column, kind, key="sk") -%}
+    {%- if not execute or is_incremental() -%}
+    inner join {{ touched(kind, key) }} as touched on {{ column }} = touched.{{ key }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Incremental strategy: the rows of touched keys go, also of those that are no more, and what the
+    model makes of them now comes. Which key that is, is in the model's meta: `touched: {column, kind, key}`. -#}
+{% macro get_incremental_replace_touched_sql(arg_dict) -%}
+    {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) -%}
+    {%- set by = config.get("meta")["touched"] -%}
+    delete from {{ arg_dict["target_relation"] }}
+    where {{ by["column"] }} in {{ touched(by["kind"], by.get("key", "sk")) }};
+
+    insert into {{ arg_dict["target_relation"] }} ({{ columns }})
+    select {{ columns }} from {{ arg_dict["temp_relation"] }}
+{%- endmacro %}

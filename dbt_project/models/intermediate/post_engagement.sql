@@ -1,0 +1,78 @@
+{{
+    config(
+        meta={"touched": {"column": "post_sk", "kind": "post"}},
+        indexes=[
+            {"columns": ["post_sk"], "unique": true},
+            {"columns": ["post_id"]},
+            {"columns": ["user_sk"]},
+            {"columns": ["total_engagement"]},
+        ]
+    )
+}}
+
+with
+
+posts as (
+
+    select posts.* from {{ ref('dim_posts') }} as posts
+    {{ join_touched('posts.post_sk', 'post') }}
+
+),
+
+interactions as (
+
+    select interactions.* from {{ ref('fact_post_interactions') }} as interactions
+    {{ join_touched('interactions.post_sk', 'post') }}
+
+),
+
+users as (
+
+    select * from {{ ref('dim_users') }}
+
+),
+
+locations as (
+
+    select * from {{ ref('dim_locations') }}
+
+),
+
+commenters as (
+
+    select commenters.* from {{ ref('post_commenters') }} as commenters
+    {{ join_touched('commenters.post_sk', 'post') }}
+
+),
+
+totals as (
+
+    select
+        posts.post_sk,
+        posts.post_id,
+        posts.user_sk,
+        users.username,
+        posts.post_text,
+        posts.post_timestamp,
+        posts.tags,
+        locations.location,
+        {{ as_totals('interactions') }},
+        coalesce(commenters.total_users_interacted, 0) as total_users_interacted
+    from posts
+    inner join interactions on posts.post_sk = interactions.post_sk
+    inner join locations on posts.location_sk = locations.location_sk
+    left join users on posts.user_sk = users.user_sk
+    left join commenters on posts.post_sk = commenters.post_sk
+
+),
+
+final as (
+
+    select
+        totals.*,
+        {{ total_engagement() }} as total_engagement
+    from totals
+
+)
+
+select * from final

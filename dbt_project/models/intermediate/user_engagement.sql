@@ -1,0 +1,81 @@
+{{
+    config(
+        meta={"touched": {"column": "user_sk", "kind": "engaged user"}},
+        indexes=[
+            {"columns": ["user_sk"], "unique": true},
+            {"columns": ["user_id"]},
+            {"columns": ["total_engagement"]},
+        ]
+    )
+}}
+
+with
+
+users as (
+
+    select users.* from {{ ref('dim_users') }} as users
+    {{ join_touched('users.user_sk', 'engaged user') }}
+
+),
+
+posts as (
+
+    select posts.* from {{ ref('fact_post_interactions') }} as posts
+    {{ join_touched('posts.user_sk', 'engaged user') }}
+
+),
+
+comments as (
+
+    select comments.* from {{ ref('fact_comments') }} as comments
+    {{ 'inner join users on comments.comment_user_id = users.user_id' if is_incremental() }}
+
+),
+
+posts_by_user as (
+
+    select
+        posts.user_sk,
+        count(*) as total_posts,
+        {{ sum_totals('posts') }}
+    from posts
+    group by posts.user_sk
+
+),
+
+comments_by_commenter as (
+
+    select
+        comments.comment_user_sk,
+        count(*) as comments_made
+    from comments
+    where comments.comment_user_sk is not null
+    group by comments.comment_user_sk
+
+),
+
+totals as (
+
+    select
+        users.user_sk,
+        users.user_id,
+        users.username,
+        coalesce(posts_by_user.total_posts, 0) as total_posts,
+        {{ totals_or_zero('posts_by_user') }},
+        coalesce(comments_by_commenter.comments_made, 0) as comments_made
+    from users
+    left join posts_by_user on users.user_sk = posts_by_user.user_sk
+    left join comments_by_commenter on users.user_sk = comments_by_commenter.comment_user_sk
+
+),
+
+final as (
+
+    select
+        totals.*,
+        {{ total_engagement() }} as total_engagement
+    from totals
+
+)
+
+select * from final

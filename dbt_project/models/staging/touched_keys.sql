@@ -1,0 +1,234 @@
+{#- Core is read by name, not by ref: as the last run left it, before this one changes it. -#}
+{{ config(post_hook="analyze {{ this }}") }}
+
+{% if is_incremental() %}
+with
+
+changed_batches as (
+
+    select * from {{ source('etl', 'changed_batches') }}
+    where in_work
+
+),
+
+replaced_keys as (
+
+    select * from {{ source('etl', 'replaced_keys') }}
+    where in_work
+
+),
+
+touched_users as (
+
+    select users.user_id as id
+    from {{ source('raw_data', 'users') }} as users
+    inner join changed_batches on users.batch collate "C" = changed_batches.batch
+    where changed_batches.table_name = 'users'
+    union
+    select replaced_keys.id from replaced_keys
+    where replaced_keys.table_name = 'users'
+
+),
+
+-- whose comments gain or lose a known commenter
+users_who_come_or_go as (
+
+    select touched_users.id from touched_users
+    where
+        exists (
+            select 1 from core.dim_users as known
+            where touched_users.id = known.user_id
+        )
+        <> exists (
+            select 1 from {{ ref('stg_users') }} as users
+            where touched_users.id = users.user_id
+        )
+
+),
+
+touched_comments as (
+
+    select comments.comment_key as id
+    from {{ source('raw_data', 'comments') }} as comments
+    inner join changed_batches on comments.batch collate "C" = changed_batches.batch
+    where changed_batches.table_name = 'comments'
+    union
+    select replaced_keys.id from replaced_keys
+    where replaced_keys.table_name = 'comments'
+    union
+    select replace(comments.comment_sk::text, '-', '') as id
+    from core.fact_comments as comments
+    inner join users_who_come_or_go on comments.comment_user_id = users_who_come_or_go.id
+
+),
+
+comments_before as (
+
+    select comments.*
+    from touched_comments
+    inner join core.fact_comments as comments on touched_comments.id::uuid = comments.comment_sk
+
+),
+
+comments_after as (
+
+    select comments.*
+    from touched_comments
+    inner join {{ ref('stg_comments') }} as comments on touched_comments.id = comments.comment_key
+
+),
+
+touched_posts as (
+
+    select posts.post_id as id
+    from {{ source('raw_data', 'posts') }} as posts
+    inner join changed_batches on posts.batch collate "C" = changed_batches.batch
+    where changed_batches.table_name = 'posts'
+    union
+    select replaced_keys.id from replaced_keys
+    where replaced_keys.table_name = 'posts'
+    union
+    select comments_after.post_id as id from comments_after
+    union
+    select posts.post_id as id
+    from comments_before
+    inner join core.dim_posts as posts on comments_before.post_sk = posts.post_sk
+    union
+    -- the name of their author may be another
+    select posts.post_id as id
+    from touched_users
+    inner join core.fact_post_interactions as interactions
+        on {{ surrogate_key('touched_users.id') }} = interactions.user_sk
+    inner join core.dim_posts as posts on interactions.post_sk = posts.post_sk
+
+),
+
+posts_before as (
+
+    select posts.*
+    from touched_posts
+    inner join core.dim_posts as posts on {{ surrogate_key('touched_posts.id') }} = posts.post_sk
+
+),
+
+posts_after as (
+
+    select posts.*
+    from touched_posts
+    inner join {{ ref('stg_posts') }} as posts on touched_posts.id = posts.post_id
+
+),
+
+-- what the users posted, received or wrote
+engaged_users as (
+
+    select {{ surrogate_key('touched_users.id') }} as sk from touched_users
+    union
+    select posts_before.user_sk as sk from posts_before
+    union
+    select {{ surrogate_key('posts_after.user_id') }} as sk from posts_after
+    union
+    select comments_before.comment_user_sk as sk from comments_before
+    union
+    select {{ surrogate_key('comments_after.comment_user_id') }} as sk from comments_after
+
+),
+
+touched_tags as (
+
+    select {{ surrogate_key('unnested.tag') }} as sk
+    from posts_after
+    cross join lateral unnest(posts_after.tags) as unnested (tag)
+    union
+    select post_tags.tag_sk as sk
+    from posts_before
+    inner join core.bridge_post_tags as post_tags on posts_before.post_sk = post_tags.post_sk
+
+),
+
+touched_locations as (
+
+    select posts_before.location_sk as sk from posts_before
+    union
+    select {{ location_key('posts_after.location') }} as sk from posts_after
+
+),
+
+touched_days as (
+
+    select posts_before.date_day as day from posts_before
+    union
+    select posts_after.date_day as day from posts_after
+    union
+    select comments_before.date_day as day from comments_before
+    union
+    select comments_after.date_day as day from comments_after
+
+),
+
+final as (
+
+    select
+        'user' as kind,
+        touched_users.id,
+        {{ surrogate_key('touched_users.id') }} as sk,
+        null::date as day
+    from touched_users
+    union all
+    select
+        'post' as kind,
+        touched_posts.id,
+        {{ surrogate_key('touched_posts.id') }} as sk,
+        null as day
+    from touched_posts
+    union all
+    select
+        'comment' as kind,
+        touched_comments.id,
+        touched_comments.id::uuid as sk,
+        null as day
+    from touched_comments
+    union all
+    select
+        'engaged user' as kind,
+        null as id,
+        engaged_users.sk,
+        null as day
+    from engaged_users
+    where engaged_users.sk is not null
+    union all
+    select
+        'tag' as kind,
+        null as id,
+        touched_tags.sk,
+        null as day
+    from touched_tags
+    union all
+    select
+        'location' as kind,
+        null as id,
+        touched_locations.sk,
+        null as day
+    from touched_locations
+    union all
+    select
+        'day' as kind,
+        null as id,
+        null as sk,
+        touched_days.day
+    from touched_days
+    where touched_days.day is not null
+
+)
+
+select * from final
+{% else %}
+-- depends_on: {{ ref('stg_users') }}, {{ ref('stg_posts') }}, {{ ref('stg_comments') }}
+-- depends_on: {{ source('etl', 'changed_batches') }}, {{ source('etl', 'replaced_keys') }}
+select
+    null::text as kind,
+    null::text as id,
+    null::uuid as sk,
+    null::date as day
+where false
+{% endif %}

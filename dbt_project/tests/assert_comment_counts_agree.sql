@@ -1,0 +1,75 @@
+-- As many comments in fact_post_interactions for every post, and in daily_engagement_mart for every
+-- day, as in fact_comments; and as many by known users in user_engagement_mart. Returns what differs.
+
+with
+
+comments as (
+
+    select * from {{ ref('fact_comments') }}
+
+),
+
+of_posts as (
+
+    select
+        comments.post_sk,
+        count(*) as comments
+    from comments
+    group by comments.post_sk
+
+),
+
+of_days as (
+
+    select
+        comments.date_day,
+        count(*) as comments
+    from comments
+    where comments.date_day is not null
+    group by comments.date_day
+
+),
+
+by_users as (
+
+    select count(comments.comment_user_sk) as comments
+    from comments
+
+),
+
+made_by_users as (
+
+    select coalesce(sum(comments_made), 0) as comments
+    from {{ ref('user_engagement_mart') }}
+
+),
+
+final as (
+
+    select
+        'post ' || coalesce(of_posts.post_sk, posts.post_sk) as counted,
+        of_posts.comments as expected,
+        posts.comments as found
+    from of_posts
+    full outer join {{ ref('fact_post_interactions') }} as posts on of_posts.post_sk = posts.post_sk
+    where coalesce(of_posts.comments, 0) is distinct from posts.comments
+    union all
+    select
+        'day ' || coalesce(of_days.date_day, days.date_day) as counted,
+        of_days.comments as expected,
+        days.comments as found
+    from of_days
+    full outer join {{ ref('daily_engagement_mart') }} as days on of_days.date_day = days.date_day
+    where coalesce(of_days.comments, 0) is distinct from days.comments
+    union all
+    select
+        'by users' as counted,
+        by_users.comments as expected,
+        made_by_users.comments as found
+    from by_users
+    cross join made_by_users
+    where by_users.comments <> made_by_users.comments
+
+)
+
+select * from final

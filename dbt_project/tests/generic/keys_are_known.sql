@@ -1,0 +1,30 @@
+{#- Rows with a key that the dimension it refers to has not: `columns` maps a column to "dimension.key".
+    One pass over the table for all of them; `unknown` names the columns at fault. -#}
+-- noqa: disable=LT02
+{% test keys_are_known(model, columns) %}
+
+with
+
+checked as (
+
+    select
+        {%- for column, key in columns.items() %}
+        facts.{{ column }},
+        facts.{{ column }} is not null and of_{{ column }}.{{ key.split(".")[1] }} is null
+            as {{ column }}_is_unknown{{ "," if not loop.last }}
+        {%- endfor %}
+    from {{ model }} as facts
+    {%- for column, key in columns.items() %}
+    left join {{ ref(key.split(".")[0]) }} as of_{{ column }}
+        on facts.{{ column }} = of_{{ column }}.{{ key.split(".")[1] }}
+    {%- endfor %}
+
+)
+
+select * from checked
+where
+    {%- for column in columns %}
+    {{ "or " if not loop.first }}{{ column }}_is_unknown
+    {%- endfor %}
+
+{% endtest %}

@@ -1,0 +1,50 @@
+"""What was loaded since core and marts last took in what changed: noted by Load, used up by DbtRun."""
+
+from psycopg2.extensions import cursor as Cursor
+
+KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
+"""The tables of raw_data that core is made from, and what identifies a record through all batches."""
+
+
+def clear_batch(cursor: Cursor, table: str, batch: str) -> None:
+    """Delete a batch's rows of a table of raw_data, and note what core has to take in: it, and the keys it had."""
+    if table not in KEYS:
+        cursor.execute(f'delete from raw_data.{table} where batch collate "C" = %s', (batch,))
+        return
+    cursor.execute(
+        f'with gone as (delete from raw_data.{table} where batch collate "C" = %s returning {KEYS[table]} as id) '
+        "insert into etl.replaced_keys (table_name, id) select %s, id from gone",
+        (batch, table),
+    )
+    cursor.execute(
+        "insert into etl.changed_batches (table_name, batch) values (%s, %s) "
+        "on conflict (table_name, batch) do update set in_work = false",
+        (table, batch),
+    )
+
+
+def take(cursor: Cursor) -> None:
+    """Have dbt take in all that is noted by now. What a run that failed had taken is still there."""
+    for table in ("changed_batches", "replaced_keys"):
+        cursor.execute(f"update etl.{table} set in_work = true where not in_work; analyze etl.{table}")
+
+
+def forget(cursor: Cursor) -> None:
+    """Everything that was taken is in core and marts now. What was loaded meanwhile stays noted."""
+    for table in ("changed_batches", "replaced_keys"):
+        cursor.execute(f"delete from etl.{table} where in_work")
+    cursor.execute("truncate staging.touched_keys")
+
+
+def index_raw_data(cursor: Cursor) -> None:
+    """Have each record be in a batch once, and its other versions be found by key.
+
+    Not made with the tables: an index is faster to build than to fill while the first batches are loaded.
+    """
+    for table, key in KEYS.items():
+        cursor.execute("select to_regclass(%s) is not null", (f"raw_data.{table}_versions",))
+        if cursor.fetchone() == (False,):
+            cursor.execute(
+                f'create unique index {table}_versions on raw_data.{table} ({key}, batch collate "C"); '
+                f"set local default_statistics_target = 10; analyze raw_data.{table} ({key}, batch)"
+            )

@@ -1,0 +1,104 @@
+"""The companion that runs dbt: importing dbt and reading the project cost seconds, and here they are spent once.
+
+    python -m luigi_tasks.dbt_service PROJECT TARGET DESCRIPTOR
+
+answers `invoke` (see Project.invoke) on the socket DESCRIPTOR. What was parsed is kept in the folder TARGET, from where
+the next process has only the files read that have changed since.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from luigi_tasks import dbt_project
+from spark_jobs.serving import serve
+
+NICENESS = 10
+
+
+class Project:
+    """The dbt project, parsed when it is made."""
+
+    def __init__(self, folder: Path, target: Path) -> None:
+        self._folder = folder
+        self._logs = target / "logs"
+        self._options = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(target)]
+        self._parse()
+
+    def _parse(self) -> None:
+        from dbt.cli.main import dbtRunner
+
+        self._sources = dbt_project.fingerprint(self._folder)
+        parsed: Any = dbtRunner().invoke(["--quiet", "parse", *self._options, "--log-path", str(self._logs)])
+        if parsed.exception is not None:
+            raise parsed.exception
+        self._manifest = parsed.result
+
+    def invoke(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run dbt with `arguments`, its output added to the file `log`, and `pgoptions` for each of its sessions.
+
+        Returns `success`, and a list `results` of what each model or test came to: name, status, message, rows.
+        The project is read again where it is no longer what was parsed.
+        """
+        from dbt.cli.main import dbtRunner
+
+        if dbt_project.fingerprint(self._folder) != self._sources:
+            self._parse()
+        log = Path(request["log"])
+        arguments = ["--no-use-colors", *request["arguments"], *self._options, "--log-path", str(log.parent)]
+        with _output_to(log), _session_options(request["pgoptions"]):
+            ended: Any = dbtRunner(manifest=self._manifest).invoke([*arguments, "--no-write-json"])
+        if ended.exception is not None:
+            raise ended.exception
+        return {"success": ended.success, "results": [_as_json(result) for result in ended.result.results]}
+
+
+def _as_json(result: Any) -> dict[str, Any]:
+    rows = result.adapter_response.get("rows_affected", 0)
+    return {"name": result.node.name, "status": str(result.status), "message": result.message, "rows": rows}
+
+
+@contextlib.contextmanager
+def _output_to(log: Path) -> Iterator[None]:
+    """Have this process's output go to a file for a while."""
+    kept = {number: os.dup(number) for number in (1, 2)}
+    with log.open("ab") as file:
+        for number in kept:
+            os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, before in kept.items():
+            os.dup2(before, number)
+            os.close(before)
+
+
+@contextlib.contextmanager
+def _session_options(options: str) -> Iterator[None]:
+    """Have libpq open its connections with these settings, and those that were there, which have the last word."""
+    before = os.environ.get("PGOPTIONS", "")
+    os.environ["PGOPTIONS"] = f"{options} {before}".strip()
+    try:
+        yield
+    finally:
+        os.environ["PGOPTIONS"] = before
+
+
+def main() -> None:
+    """Read the project, at a low priority while others are at work, and serve at the usual one."""
+    folder, target, descriptor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
+    with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:
+        project = thread.submit(Project, folder, target).result()
+    serve(descriptor, {"invoke": project.invoke})
+
+
+if __name__ == "__main__":
+    main()
