@@ -201,5 +201,6 @@ def test_yml__every_model_has_a_unit_test(manifest: dict, models: dict) -> None:
 
 
 def test_layers__every_table_has_a_key(models: dict) -> None:
-    keyed = {name for name, node in models.items() if any(index["unique"] for index in node["config"].get("indexes", []))}
+    indexes = {name: node["config"].get("indexes", []) for name, node in models.items()}
+    keyed = {name for name, listed in indexes.items() if any(index["unique"] for index in listed)}
     assert keyed == set(models) - VIEWS - {TOUCHED}
