@@ -1,0 +1,83 @@
+"""The same checkpoints from a Spark standalone cluster, also from one that loses a worker in the middle."""
+
+import gzip
+import json
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from conftest import MakeProject, Project
+
+from bench.sample import user_documents
+from luigi_tasks import child, cluster
+
+BATCH = "2026-11-23"
+FILES = 60
+WORKERS = 2
+
+
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    for first in range(17_077, 30_000, count):
+        probes = [socket.socket() for _ in range(count)]
+        try:
+            for port, probe in enumerate(probes, first):
+                probe.bind((cluster.HOST, port))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return first
+    raise AssertionError("no free ports")
+
+
+def land_sample(project: Project) -> None:
+    documents = list(user_documents(FILES * 120, seed=7))
+    for number in range(FILES):
+        project.land(f"{BATCH}/{number:03}.json.gz", gzip.compress(json.dumps(documents[number::FILES]).encode()))
+
+
+def contents(project: Project) -> list[object]:
+    """What the manifests of Extract and Clean say of the content."""
+    folders = [project.checkpoints / stage / BATCH for stage in ("extract", "clean")]
+    return [json.loads((folder / "manifest.json").read_text())["content"] for folder in folders]
+
+
+def wait_for(what: str, is_so) -> None:
+    until = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < until, what
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def expected(make_project: MakeProject) -> list[object]:
+    project = make_project()
+    land_sample(project)
+    ended = project.run("Clean", "--Clean-batch", BATCH)
+    assert ended.code == 0, ended.output
+    return contents(project)
+
+
+@pytest.mark.parametrize("loses_a_worker", [False, True])
+def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tmp_path, loses_a_worker):
+    port = free_ports(WORKERS + 2)
+    project.set({"spark": {"master": f"spark://{cluster.HOST}:{port}"}})
+    land_sample(project)
+    with cluster.running(port, WORKERS, cores=1, memory="1g", logs=tmp_path) as (_, *workers):
+        run = project.start("Clean", "--Clean-batch", BATCH)
+        if loses_a_worker:
+            wait_for("a part of Extract", lambda: list(project.checkpoints.rglob("*.parquet")))
+            child.end_group(workers[0])
+        output = run.communicate(timeout=300)[0].decode()
+        assert run.returncode == 0, output
+    assert contents(project) == expected
+    assert len(executors(tmp_path)) == WORKERS, "both workers had an executor"
+    (spark_log,) = project.folder.glob("logs/*/spark.log")
+    assert ("Lost executor" in spark_log.read_text()) == loses_a_worker
+
+
+def executors(logs: Path) -> set[str]:
+    return {path.relative_to(logs).parts[0] for path in logs.glob("worker-*/app-*/*/stderr")}
