@@ -9,8 +9,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from luigi_tasks.errors import PipelineError
-
 SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|^PG|^DBT_", re.IGNORECASE)
 TAIL_LINES = 12
 SECONDS_TO_END = 10
@@ -20,19 +18,6 @@ PR_SET_PDEATHSIG = 1
 def environment(**needed: str) -> dict[str, str]:
     """This process's environment without what looks like a secret, and with what the child needs."""
     return {name: value for name, value in os.environ.items() if not SECRET.search(name)} | needed
-
-
-def run(what: str, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
-    """Run a child to its end; its output goes to `log`. Raises PipelineError with the log's end where it fails."""
-    child = start(argv, environ, log)
-    try:
-        code = child.wait()
-    except BaseException:
-        end_group(child)
-        raise
-    if code:
-        how = f"exit code {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
-        raise PipelineError(f"{what} failed ({how}); the end of {log}:\n{tail(log)}")
 
 
 def start(

@@ -1,5 +1,6 @@
 """Says for every stage whether it is up to date, and if not, why."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from luigi_tasks import landing
@@ -7,7 +8,7 @@ from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.extract import Extract
 from luigi_tasks.load import Load
-from luigi_tasks.stage import Stage
+from luigi_tasks.stage import Stage, one_check
 from luigi_tasks.transform import DbtRun, DbtTest
 from spark_jobs.schemas import TABLES
 
@@ -23,7 +24,11 @@ class Answer:
 
 def explain() -> list[Answer]:
     """An answer for every stage of every batch in the landing folder, and for dbt, in the order of the graph."""
-    answers: list[Answer] = []
+    with one_check():
+        return list(_answers())
+
+
+def _answers() -> Iterator[Answer]:
     for batch in landing.batches():
         stages: list[tuple[str, Stage]] = [
             ("Extract", Extract(batch=batch)),
@@ -31,10 +36,9 @@ def explain() -> list[Answer]:
             ("Audit", Audit(batch=batch)),
             *((f"Load {table}", Load(batch=batch, table=table)) for table in TABLES),
         ]
-        answers.extend(Answer(name, batch, stage.why_stale()) for name, stage in stages)
-    answers.append(Answer("DbtRun", "", DbtRun().why_stale()))
-    answers.append(Answer("DbtTest", "", DbtTest().why_stale()))
-    return answers
+        yield from (Answer(name, batch, stage.why_stale()) for name, stage in stages)
+    yield Answer("DbtRun", "", DbtRun().why_stale())
+    yield Answer("DbtTest", "", DbtTest().why_stale())
 
 
 def as_text(answers: list[Answer]) -> str:

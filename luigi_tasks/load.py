@@ -58,7 +58,7 @@ class Load(BatchStage):
     def load(self) -> int:
         """Replace one batch's rows and its marker, in one transaction. Returns the rows loaded."""
         clean = CheckpointTarget("clean", self.batch)
-        expected = clean.require_intact()["tables"][self.table]["rows"]
+        expected = clean.require_intact(f"{self.table}/")["tables"][self.table]["rows"]
         columns = list(TABLES[self.table])
         stream = _RowStream(clean.folder / self.table, columns)
         try:

@@ -1,5 +1,9 @@
 """Markers: rows of etl.table_updates that say what a table of the warehouse was loaded from."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from luigi.contrib.postgres import PostgresTarget
 from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import connection as Connection
@@ -37,8 +41,9 @@ class Marker(PostgresTarget):
 
     def recorded(self) -> BuiltFrom | None:
         """What the table was last loaded from; None where nothing tells."""
-        found = _rows("where target_table = %s and batch = %s", self.table, self.batch)
-        return dict(pair.split("=", 1) for pair in found[0].rsplit("#", 1)[1].split(",")) if found else None
+        lookup = _lookup.get() or _Lookup([self.batch])
+        found = lookup.find(self.table, self.batch)
+        return dict(pair.split("=", 1) for pair in found.rsplit("#", 1)[1].split(",")) if found else None
 
     def clear(self, cursor: Cursor) -> None:
         """Take the marker away within the transaction of `cursor`."""
@@ -55,16 +60,45 @@ class Marker(PostgresTarget):
         )
 
 
+class _Lookup:
+    """The markers of some batches, or of all, from one query."""
+
+    def __init__(self, batches: Sequence[str]) -> None:
+        self._batches = set(batches)
+        self._found: dict[tuple[str, str], str] | None = None
+
+    def find(self, table: str, batch: str) -> str | None:
+        """The update_id of a marker, None where there is none."""
+        if self._batches and batch not in self._batches:
+            return _Lookup([batch]).find(table, batch)
+        if self._found is None:
+            self._found = _select("where batch = any(%s)", list(self._batches)) if self._batches else _select()
+        return self._found.get((table, batch))
+
+
+_lookup: ContextVar[_Lookup | None] = ContextVar("lookup", default=None)
+
+
+@contextmanager
+def looked_up_once(batches: Sequence[str]) -> Iterator[None]:
+    """Within the block, the markers of these batches, or of all where none is named, are those found at first."""
+    token = _lookup.set(_Lookup(batches))
+    try:
+        yield
+    finally:
+        _lookup.reset(token)
+
+
 def loaded(schema: str) -> list[str]:
     """The update_ids of all loads into a schema's tables, in a fixed order."""
-    return sorted(_rows("where starts_with(target_table, %s)", f"{schema}."))
+    return sorted(_select("where starts_with(target_table, %s)", f"{schema}.").values())
 
 
-def _rows(where: str, *parameters: str) -> list[str]:
-    """The update_ids of the markers that a condition picks; none before the first load."""
+def _select(where: str = "", *parameters: object) -> dict[tuple[str, str], str]:
+    """The update_ids of the markers that a condition picks, by table and batch; none before the first load."""
     with warehouse.reader().cursor() as cursor:
         try:
-            cursor.execute(f"select update_id from {Marker.marker_table} {where}", parameters)
+            cursor.execute(f"select target_table, batch, update_id from {Marker.marker_table} {where}", parameters)
         except UndefinedTable:
-            return []
-        return [update_id for (update_id,) in cursor.fetchall()]
+            return {}
+        return {(table, batch): update_id for table, batch, update_id in cursor.fetchall()}

@@ -66,11 +66,6 @@ def java_runtime() -> Path:
     return Path(sys.prefix) / "share" / "socialmart-java"
 
 
-def program(name: str) -> Path:
-    """A program of the environment that runs this: cron has no environment's programs on its PATH."""
-    return Path(sys.executable).parent / name
-
-
 def dbt_project() -> Path:
     configured = config.read(config.dbt).project
     return Path(configured).absolute() if configured else PROJECT / "dbt_project"

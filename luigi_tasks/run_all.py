@@ -3,13 +3,11 @@
 import logging
 from collections.abc import Iterable, Iterator
 
-import luigi
-
 from luigi_tasks import landing
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.stage import Stage, stale
-from luigi_tasks.transform import ALL_BATCHES, DbtTest
+from luigi_tasks.transform import DbtTest
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +19,6 @@ class RunAll(Stage):
     it is known which of them Audit stops. The others are loaded and go on to the marts; the Audits of those fail, and
     the run with them.
     """
-
-    batch = luigi.Parameter(default=ALL_BATCHES, description="only this batch, by its name in the landing folder")
 
     def requires(self) -> list[Stage]:
         return stale(self._cleans())

@@ -34,7 +34,7 @@ def environment(*java_options: str, master: str = "") -> dict[str, str]:
         **local,
         JAVA_HOME=str(java_home(paths.java_runtime())),
         SPARK_HOME=str(_spark_home()),
-        PYSPARK_PYTHON=sys.executable,
+        PYSPARK_PYTHON=_confs().get(EXECUTORS_PYTHON, sys.executable),
         PYTHONPATH=str(paths.PROJECT),
         PYSPARK_SUBMIT_ARGS=shlex.join([*submit_arguments(master, *java_options), "pyspark-shell"]),
     )
@@ -50,13 +50,19 @@ def submit_arguments(master: str, *java_options: str) -> list[str]:
         "--name": "socialmart",
     }
     given = [part for option, value in options.items() if value for part in (option, value)]
-    confs = dict(_pair(each.strip()) for each in settings.conf.split("|") if each.strip())
+    confs = _confs()
     confs[DRIVER_OPTIONS] = " ".join([*filter(None, [confs.get(DRIVER_OPTIONS)]), *java_options])
     return [*given, *(part for name, value in confs.items() for part in ("--conf", f"{name}={value}"))]
 
 
 COMMAND = (sys.executable, "-m", "spark_jobs.session")
 DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
+EXECUTORS_PYTHON = "spark.pyspark.python"
+
+
+def _confs() -> dict[str, str]:
+    """The further settings of Spark, by name."""
+    return dict(_pair(each.strip()) for each in config.read(config.spark).conf.split("|") if each.strip())
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -86,7 +92,10 @@ def prepare_java() -> str:
         (folder / "export.json").write_text(json.dumps([document]), encoding="utf-8")
         unfinished = cache.with_suffix(f".{os.getpid()}")
         session = Companion(
-            "the Spark session", COMMAND, environment(f"-XX:AOTCacheOutput={unfinished}"), folder / "log"
+            "the Spark session",
+            COMMAND,
+            environment(f"-XX:AOTCacheOutput={unfinished}", master="local[*]"),
+            folder / "log",
         )
         files = [{"name": "export.json", "path": str(folder / "export.json")}]
         session.ask("extract", {"batches": [{"name": "b", "files": files}], "staging": f"{folder}/e"})

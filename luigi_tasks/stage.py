@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any
 
 import luigi
 from luigi.task import flatten
 
-from luigi_tasks import checkpoints, journal, run_lock, runs, warehouse
+from luigi_tasks import checkpoints, journal, markers, run_lock, runs, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ BETWEEN_NAMES = "/"
 """No name of an entry of the landing folder holds one."""
 
 _answers: ContextVar[dict[str, str | None] | None] = ContextVar("answers", default=None)
+_up_to_date: set[str] = set()
+"""Ids of the stages that this process found up to date. In a run they stay so: what changes meanwhile is the next's."""
 
 
 class Stage(luigi.Task):
@@ -30,6 +33,19 @@ class Stage(luigi.Task):
     everything upstream is asked first. `run` skips what turned out to be up to date: a stage that was scheduled
     because something before it had to be rebuilt has nothing to do when that came out the same.
     """
+
+    batch = luigi.Parameter(default="", description="only this batch, by its name in the landing folder")
+
+    @classmethod
+    @cache
+    def get_params(cls) -> list[tuple[str, luigi.Parameter]]:
+        """The parameters of a class, which Luigi would search for whenever it makes or looks up a task."""
+        return super().get_params()
+
+    @property
+    def batches(self) -> list[str]:
+        """The batches that it is about; none where it is about all."""
+        return sorted(self.batch.split(BETWEEN_NAMES)) if self.batch else []
 
     def built_from(self) -> BuiltFrom:
         """Fingerprints of what the target must have been built from: inputs, code, settings."""
@@ -45,7 +61,7 @@ class Stage(luigi.Task):
 
     def why_stale(self) -> str | None:
         """Why this stage is not up to date, None when it is. Each stage is asked once a check."""
-        with _one_check() as answers:
+        with one_check(self.batches) as answers:
             if self.task_id not in answers:
                 answers[self.task_id] = self._why_stale()
             return answers[self.task_id]
@@ -74,7 +90,7 @@ class Stage(luigi.Task):
 
 def stale(stages: Iterable[Stage]) -> list[Stage]:
     """Those that are not up to date; what they share is asked once."""
-    with _one_check():
+    with one_check():
         return [stage for stage in stages if stage.why_stale()]
 
 
@@ -87,11 +103,12 @@ class BatchStage(Stage):
 
     def each(self) -> Sequence["BatchStage"]:
         """One task a batch."""
-        return [self.clone(batch=name) for name in self.batch.split(BETWEEN_NAMES)]
+        return [self.clone(batch=name) for name in self.batches]
 
     def pending(self) -> list[Any]:
         """The tasks, one a batch, that still have something to do."""
-        return [task for task in self.each() if task.target_stale()]
+        with one_check(self.batches):
+            return [task for task in self.each() if task.target_stale()]
 
     def upstream(self) -> Iterable[Stage]:
         if BETWEEN_NAMES in self.batch:
@@ -105,7 +122,7 @@ class BatchStage(Stage):
 
     @property
     def title(self) -> str:
-        return title_of(self.task_family, self.batch.split(BETWEEN_NAMES))
+        return title_of(self.task_family, self.batches)
 
 
 def title_of(stage: str, batches: Sequence[str]) -> str:
@@ -129,18 +146,20 @@ def _leave(number: int, frame: object) -> None:
 
 
 @contextmanager
-def _one_check() -> Iterator[dict[str, str | None]]:
-    """The answers given so far within the outermost question."""
+def one_check(batches: Sequence[str] = ()) -> Iterator[dict[str, str | None]]:
+    """The answers given so far within the outermost question, which is about these batches, or about all."""
     answers = _answers.get()
     if answers is not None:
         yield answers
         return
-    answers = {}
+    answers = dict.fromkeys(_up_to_date)
     token = _answers.set(answers)
     try:
-        yield answers
+        with markers.looked_up_once(batches):
+            yield answers
     finally:
         _answers.reset(token)
+        _up_to_date.update(stage for stage, reason in answers.items() if reason is None)
 
 
 @contextmanager

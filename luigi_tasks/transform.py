@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import luigi
-
 from luigi_tasks import (
     audit,
     child,
@@ -20,16 +18,16 @@ from luigi_tasks import (
     paths,
     warehouse,
 )
+from luigi_tasks.audit import Audit
 from luigi_tasks.checkpoints import BuiltFrom
 from luigi_tasks.clean import Clean
 from luigi_tasks.companion import Companion
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.load import Load
 from luigi_tasks.markers import Marker
-from luigi_tasks.stage import Stage, timed
+from luigi_tasks.stage import Stage, one_check, stale, timed
 from spark_jobs.schemas import TABLES
 
-ALL_BATCHES = ""
 INPUTS = "inputs"
 UNFINISHED = "unfinished"
 WHOLE_TABLES = "-c work_mem=64MB -c jit=off -c random_page_cost=4 -c max_parallel_workers_per_gather=0"
@@ -43,10 +41,11 @@ class DbtRun(Stage):
     anew, and those that depend on them; and everything is, where no marker tells what is there.
     """
 
-    batch = luigi.Parameter(default=ALL_BATCHES, description="only this batch is brought up to date before")
+    def requires(self) -> list[Stage]:
+        return stale(self.upstream())
 
-    def requires(self) -> dict[str, dict[str, Load]]:
-        return {name: {table: Load(batch=name, table=table) for table in TABLES} for name in admitted(self.batch)}
+    def upstream(self) -> list[Stage]:
+        return [Load(batch=name, table=table) for name in admitted(self.batch) for table in TABLES]
 
     def output(self) -> Marker:
         return Marker("marts", "", self.built_from())
@@ -88,8 +87,6 @@ class DbtRun(Stage):
 
 class DbtTest(Stage):
     """Leaves a marker that says which state of the marts passed all tests."""
-
-    batch = luigi.Parameter(default=ALL_BATCHES, description="only this batch is brought up to date before")
 
     def requires(self) -> DbtRun:
         return self.clone(DbtRun)
@@ -143,7 +140,15 @@ def _changed(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
 def admitted(batch: str) -> Iterable[str]:
     """The batches to load before dbt: all that lie in the landing folder, or the one, but those that are stopped."""
     names = [batch] if batch else landing.batches()
-    return [name for name in names if Clean(batch=name).why_stale() or audit.verdict(name) is None]
+    with one_check([batch] if batch else []):
+        return [name for name in names if _is_admitted(name)]
+
+
+def _is_admitted(batch: str) -> bool:
+    """What Audit has passed is; what is not clean yet, too, until it is known how Audit ends."""
+    if Audit(batch=batch).why_stale() is None or Clean(batch=batch).why_stale():
+        return True
+    return audit.verdict(batch) is None
 
 
 @cache

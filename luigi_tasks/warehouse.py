@@ -19,7 +19,8 @@ NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE",
 OLDEST_VERSION = 14
 
 _embedded: EmbeddedPostgres | None = None
-_kept: dict[int, Connection] = {}
+_readers: dict[int, Connection] = {}
+_writers: dict[int, Connection] = {}
 
 
 def is_named() -> bool:
@@ -76,23 +77,29 @@ def _as_arguments(named: dict[str, str]) -> dict[str, Any]:
 
 
 def reader() -> Connection:
-    """This process's connection for short reads, each a transaction of its own. Never carried across a fork."""
-    connection = _kept.get(os.getpid())
+    """This process's connection for short reads, each a transaction of its own."""
+    connection = _kept(_readers)
+    connection.autocommit = True
+    return connection
+
+
+def _kept(connections: dict[int, Connection]) -> Connection:
+    """The connection of this process: a fork opens one of its own."""
+    connection = connections.get(os.getpid())
     if connection is None or connection.closed:
-        connection = connect()
-        connection.autocommit = True
-        _kept.clear()
-        _kept[os.getpid()] = connection
+        connections.clear()
+        connections[os.getpid()] = connection = connect()
     return connection
 
 
 @atexit.register
 def close() -> None:
-    """Give up this process's connection and its lease on the embedded server."""
+    """Give up this process's connections and its lease on the embedded server."""
     global _embedded
-    connection = _kept.pop(os.getpid(), None)
-    if connection is not None and not connection.closed:
-        connection.close()
+    for connections in (_readers, _writers):
+        connection = connections.pop(os.getpid(), None)
+        if connection is not None and not connection.closed:
+            connection.close()
     if _embedded is not None:
         _embedded.release()
         _embedded = None
@@ -100,13 +107,10 @@ def close() -> None:
 
 @contextmanager
 def transaction() -> Iterator[Cursor]:
-    """One transaction on a connection of its own: committed when the block ends well, else nothing has happened."""
-    connection = connect()
-    try:
-        with connection, connection.cursor() as cursor:
-            yield cursor
-    finally:
-        connection.close()
+    """One transaction: committed when the block ends well, else nothing has happened."""
+    connection = _kept(_writers)
+    with connection, connection.cursor() as cursor:
+        yield cursor
 
 
 PREPARE_LOCK = 7_267_001
