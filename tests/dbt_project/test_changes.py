@@ -1,0 +1,322 @@
+"""Whatever is loaded in whatever order, and wherever a run stops: what takes in changes equals a rebuild.
+
+Real PostgreSQL and real dbt. Random loads are made for many small worlds at once, which share no key: one run of dbt
+takes in a change of each. A world's keys are few, so that its batches have most of them in common.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from copy import deepcopy
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
+
+from luigi_tasks import child, dbt_changes, warehouse
+from luigi_tasks.companion import Companion
+from luigi_tasks.embedded_postgres import acquire
+from luigi_tasks.transform import refresh, to_test
+from spark_jobs.schemas import MEASURES, TABLES
+
+PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
+SCHEMAS = ("core", "intermediate", "marts")
+
+WORLDS = 60
+CHANGES_A_COMPARISON = 2
+USERS, POSTS, COMMENTS, BATCHES = 8, 12, 20, 4
+SHOWN_ROWS = 5
+
+Row = dict[str, Any]
+Batch = dict[str, dict[str, Row]]
+"""What Clean leaves of a batch: table -> key -> row."""
+
+
+class World:
+    """Batches of users, posts and comments that nobody else refers to, and how they change at random."""
+
+    def __init__(self, seed: int, number: int) -> None:
+        self._random = Random(f"{seed} {number}")
+        self._first_day = datetime(2020, 1, 1) + timedelta(days=10 * number)
+        self._name = f"w{number:02}"
+        self._users = self._names("user", USERS)
+        self._posts = self._names("post", POSTS)
+        self._comments = [self._comment(text) for text in self._names("comment", COMMENTS)]
+        self._batches: dict[str, Batch] = {
+            f"2026-01-0{day} {self._name}": {table: {} for table in dbt_changes.KEYS} for day in range(1, BATCHES + 1)
+        }
+
+    def change(self, cursor: Cursor) -> None:
+        """Replace a batch: those of its tables that come out differently."""
+        name = self._random.choice(list(self._batches))
+        before, batch = self._batches[name], deepcopy(self._batches[name])
+        if self._random.random() < 0.2:
+            for rows in batch.values():
+                rows.clear()
+        for _ in range(self._random.choice([0, 1, 1, 1, 2, 4, 10])):
+            self._random.choice([self._put_user, self._put_post, self._put_comment, self._drop])(batch)
+        self._batches[name] = batch
+        for table, rows in batch.items():
+            if rows != before[table]:
+                load(cursor, table, name, list(rows.values()))
+
+    def _put_user(self, batch: Batch) -> None:
+        user = self._random.choice(self._users)
+        batch["users"][user] = {
+            "user_id": user,
+            "username": self._random.choice([None, "one", "another"]),
+            "age": self._random.choice([None, 18, 80]),
+            "age_imputed": False,
+        }
+
+    def _put_post(self, batch: Batch) -> None:
+        """A post of a user of the batch; where it is there already, whatever it was before."""
+        if not batch["users"]:
+            self._put_user(batch)
+        post = self._random.choice(self._posts)
+        tags = self._names("tag", 3)
+        batch["posts"][post] = {
+            "post_id": post,
+            "user_id": self._random.choice(list(batch["users"])),
+            "post_index": 0,
+            "post_text": self._random.choice([None, "", "text"]),
+            "location": self._random.choice([None, "Unknown Location", *self._names("location", 2)]),
+            "post_timestamp": self._time(),
+            **{measure: self._random.randrange(4) for measure in MEASURES},
+            "tags": self._random.sample(tags, self._random.choice([0, 1, 1, 2])),
+        }
+
+    def _put_comment(self, batch: Batch) -> None:
+        if batch["posts"]:
+            comment = self._random.choice([one for one in self._comments if one["post_id"] in batch["posts"]] or [None])
+            if comment:
+                batch["comments"][comment["comment_key"]] = comment
+
+    def _drop(self, batch: Batch) -> None:
+        """A record is no more, nor what belongs to it."""
+        table = self._random.choice([table for table, rows in batch.items() if rows] or ["users"])
+        batch[table].pop(self._random.choice(list(batch[table]) or [""]), None)
+        for owned, owner, reference in (("posts", "users", "user_id"), ("comments", "posts", "post_id")):
+            rows = batch[owned].items()
+            batch[owned] = {key: row for key, row in rows if row[reference] in batch[owner]}
+
+    def _comment(self, text: str) -> Row:
+        """A comment; its key says all about it."""
+        content = {
+            "post_id": self._random.choice(self._posts),
+            "comment_user_id": self._random.choice([None, *self._users, *self._users]),
+            "comment_text": text,
+            "comment_timestamp": self._time(),
+        }
+        key = hashlib.md5(repr(content).encode()).hexdigest()
+        return {"comment_key": key, "post_index": 0, "comment_index": 0, **content}
+
+    def _time(self) -> datetime | None:
+        return self._random.choice([None, *(self._first_day + timedelta(hours=hour) for hour in (0, 12, 24, 48))])
+
+    def _names(self, kind: str, count: int) -> list[str]:
+        return [f"{self._name} {kind} {number}" for number in range(count)]
+
+
+def load(cursor: Cursor, table: str, batch: str, rows: list[Row]) -> None:
+    """Replace a batch's rows of a table, as Load does."""
+    dbt_changes.clear_batch(cursor, table, batch)
+    columns = list(TABLES[table])
+    place = {"batch": batch, "file": "file.json", "position": 0}
+    values = [[(place | row).get(column) for column in columns] for row in rows]
+    execute_values(cursor, f"insert into raw_data.{table} ({', '.join(columns)}) values %s", values)
+
+
+Dbt = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    """`dbt run` with further arguments, on a server of this module."""
+    folder = tmp_path_factory.mktemp("dbt")
+    with ExitStack() as after, pytest.MonkeyPatch.context() as patch:
+        place = Path(tempfile.mkdtemp(prefix="socialmart-"))  # not below pytest's, which the server may not enter
+        after.callback(shutil.rmtree, place)
+        place.chmod(0o755)
+        server = acquire(place / "postgres")
+        after.callback(server.release)
+        for name in [name for name in os.environ if name.startswith(("PG", "DBT_"))]:
+            patch.delenv(name)
+        for name, value in server.parameters.items():
+            patch.setenv(name, value)
+        warehouse.close()  # what is kept from another module leads to another server
+        after.callback(warehouse.close)
+        argv = [sys.executable, "-m", "luigi_tasks.dbt_service", str(PROJECT), str(folder / "target")]
+        companion = Companion("dbt", argv, child.environment(**server.parameters), folder / "companion.log")
+        after.callback(companion.close)
+        companion.start()
+        warehouse.prepare()
+
+        def run(*options: str) -> None:
+            log = folder / "run.log"
+            request = {"arguments": ["run", "--threads", "4", *options], "log": str(log), "pgoptions": ""}
+            answer = companion.ask("invoke", request)
+            assert answer["success"], child.tail(log)
+
+        yield run
+
+
+def change(worlds: list[World]) -> None:
+    with warehouse.transaction() as cursor:
+        for world in worlds:
+            world.change(cursor)
+
+
+def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
+    """Worlds that have the warehouse to themselves, as a rebuild leaves it after some changes."""
+    with warehouse.transaction() as cursor:
+        cursor.execute("truncate etl.changed_batches, etl.replaced_keys")
+        for table in dbt_changes.KEYS:
+            cursor.execute(f"truncate raw_data.{table}")
+        dbt_changes.index_raw_data(cursor)
+    worlds = [World(seed, number) for number in range(WORLDS)]
+    for _ in range(changes):
+        change(worlds)
+    take_in(dbt, "--full-refresh")
+    return worlds
+
+
+def take() -> None:
+    with warehouse.transaction() as cursor:
+        dbt_changes.take(cursor)
+
+
+def forget() -> None:
+    with warehouse.transaction() as cursor:
+        dbt_changes.forget(cursor)
+        cursor.execute("select * from staging.touched_keys")
+        assert cursor.fetchall() == []
+
+
+def take_in(dbt: Dbt, *options: str) -> None:
+    """What DbtRun does."""
+    take()
+    dbt(*options)
+    forget()
+
+
+def contents() -> dict[str, Counter[str]]:
+    """All rows of all that readers see, with how often each is there."""
+    with warehouse.transaction() as cursor:
+        cursor.execute(
+            "select table_schema || '.' || table_name from information_schema.tables where table_schema in %s",
+            [SCHEMAS],
+        )
+        found: dict[str, Counter[str]] = {}
+        for (relation,) in sorted(cursor.fetchall()):
+            cursor.execute(f"select to_jsonb(one)::text from {relation} as one")
+            found[relation] = Counter(row for (row,) in cursor.fetchall())
+        return found
+
+
+def assert_equals_rebuild(dbt: Dbt, when: str) -> None:
+    found = contents()
+    dbt("--full-refresh")
+    expected = contents()
+    assert found.keys() == expected.keys()
+    faults = [
+        f"{relation}: {(one - other).total()} rows {where}: {', '.join(list((one - other).elements())[:SHOWN_ROWS])}"
+        for relation in found
+        for where, one, other in (
+            ("too many", found[relation], expected[relation]),
+            ("missing", expected[relation], found[relation]),
+        )
+        if one - other
+    ]
+    assert not faults, "\n".join([f"{when} something differs from a rebuild:", *faults])
+    assert all(expected.values()), "a relation without rows tests nothing"
+
+
+@pytest.mark.parametrize(("seed", "changes_before"), [(1, 0), (2, 6), (3, 12)])
+def test_changes__come_out_as_a_rebuild_does(dbt: Dbt, seed: int, changes_before: int) -> None:
+    worlds = rebuilt(dbt, seed, changes_before)
+    for _ in range(CHANGES_A_COMPARISON):
+        change(worlds)
+        take_in(dbt)
+    assert_equals_rebuild(dbt, f"seed {seed}:")
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_changes__come_out_as_a_rebuild_does_after_a_run_that_failed(dbt: Dbt, seed: int) -> None:
+    random = Random(seed)
+    worlds = rebuilt(dbt, seed, 6)
+    models = [relation.split(".")[1] for relation in contents() if not relation.startswith("marts.")]
+    for _ in range(3):
+        change(worlds)
+        take()  # and the run fails at once
+        change(worlds)
+        take()
+        failed = random.sample(models, random.choice([1, 2, 3]))
+        dbt("--exclude", *(f"{name}+" for name in failed))
+        change(worlds)
+        take_in(dbt)
+        assert_equals_rebuild(dbt, f"seed {seed}, after {', '.join(failed)} failed,")
+
+
+def test_changes__loaded_before_a_run_ended_are_left_to_the_next(dbt: Dbt) -> None:
+    worlds = rebuilt(dbt, 6, 6)
+    change(worlds)
+    take()
+    dbt()
+    change(worlds)
+    forget()
+    take_in(dbt)
+    assert_equals_rebuild(dbt, "seed 6:")
+
+
+BUILT_FROM = {"inputs": "1", "code": "1", "dim_users": "1", "fact_comments": "1"}
+
+
+@pytest.mark.parametrize(
+    ("before", "options"),
+    [
+        (None, ["--full-refresh"]),
+        ({"inputs": "0"}, []),
+        ({"dim_users": "0"}, ["--full-refresh", "--select", "dim_users+"]),
+        ({"fact_comments": "0", "dim_users": "0"}, ["--full-refresh", "--select", "dim_users+", "fact_comments+"]),
+        ({"code": "0"}, ["--full-refresh"]),
+        ({"code": "0", "dim_users": "0"}, ["--full-refresh"]),
+        ({"inputs": "0", "dim_users": "0"}, ["--full-refresh"]),
+        ({"inputs": "0", "code": "0"}, ["--full-refresh"]),
+    ],
+)
+def test_refresh__is_of_no_more_than_what_changed(before: dict[str, str] | None, options: list[str]) -> None:
+    assert refresh(before and BUILT_FROM | before, BUILT_FROM) == options
+
+
+@pytest.mark.parametrize(
+    ("before", "options"),
+    [
+        (None, []),
+        ({"inputs": "0"}, ["--exclude-resource-type", "unit_test"]),
+        ({"dim_users": "0"}, ["--select", "dim_users+"]),
+        ({"fact_comments": "0", "dim_users": "0"}, ["--select", "dim_users+", "fact_comments+"]),
+        ({"code": "0"}, []),
+        ({"tests": "0"}, []),
+        ({"tests": "0", "dim_users": "0"}, []),
+        ({"inputs": "0", "dim_users": "0"}, []),
+        ({"inputs": "0", "code": "0"}, []),
+    ],
+)
+def test_to_test__is_what_may_come_out_otherwise(before: dict[str, str] | None, options: list[str]) -> None:
+    now = BUILT_FROM | {"tests": "1"}
+    assert to_test(before and now | before, now) == options
+
+
+def test_refresh__builds_a_model_that_is_new() -> None:
+    before = {name: value for name, value in BUILT_FROM.items() if name != "dim_users"}
+    assert refresh(before, BUILT_FROM) == ["--full-refresh", "--select", "dim_users+"]
