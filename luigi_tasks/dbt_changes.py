@@ -24,16 +24,30 @@ def clear_batch(cursor: Cursor, table: str, batch: str) -> None:
 
 
 def take(cursor: Cursor) -> None:
-    """Have dbt take in all that is noted by now. What a run that failed had taken is still there."""
+    """Have dbt take in all that is noted by now. What a run that failed had taken is still there.
+
+    Until the transaction ends nothing else is loaded.
+    """
+    cursor.execute("lock table etl.changed_batches in share row exclusive mode")
     for table in ("changed_batches", "replaced_keys"):
         cursor.execute(f"update etl.{table} set in_work = true where not in_work; analyze etl.{table}")
 
 
 def forget(cursor: Cursor) -> None:
-    """Everything that was taken is in core and marts now. What was loaded meanwhile stays noted."""
+    """Everything that was taken is in core and marts now. What was loaded since then stays noted."""
     for table in ("changed_batches", "replaced_keys"):
         cursor.execute(f"delete from etl.{table} where in_work")
+
+
+def forget_touched(cursor: Cursor) -> None:
+    """All rows that were made anew are tested."""
     cursor.execute("truncate staging.touched_keys")
+
+
+def everything_touched(cursor: Cursor) -> bool:
+    """Whether models were made anew as a whole since the last tests."""
+    cursor.execute("select exists (select 1 from staging.touched_keys where kind = 'everything')")
+    return cursor.fetchone() == (True,)
 
 
 def index_raw_data(cursor: Cursor) -> None:

@@ -69,12 +69,12 @@ class DbtRun(Stage):
             return
         with timed(self, "all models") as facts:
             warehouse.prepare()
-            target = self.output()
-            before = target.recorded()
-            options = refresh(before, target.built_from)
             with warehouse.transaction() as cursor:
                 dbt_changes.index_raw_data(cursor)
                 dbt_changes.take(cursor)
+                target = self.output()
+                before = target.recorded()
+                options = refresh(before, target.built_from)
                 target.clear(cursor)
                 if before and not options:  # what a run leaves half done, the next one takes up again
                     Marker("marts", "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
@@ -108,8 +108,11 @@ class DbtTest(Stage):
             return
         with timed(self, "all tests"):
             target = self.output()
-            _dbt("test", to_test(target.recorded(), target.built_from), WHOLE_TABLES)
             with warehouse.transaction() as cursor:
+                everything = dbt_changes.everything_touched(cursor)
+            _dbt("test", to_test(target.recorded(), target.built_from, everything), WHOLE_TABLES)
+            with warehouse.transaction() as cursor:
+                dbt_changes.forget_touched(cursor)
                 target.touch(cursor)
 
 
@@ -123,11 +126,14 @@ def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
     return ["--full-refresh", "--select", *(f"{name}+" for name in sorted(changed))]
 
 
-def to_test(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
-    """What dbt has to test: other rows leave unit tests as they came out, another model all that does not see it."""
+def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[str]:
+    """What dbt has to test: other rows leave unit tests as they came out, another model all that does not see it.
+
+    Tests that look at single rows need not look at those that were tested before, unless `everything` was touched.
+    """
     changed = _changed(before, now)
     if changed == {INPUTS}:
-        return ["--exclude-resource-type", "unit_test"]
+        return ["--exclude-resource-type", "unit_test", *([] if everything else ["--vars", "{touched_only: true}"])]
     if changed & {INPUTS, "code", "tests"}:
         return []
     return ["--select", *(f"{name}+" for name in sorted(changed))]

@@ -5,11 +5,11 @@
     (select distinct {{ key }} from {{ ref('touched_keys') }} where kind = '{{ kind }}')
 {%- endmacro %}
 
-{#- In an incremental run, the join that leaves only touched rows. A join and no `in`, which the planner would
-    not move before the search for later versions. Read while parsing, too, when dbt finds out what depends
-    on what. -#}
-{% macro join_touched(column, kind, key="sk") -%}
-    {%- if not execute or is_incremental() -%}
+{#- In an incremental run, or `when` said otherwise, the join that leaves only touched rows. A join and no `in`,
+    which the planner would not move before the search for later versions. Read while parsing, too, when dbt finds
+    out what depends on what. -#}
+{% macro join_touched(column, kind, key="sk", when=none) -%}
+    {%- if not execute or (is_incremental() if when is none else when) -%}
     inner join {{ touched(kind, key) }} as touched on {{ column }} = touched.{{ key }}
     {%- endif -%}
 {%- endmacro %}

@@ -1,5 +1,6 @@
--- As many comments in fact_post_interactions for every post, and in daily_engagement_mart for every
--- day, as in fact_comments; and as many by known users in user_engagement_mart. Returns what differs.
+-- As many comments in fact_post_interactions for every post (or for those that were touched), and in
+-- daily_engagement_mart for every day, as in fact_comments; and as many by known users in
+-- user_engagement_mart. Returns what differs.
 
 with
 
@@ -15,7 +16,15 @@ of_posts as (
         comments.post_sk,
         count(*) as comments
     from comments
+    {{ join_touched('comments.post_sk', 'post', when=var('touched_only')) }}
     group by comments.post_sk
+
+),
+
+posts as (
+
+    select posts.* from {{ ref('fact_post_interactions') }} as posts
+    {{ join_touched('posts.post_sk', 'post', when=var('touched_only')) }}
 
 ),
 
@@ -51,7 +60,7 @@ final as (
         of_posts.comments as expected,
         posts.comments as found
     from of_posts
-    full outer join {{ ref('fact_post_interactions') }} as posts on of_posts.post_sk = posts.post_sk
+    full outer join posts on of_posts.post_sk = posts.post_sk
     where coalesce(of_posts.comments, 0) is distinct from posts.comments
     union all
     select

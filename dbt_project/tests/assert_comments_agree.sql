@@ -1,5 +1,6 @@
 -- Every comment of any batch is in fact_comments, as it was loaded and with its known commenter, and
--- fact_comments invents none. Versions of a comment differ in nothing. Returns the comments that differ.
+-- fact_comments invents none. Versions of a comment differ in nothing. Returns the comments that differ,
+-- of all or of those that were touched.
 
 with
 
@@ -20,6 +21,7 @@ expected as (
         length(comments.comment_text) as characters,
         raw_users.user_id is not null as is_by_user
     from {{ source('raw_data', 'comments') }} as comments
+    {{ join_touched('comments.comment_key', 'comment', 'id', when=var('touched_only')) }}
     left join raw_users on comments.comment_user_id = raw_users.user_id
 
 ),
@@ -34,6 +36,7 @@ facts as (
         length(comments.comment_text) as characters,
         comments.comment_user_sk is not null as is_by_user
     from {{ ref('fact_comments') }} as comments
+    {{ join_touched('comments.comment_sk', 'comment', when=var('touched_only')) }}
 
 ),
 

@@ -1,8 +1,31 @@
--- No post of any batch is missing from the mart, and the mart invents none.
+-- No post of any batch (or none of those that were touched) is missing from the mart, and the mart
+-- invents none.
 
-select
-    posts.post_id as raw_post_id,
-    mart.post_id as mart_post_id
-from {{ source('raw_data', 'posts') }} as posts
-full outer join {{ ref('content_performance_mart') }} as mart on posts.post_id = mart.post_id
-where posts.post_id is null or mart.post_id is null
+with
+
+raw_posts as (
+
+    select posts.post_id from {{ source('raw_data', 'posts') }} as posts
+    {{ join_touched('posts.post_id', 'post', 'id', when=var('touched_only')) }}
+
+),
+
+mart as (
+
+    select posts.post_id from {{ ref('content_performance_mart') }} as posts
+    {{ join_touched('posts.post_sk', 'post', when=var('touched_only')) }}
+
+),
+
+final as (
+
+    select
+        raw_posts.post_id as raw_post_id,
+        mart.post_id as mart_post_id
+    from raw_posts
+    full outer join mart on raw_posts.post_id = mart.post_id
+    where raw_posts.post_id is null or mart.post_id is null
+
+)
+
+select * from final

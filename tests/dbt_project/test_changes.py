@@ -198,8 +198,7 @@ def take() -> None:
 def forget() -> None:
     with warehouse.transaction() as cursor:
         dbt_changes.forget(cursor)
-        cursor.execute("select * from staging.touched_keys")
-        assert cursor.fetchall() == []
+        dbt_changes.forget_touched(cursor)
 
 
 def take_in(dbt: Dbt, *options: str) -> None:
@@ -302,7 +301,7 @@ def test_refresh__is_of_no_more_than_what_changed(before: dict[str, str] | None,
     ("before", "options"),
     [
         (None, []),
-        ({"inputs": "0"}, ["--exclude-resource-type", "unit_test"]),
+        ({"inputs": "0"}, ["--exclude-resource-type", "unit_test", "--vars", "{touched_only: true}"]),
         ({"dim_users": "0"}, ["--select", "dim_users+"]),
         ({"fact_comments": "0", "dim_users": "0"}, ["--select", "dim_users+", "fact_comments+"]),
         ({"code": "0"}, []),
@@ -314,7 +313,12 @@ def test_refresh__is_of_no_more_than_what_changed(before: dict[str, str] | None,
 )
 def test_to_test__is_what_may_come_out_otherwise(before: dict[str, str] | None, options: list[str]) -> None:
     now = BUILT_FROM | {"tests": "1"}
-    assert to_test(before and now | before, now) == options
+    assert to_test(before and now | before, now, everything=False) == options
+
+
+def test_to_test__is_all_rows_where_models_were_made_anew() -> None:
+    before = BUILT_FROM | {"inputs": "0"}
+    assert to_test(before, BUILT_FROM, everything=True) == ["--exclude-resource-type", "unit_test"]
 
 
 def test_refresh__builds_a_model_that_is_new() -> None:

@@ -9,21 +9,32 @@ with
 
 posts as (
 
-    select posts.* from {{ ref('fact_post_interactions') }} as posts
-    {{ join_touched('posts.date_day', 'day', 'day') }}
+    select * from {{ ref('fact_post_interactions') }}
 
 ),
 
 comments as (
 
-    select comments.* from {{ ref('fact_comments') }} as comments
-    {{ join_touched('comments.date_day', 'day', 'day') }}
+    select * from {{ ref('fact_comments') }}
 
 ),
 
--- distinct before the union: what a union holds is not known to the planner, which then sorts it
 days as (
 
+    {% if not execute or is_incremental() -%}
+    select touched.day as date_day
+    from {{ touched('day', 'day') }} as touched
+    where
+        exists (
+            select 1 from posts
+            where touched.day = posts.date_day
+        )
+        or exists (
+            select 1 from comments
+            where touched.day = comments.date_day
+        )
+    {%- else -%}
+    -- distinct before the union: what a union holds is not known to the planner, which then sorts it
     select distinct posts.date_day
     from posts
     where posts.date_day is not null
@@ -31,6 +42,7 @@ days as (
     select distinct comments.date_day
     from comments
     where comments.date_day is not null
+    {%- endif %}
 
 ),
 

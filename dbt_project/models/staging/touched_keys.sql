@@ -226,9 +226,8 @@ select * from final
 -- depends_on: {{ ref('stg_users') }}, {{ ref('stg_posts') }}, {{ ref('stg_comments') }}
 -- depends_on: {{ source('etl', 'changed_batches') }}, {{ source('etl', 'replaced_keys') }}
 select
-    null::text as kind,
+    'everything' as kind,
     null::text as id,
     null::uuid as sk,
     null::date as day
-where false
 {% endif %}
