@@ -50,15 +50,17 @@ def everything_touched(cursor: Cursor) -> bool:
     return cursor.fetchone() == (True,)
 
 
-def index_raw_data(cursor: Cursor) -> None:
+def index_raw_data(cursor: Cursor, table: str) -> None:
     """Have each record be in a batch once, and its other versions be found by key.
 
     Not made with the tables: an index is faster to build than to fill while the first batches are loaded.
     """
-    for table, key in KEYS.items():
-        cursor.execute("select to_regclass(%s) is not null", (f"raw_data.{table}_versions",))
-        if cursor.fetchone() == (False,):
-            cursor.execute(
-                f'create unique index {table}_versions on raw_data.{table} ({key}, batch collate "C"); '
-                f"set local default_statistics_target = 10; analyze raw_data.{table} ({key}, batch)"
-            )
+    key = KEYS.get(table)
+    if key is None:
+        return
+    cursor.execute("select to_regclass(%s) is not null", (f"raw_data.{table}_versions",))
+    if cursor.fetchone() == (False,):
+        cursor.execute(
+            f'create unique index {table}_versions on raw_data.{table} ({key}, batch collate "C"); '
+            f"set local default_statistics_target = 10; analyze raw_data.{table} ({key}, batch)"
+        )

@@ -54,6 +54,8 @@ class Load(BatchStage):
         with timed(self, f"{len(tasks)} batches") as facts:
             warehouse.prepare()
             facts["rows"] = sum(task.load() for task in tasks)
+            with warehouse.transaction() as cursor:
+                dbt_changes.index_raw_data(cursor, self.table)
 
     def load(self) -> int:
         """Replace one batch's rows and its marker, in one transaction. Returns the rows loaded."""

@@ -70,7 +70,8 @@ class DbtRun(Stage):
         with timed(self, "all models") as facts:
             warehouse.prepare()
             with warehouse.transaction() as cursor:
-                dbt_changes.index_raw_data(cursor)
+                for table in TABLES:
+                    dbt_changes.index_raw_data(cursor, table)
                 dbt_changes.take(cursor)
                 target = self.output()
                 before = target.recorded()
@@ -86,7 +87,10 @@ class DbtRun(Stage):
 
 
 class DbtTest(Stage):
-    """Leaves a marker that says which state of the marts passed all tests."""
+    """Leaves a marker that says which state of the marts passed all tests of data.
+
+    Unit tests are of the code, and belong to `make test`.
+    """
 
     def requires(self) -> DbtRun:
         return self.clone(DbtRun)
@@ -110,7 +114,8 @@ class DbtTest(Stage):
             target = self.output()
             with warehouse.transaction() as cursor:
                 everything = dbt_changes.everything_touched(cursor)
-            _dbt("test", to_test(target.recorded(), target.built_from, everything), WHOLE_TABLES)
+            options = to_test(target.recorded(), target.built_from, everything)
+            _dbt("test", ["--exclude-resource-type", "unit_test", *options], WHOLE_TABLES)
             with warehouse.transaction() as cursor:
                 dbt_changes.forget_touched(cursor)
                 target.touch(cursor)
@@ -127,13 +132,13 @@ def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
 
 
 def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[str]:
-    """What dbt has to test: other rows leave unit tests as they came out, another model all that does not see it.
+    """What dbt has to test: all, or what a changed model reaches.
 
     Tests that look at single rows need not look at those that were tested before, unless `everything` was touched.
     """
     changed = _changed(before, now)
     if changed == {INPUTS}:
-        return ["--exclude-resource-type", "unit_test", *([] if everything else ["--vars", "{touched_only: true}"])]
+        return [] if everything else ["--vars", "{touched_only: true}"]
     if changed & {INPUTS, "code", "tests"}:
         return []
     return ["--select", *(f"{name}+" for name in sorted(changed))]

@@ -4,7 +4,7 @@
 
 with
 
-comments as (
+comments as not materialized (
 
     select * from {{ ref('fact_comments') }}
 

@@ -1,6 +1,6 @@
--- Every comment of any batch is in fact_comments, as it was loaded and with its known commenter, and
--- fact_comments invents none. Versions of a comment differ in nothing. Returns the comments that differ,
--- of all or of those that were touched.
+-- Every comment of any batch is in fact_comments once, as it was loaded and with its known commenter,
+-- and fact_comments invents none: of all comments or of those that were touched. Returns the days with
+-- other comments: their numbers, and digests of all that is in them.
 
 with
 
@@ -11,50 +11,65 @@ raw_users as (
 
 ),
 
-expected as (
+current_comments as (
 
-    select
-        comments.comment_key,
-        comments.comment_key::uuid as comment_sk,
-        {{ surrogate_key('comments.post_id') }} as post_sk,
-        comments.comment_timestamp,
-        length(comments.comment_text) as characters,
-        raw_users.user_id is not null as is_by_user
-    from {{ source('raw_data', 'comments') }} as comments
-    {{ join_touched('comments.comment_key', 'comment', 'id', when=var('touched_only')) }}
-    left join raw_users on comments.comment_user_id = raw_users.user_id
+    {{ current_rows('comments', 'comment_key') }}
 
 ),
 
-facts as (
+expected as (
 
     select
-        comments.comment_sk,
-        comments.post_sk,
-        comments.comment_timestamp,
+        comments.comment_timestamp::date as date_day,
+        count(*) as comments,
+        bit_xor(hash_record_extended(row(
+            comments.comment_key::uuid,
+            {{ surrogate_key('comments.post_id') }},
+            comments.comment_user_id,
+            case when raw_users.user_id is not null then {{ surrogate_key('raw_users.user_id') }} end,
+            comments.comment_text,
+            comments.comment_timestamp
+        ), 0)) as digest
+    from current_comments as comments
+    {{ join_touched('comments.comment_key', 'comment', 'id', when=var('touched_only')) }}
+    left join raw_users on comments.comment_user_id = raw_users.user_id
+    group by comments.comment_timestamp::date
+
+),
+
+found as (
+
+    select
         comments.date_day,
-        length(comments.comment_text) as characters,
-        comments.comment_user_sk is not null as is_by_user
+        count(*) as comments,
+        bit_xor(hash_record_extended(row(
+            comments.comment_sk,
+            comments.post_sk,
+            comments.comment_user_id,
+            comments.comment_user_sk,
+            comments.comment_text,
+            comments.comment_timestamp
+        ), 0)) as digest
     from {{ ref('fact_comments') }} as comments
     {{ join_touched('comments.comment_sk', 'comment', when=var('touched_only')) }}
+    group by comments.date_day
 
 ),
 
 final as (
 
     select
-        expected.comment_key as raw_comment_key,
-        facts.comment_sk as fact_comment_sk
+        coalesce(expected.date_day, found.date_day) as date_day,
+        expected.comments as raw_comments,
+        found.comments as fact_comments,
+        expected.digest as raw_digest,
+        found.digest as fact_digest
     from expected
-    full outer join facts on expected.comment_sk = facts.comment_sk
+    full outer join found
+        on coalesce(expected.date_day, 'infinity') = coalesce(found.date_day, 'infinity')
     where
-        expected.comment_key is null
-        or facts.comment_sk is null
-        or expected.post_sk <> facts.post_sk
-        or expected.comment_timestamp is distinct from facts.comment_timestamp
-        or expected.comment_timestamp::date is distinct from facts.date_day
-        or expected.characters <> facts.characters
-        or expected.is_by_user <> facts.is_by_user
+        expected.comments is distinct from found.comments
+        or expected.digest is distinct from found.digest
 
 )
 

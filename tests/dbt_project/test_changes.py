@@ -141,7 +141,7 @@ Dbt = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    """`dbt run` with further arguments, on a server of this module."""
+    """`dbt run`, or another command, with further arguments, on a server of this module."""
     folder = tmp_path_factory.mktemp("dbt")
     with ExitStack() as after, pytest.MonkeyPatch.context() as patch:
         place = Path(tempfile.mkdtemp(prefix="socialmart-"))  # not below pytest's, which the server may not enter
@@ -161,13 +161,18 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         companion.start()
         warehouse.prepare()
 
-        def run(*options: str) -> None:
-            log = folder / "run.log"
-            request = {"arguments": ["run", "--threads", "4", *options], "log": str(log), "pgoptions": ""}
+        def run(*options: str, command: str = "run") -> None:
+            log = folder / f"{command}.log"
+            request = {"arguments": [command, "--threads", "4", *options], "log": str(log), "pgoptions": ""}
             answer = companion.ask("invoke", request)
             assert answer["success"], child.tail(log)
 
         yield run
+
+
+def test_models__pass_their_unit_tests(dbt: Dbt) -> None:
+    dbt("--full-refresh")
+    dbt("--resource-type", "unit_test", command="test")
 
 
 def change(worlds: list[World]) -> None:
@@ -182,7 +187,7 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
         cursor.execute("truncate etl.changed_batches, etl.replaced_keys")
         for table in dbt_changes.KEYS:
             cursor.execute(f"truncate raw_data.{table}")
-        dbt_changes.index_raw_data(cursor)
+            dbt_changes.index_raw_data(cursor, table)
     worlds = [World(seed, number) for number in range(WORLDS)]
     for _ in range(changes):
         change(worlds)
@@ -301,7 +306,7 @@ def test_refresh__is_of_no_more_than_what_changed(before: dict[str, str] | None,
     ("before", "options"),
     [
         (None, []),
-        ({"inputs": "0"}, ["--exclude-resource-type", "unit_test", "--vars", "{touched_only: true}"]),
+        ({"inputs": "0"}, ["--vars", "{touched_only: true}"]),
         ({"dim_users": "0"}, ["--select", "dim_users+"]),
         ({"fact_comments": "0", "dim_users": "0"}, ["--select", "dim_users+", "fact_comments+"]),
         ({"code": "0"}, []),
@@ -318,7 +323,7 @@ def test_to_test__is_what_may_come_out_otherwise(before: dict[str, str] | None, 
 
 def test_to_test__is_all_rows_where_models_were_made_anew() -> None:
     before = BUILT_FROM | {"inputs": "0"}
-    assert to_test(before, BUILT_FROM, everything=True) == ["--exclude-resource-type", "unit_test"]
+    assert to_test(before, BUILT_FROM, everything=True) == []
 
 
 def test_refresh__builds_a_model_that_is_new() -> None:

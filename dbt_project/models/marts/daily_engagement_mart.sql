@@ -15,7 +15,8 @@ days as (
 
 ),
 
-posts as (
+-- read twice, which is cheaper than to write it down in between
+posts as not materialized (
 
     select posts.* from {{ ref('fact_post_interactions') }} as posts
     {{ join_touched('posts.date_day', 'day', 'day') }}

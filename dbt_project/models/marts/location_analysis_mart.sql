@@ -8,7 +8,8 @@ locations as (
 
 ),
 
-posts as (
+-- read twice, which is cheaper than to write it down in between
+posts as not materialized (
 
     select * from {{ ref('fact_post_interactions') }}
 
