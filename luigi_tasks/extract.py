@@ -1,5 +1,6 @@
 """Extract: a batch's landing files to Parquet, one row a document."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from luigi_tasks import checkpoints, config, fingerprints, landing, paths, spark_session
@@ -25,7 +26,7 @@ class Extract(BatchStage):
     def target_stale(self) -> str | None:
         if landing.entry(self.batch) is None:
             return None if self.output().manifest() else f"there is no batch {self.batch} in {paths.landing()}"
-        return self.output().why_stale(self.built_from())
+        return self.output().why_stale(None) or self.output().why_stale(self.built_from())
 
     def warm_up(self) -> None:
         spark_session.start()
@@ -41,12 +42,13 @@ class Extract(BatchStage):
                 f"expected one of: {', '.join(landing.batches()) or 'none there'}"
             )
         with timed(self, f"{len(tasks)} batches") as facts, checkpoints.staging_folder("extract") as staging:
-            sources = {task.batch: landing.look(task.batch, []) for task in tasks}
-            result = spark_session.ask("extract", _request(list(sources), str(staging)))
+            before = {task.batch: landing.stand(task.batch) for task in tasks}
+            with ThreadPoolExecutor(1) as beside:
+                looked = beside.submit(lambda: [landing.look(batch, []) for batch in before])
+                result = spark_session.ask("extract", _request(list(before), str(staging)))
             changed = []
-            for number, (task, found) in enumerate(zip(tasks, result["batches"], strict=True)):
-                seen = sources[task.batch]
-                if landing.look(task.batch, [file.as_json() for file in seen]) != seen:
+            for number, (task, found, seen) in enumerate(zip(tasks, result["batches"], looked.result(), strict=True)):
+                if landing.is_changed(task.batch, before[task.batch], seen):
                     changed.append(task.batch)
                     continue
                 folder = staging / f"batch_no={number}" / "documents"

@@ -12,6 +12,7 @@ from luigi_tasks.errors import PipelineError
 
 EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|gz|bz2))+$", re.IGNORECASE)
 UNFINISHED = (".tmp", ".part")
+UNREADABLE = "unreadable: "
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class SourceFile:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def is_readable(self) -> bool:
+        return not self.sha256.startswith(UNREADABLE)
 
 
 def batches() -> list[str]:
@@ -86,6 +91,18 @@ def files(batch: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def stand(batch: str) -> dict[str, tuple[int, int]]:
+    """Size and time of change (ns) of a batch's files, by name; nothing is read."""
+    found = {}
+    for name, path in files(batch).items():
+        try:
+            status = path.stat()
+            found[name] = (status.st_size, status.st_mtime_ns)
+        except OSError:
+            found[name] = (0, 0)
+    return found
+
+
 def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
     """A batch's files as they stand. The content of one whose name, size and time are `known` is not read again.
 
@@ -99,7 +116,7 @@ def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
             size, changed = status.st_size, status.st_mtime_ns
             content = before.get((name, size, changed)) or _content(path, size, changed)
         except OSError as error:
-            size, changed, content = 0, 0, f"unreadable: {error.strerror}"
+            size, changed, content = 0, 0, f"{UNREADABLE}{error.strerror}"
         found.append(SourceFile(name, size, changed, content))
     return found
 
@@ -108,6 +125,14 @@ def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
 def _content(path: Path, size: int, mtime_ns: int) -> str:
     """The fingerprint of a file's content, read once for each size and time that it has."""
     return fingerprints.of_file(path)
+
+
+def is_changed(batch: str, before: dict[str, tuple[int, int]], seen: list[SourceFile]) -> bool:
+    """Whether a batch's files are no longer, or were not when they were `seen`, what they stood like `before`."""
+    stood = {
+        file.name: (file.size, file.mtime_ns) if file.is_readable else before.get(file.name, (0, 0)) for file in seen
+    }
+    return not before == stood == stand(batch)
 
 
 def fingerprint(found: list[SourceFile]) -> str:

@@ -30,7 +30,7 @@ class RunAll(Stage):
         return [*self._cleans(), *self._after_cleaning()]
 
     def warm_up(self) -> None:
-        for stage in stale([DbtTest(batch=self.batch)]):
+        for stage in stale([*self._cleans(), DbtTest(batch=self.batch)]):
             stage.warm_up()
 
     def target_stale(self) -> str | None:

@@ -80,6 +80,7 @@ class Stage(luigi.Task):
         if self.why_stale() is None:
             return True
         self.warm_up()
+        warehouse.hold()
         return False
 
     @property
@@ -131,11 +132,10 @@ def title_of(stage: str, batches: Sequence[str]) -> str:
 
 
 def _begin() -> None:
-    """What a run has and its forked workers share: the lock, the embedded server, the run's name."""
+    """What a run has and its forked workers share: the lock and the run's name."""
     if run_lock.hold():
         checkpoints.clear_staging()
         signal.signal(signal.SIGTERM, _leave)
-    warehouse.hold()
     journal.run_id()
     runs.record_at_exit()
 

@@ -74,3 +74,28 @@ def test_look__takes_a_file_that_cannot_be_read_for_one_of_another_content(folde
     path.unlink()
     path.write_text("[]")
     assert landing.fingerprint(landing.look("a", [])) != landing.fingerprint(unreadable)
+
+
+def test_is_changed__sees_what_happened_to_a_file_while_it_was_read(folder):
+    path = folder / "day" / "a.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    before, seen = landing.stand("day"), landing.look("day", [])
+    assert not landing.is_changed("day", before, seen)
+    path.write_text("{ }")
+    assert landing.is_changed("day", before, seen), "changed after it was seen"
+    assert landing.is_changed("day", before, landing.look("day", [])), "changed before it was seen"
+    (folder / "day" / "b.json").touch()
+    assert landing.is_changed("day", landing.stand("day"), seen), "there is one more"
+
+
+def test_is_changed__leaves_out_a_file_that_cannot_be_read(folder, monkeypatch):
+    (folder / "a.json").touch()
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(landing.fingerprints, "of_file", refuse)
+    before, seen = landing.stand("a"), landing.look("a", [])
+    assert [file.is_readable for file in seen] == [False]
+    assert not landing.is_changed("a", before, seen)

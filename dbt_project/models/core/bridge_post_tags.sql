@@ -8,6 +8,9 @@
     )
 }}
 
+-- Not at once with dim_posts: fact_comments, which others wait for, then has a processor of two to itself.
+-- depends_on: {{ ref('dim_posts') }}
+
 with
 
 posts as (

@@ -5,7 +5,6 @@
             {"columns": ["post_sk"], "unique": true},
             {"columns": ["post_id"]},
             {"columns": ["user_sk"]},
-            {"columns": ["total_engagement"]},
         ]
     )
 }}

@@ -4,7 +4,6 @@
         indexes=[
             {"columns": ["user_sk"], "unique": true},
             {"columns": ["user_id"]},
-            {"columns": ["total_engagement"]},
         ]
     )
 }}
