@@ -31,6 +31,8 @@ def take(cursor: Cursor) -> None:
     cursor.execute("lock table etl.changed_batches in share row exclusive mode")
     for table in ("changed_batches", "replaced_keys"):
         cursor.execute(f"update etl.{table} set in_work = true where not in_work; analyze etl.{table}")
+    for table, key in KEYS.items():
+        cursor.execute(f"set local default_statistics_target = 10; analyze raw_data.{table} ({key}, batch)")
 
 
 def forget(cursor: Cursor) -> None:
@@ -60,7 +62,4 @@ def index_raw_data(cursor: Cursor, table: str) -> None:
         return
     cursor.execute("select to_regclass(%s) is not null", (f"raw_data.{table}_versions",))
     if cursor.fetchone() == (False,):
-        cursor.execute(
-            f'create unique index {table}_versions on raw_data.{table} ({key}, batch collate "C"); '
-            f"set local default_statistics_target = 10; analyze raw_data.{table} ({key}, batch)"
-        )
+        cursor.execute(f'create unique index {table}_versions on raw_data.{table} ({key}, batch collate "C")')

@@ -29,6 +29,7 @@ from luigi_tasks.stage import Stage, one_check, stale, timed
 from spark_jobs.schemas import TABLES
 
 INPUTS = "inputs"
+FULL_REFRESH = "--full-refresh"
 UNFINISHED = "unfinished"
 WHOLE_TABLES = "-c work_mem=64MB -c jit=off -c random_page_cost=4 -c max_parallel_workers_per_gather=0"
 """Settings of PostgreSQL for queries that read tables as a whole, several at once."""
@@ -77,7 +78,7 @@ class DbtRun(Stage):
                 before = target.recorded()
                 options = refresh(before, target.built_from)
                 target.clear(cursor)
-                if before and not options:  # what a run leaves half done, the next one takes up again
+                if before and FULL_REFRESH not in options:  # what a run leaves half done, the next one takes up again
                     Marker("marts", "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
             results = _dbt("run", options)
             facts["rows"] = sum(max(result["rows"], 0) for result in results)
@@ -122,13 +123,14 @@ class DbtTest(Stage):
 
 
 def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
-    """How dbt has to run: nothing to say where only rows were loaded; a full refresh of all models or of some."""
+    """How dbt has to run: where only rows were loaded, views are as they were; else all models are built anew, or
+    those that changed and what depends on them."""
     changed = _changed(before, now)
     if changed == {INPUTS}:
-        return []
+        return ["--exclude", "config.materialized:view"]
     if changed & {INPUTS, "code"}:
-        return ["--full-refresh"]
-    return ["--full-refresh", "--select", *(f"{name}+" for name in sorted(changed))]
+        return [FULL_REFRESH]
+    return [FULL_REFRESH, "--select", *(f"{name}+" for name in sorted(changed))]
 
 
 def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[str]:

@@ -7,9 +7,16 @@
 {%- endmacro %}
 
 {#- The current version of every key in a raw table, found in another way than staging finds it: by
-    the keys that stand in several batches; none does while there is one batch. -#}
-{% macro current_rows(table, key) -%}
+    the keys that stand in several batches; none does while there is one batch. Where a kind of touched keys is
+    named, and only those are to be looked at: of these keys. -#}
+{% macro current_rows(table, key, kind=none) -%}
     {%- set relation = source("raw_data", table) -%}
+    {%- if kind and (not execute or var("touched_only")) %}
+    select distinct on (versions.{{ key }}) versions.*
+    from {{ relation }} as versions
+    {{ join_touched("versions." ~ key, kind, "id", when=true) }}
+    order by versions.{{ key }}, versions.batch collate "C" desc
+    {%- else %}
     select *
     from {{ relation }}
     where {{ has_one_batch(relation) }}
@@ -27,6 +34,7 @@
     where
         not {{ has_one_batch(relation) }}
         and (repeated.{{ key }} is null or versions.batch = repeated.batch)
+    {%- endif %}
 {%- endmacro %}
 
 {#- The sums of the measures of a layer: posts and total_likes, ...; `prefix` is what the layer puts before

@@ -5,6 +5,19 @@
     (select distinct {{ key }} from {{ ref('touched_keys') }} where kind = '{{ kind }}')
 {%- endmacro %}
 
+{#- The batches that changed in a table of raw_data, as a list of literals: how many rows a batch has, the planner
+    knows only of a name that it sees. -#}
+{% macro changed_batches(table) -%}
+    {%- set names = [] -%}
+    {%- if execute -%}
+        {%- set query = "select batch from " ~ source("etl", "changed_batches") ~ " where in_work and table_name = '" ~ table ~ "'" -%}
+        {%- for row in run_query(query) -%}
+            {%- do names.append(dbt.string_literal(dbt.escape_single_quotes(row[0]))) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    ({{ names | join(", ") or "null" }})
+{%- endmacro %}
+
 {#- In an incremental run, or `when` said otherwise, the join that leaves only touched rows. A join and no `in`,
     which the planner would not move before the search for later versions. Read while parsing, too, when dbt finds
     out what depends on what. -#}

@@ -13,7 +13,7 @@ raw_users as (
 
 current_comments as (
 
-    {{ current_rows('comments', 'comment_key') }}
+    {{ current_rows('comments', 'comment_key', 'comment') }}
 
 ),
 
@@ -31,7 +31,6 @@ expected as (
             comments.comment_timestamp
         ), 0)) as digest
     from current_comments as comments
-    {{ join_touched('comments.comment_key', 'comment', 'id', when=var('touched_only')) }}
     left join raw_users on comments.comment_user_id = raw_users.user_id
     group by comments.comment_timestamp::date
 

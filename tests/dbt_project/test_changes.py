@@ -289,7 +289,7 @@ BUILT_FROM = {"inputs": "1", "code": "1", "dim_users": "1", "fact_comments": "1"
     ("before", "options"),
     [
         (None, ["--full-refresh"]),
-        ({"inputs": "0"}, []),
+        ({"inputs": "0"}, ["--exclude", "config.materialized:view"]),
         ({"dim_users": "0"}, ["--full-refresh", "--select", "dim_users+"]),
         ({"fact_comments": "0", "dim_users": "0"}, ["--full-refresh", "--select", "dim_users+", "fact_comments+"]),
         ({"code": "0"}, ["--full-refresh"]),

@@ -20,8 +20,7 @@ posts as (
 
 interactions as (
 
-    select interactions.* from {{ ref('fact_post_interactions') }} as interactions
-    {{ join_touched('interactions.post_sk', 'post') }}
+    select * from {{ ref('fact_post_interactions') }}
 
 ),
 
@@ -39,8 +38,7 @@ locations as (
 
 commenters as (
 
-    select commenters.* from {{ ref('post_commenters') }} as commenters
-    {{ join_touched('commenters.post_sk', 'post') }}
+    select * from {{ ref('post_commenters') }}
 
 ),
 

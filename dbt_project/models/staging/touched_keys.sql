@@ -1,15 +1,15 @@
-{#- Core is read by name, not by ref: as the last run left it, before this one changes it. -#}
-{{ config(post_hook="analyze {{ this }}") }}
+{#- Core is read by name, not by ref: as the last run left it, before this one changes it.
+    All is found by key, in as many steps as there are keys. The planner, which thinks that a union has all the rows of
+    its parts, would rather read whole tables. -#}
+{{
+    config(
+        pre_hook="set local enable_hashjoin = off; set local enable_mergejoin = off",
+        post_hook="analyze {{ this }}",
+    )
+}}
 
 {% if is_incremental() %}
 with
-
-changed_batches as (
-
-    select * from {{ source('etl', 'changed_batches') }}
-    where in_work
-
-),
 
 replaced_keys as (
 
@@ -22,8 +22,7 @@ touched_users as (
 
     select users.user_id as id
     from {{ source('raw_data', 'users') }} as users
-    inner join changed_batches on users.batch collate "C" = changed_batches.batch
-    where changed_batches.table_name = 'users'
+    where users.batch collate "C" in {{ changed_batches('users') }}  -- noqa: RF03
     union
     select replaced_keys.id from replaced_keys
     where replaced_keys.table_name = 'users'
@@ -50,8 +49,7 @@ touched_comments as (
 
     select comments.comment_key as id
     from {{ source('raw_data', 'comments') }} as comments
-    inner join changed_batches on comments.batch collate "C" = changed_batches.batch
-    where changed_batches.table_name = 'comments'
+    where comments.batch collate "C" in {{ changed_batches('comments') }}  -- noqa: RF03
     union
     select replaced_keys.id from replaced_keys
     where replaced_keys.table_name = 'comments'
@@ -82,8 +80,7 @@ touched_posts as (
 
     select posts.post_id as id
     from {{ source('raw_data', 'posts') }} as posts
-    inner join changed_batches on posts.batch collate "C" = changed_batches.batch
-    where changed_batches.table_name = 'posts'
+    where posts.batch collate "C" in {{ changed_batches('posts') }}  -- noqa: RF03
     union
     select replaced_keys.id from replaced_keys
     where replaced_keys.table_name = 'posts'
