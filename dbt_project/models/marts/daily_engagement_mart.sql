@@ -8,13 +8,6 @@
 
 with
 
-days as (
-
-    select days.* from {{ ref('dim_dates') }} as days
-    {{ join_touched('days.date_day', 'day', 'day') }}
-
-),
-
 -- read twice, which is cheaper than to write it down in between
 posts as not materialized (
 
@@ -89,16 +82,15 @@ comments_by_day as (
 final as (
 
     select
-        days.date_day,
+        coalesce(posts_by_day.date_day, comments_by_day.date_day) as date_day,
         coalesce(posts_by_day.posts, 0) as posts,
         coalesce(comments_by_day.comments, 0) as comments,
         {{ totals_or_zero('posts_by_day', post_measures()) }},
         coalesce(authors_by_day.active_authors, 0) as active_authors,
         coalesce(comments_by_day.active_commenters, 0) as active_commenters
-    from days
-    left join posts_by_day on days.date_day = posts_by_day.date_day
-    left join authors_by_day on days.date_day = authors_by_day.date_day
-    left join comments_by_day on days.date_day = comments_by_day.date_day
+    from posts_by_day
+    full outer join comments_by_day on posts_by_day.date_day = comments_by_day.date_day
+    left join authors_by_day on posts_by_day.date_day = authors_by_day.date_day
 
 )
 
