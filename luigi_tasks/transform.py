@@ -31,8 +31,11 @@ from spark_jobs.schemas import TABLES
 INPUTS = "inputs"
 FULL_REFRESH = "--full-refresh"
 UNFINISHED = "unfinished"
-WHOLE_TABLES = "-c work_mem=64MB -c jit=off -c random_page_cost=4 -c max_parallel_workers_per_gather=0"
-"""Settings of PostgreSQL for queries that read tables as a whole, several at once."""
+TOUCHED_ONLY = ["--vars", "{touched_only: true}"]
+SIDE_BY_SIDE = "-c work_mem=64MB -c jit=off -c max_parallel_workers_per_gather=0"
+"""Settings of PostgreSQL for queries of about a second, several at once."""
+WHOLE_TABLES = f"{SIDE_BY_SIDE} -c random_page_cost=4"
+"""The same for those that read tables as a whole: no walk through one in the order of an index."""
 
 
 class DbtRun(Stage):
@@ -116,7 +119,8 @@ class DbtTest(Stage):
             with warehouse.transaction() as cursor:
                 everything = dbt_changes.everything_touched(cursor)
             options = to_test(target.recorded(), target.built_from, everything)
-            _dbt("test", ["--exclude-resource-type", "unit_test", *options], WHOLE_TABLES)
+            settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
+            _dbt("test", ["--exclude-resource-type", "unit_test", *options], settings)
             with warehouse.transaction() as cursor:
                 dbt_changes.forget_touched(cursor)
                 target.touch(cursor)
@@ -140,7 +144,7 @@ def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[
     """
     changed = _changed(before, now)
     if changed == {INPUTS}:
-        return [] if everything else ["--vars", "{touched_only: true}"]
+        return [] if everything else TOUCHED_ONLY
     if changed & {INPUTS, "code", "tests"}:
         return []
     return ["--select", *(f"{name}+" for name in sorted(changed))]
