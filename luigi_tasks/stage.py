@@ -81,6 +81,7 @@ class Stage(luigi.Task):
             return True
         self.warm_up()
         warehouse.hold()
+        runs.record_at_exit()  # after the above: what is registered last happens first
         return False
 
     @property
@@ -137,7 +138,6 @@ def _begin() -> None:
         checkpoints.clear_staging()
         signal.signal(signal.SIGTERM, _leave)
     journal.run_id()
-    runs.record_at_exit()
 
 
 def _leave(number: int, frame: object) -> None:
