@@ -208,7 +208,7 @@ def _settings() -> str:
 # Rewritten at every start. ALTER SYSTEM overrides what is here.
 unix_socket_permissions = 0700           # only the server's account and root
 max_connections = 50                     # loaders, dbt threads and a few psql
-shared_buffers = {min(max(megabytes // 8, 64), 1024)}MB  # an eighth of the memory: Spark needs the rest
+shared_buffers = {min(max(megabytes // 8, 64), 768)}MB  # an eighth of the memory: Spark needs the rest
 effective_cache_size = {max(megabytes // 3, 128)}MB  # what the page cache holds besides
 work_mem = {min(max(megabytes // 128, 8), 64)}MB  # sorts and hashes of the marts stay in memory
 maintenance_work_mem = {min(max(megabytes // 16, 32), 512)}MB  # one index build at a time

@@ -48,13 +48,25 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a part holds, counted in its documents, the sums of its rejected posts, and its unknown fields."""
+class Written:
+    """What lies in the files of one part: by entity and outcome the part and its sums, and the other tables."""
 
+    outcomes: dict[str, dict[str, tuple[Part, dict[str, int]]]]
+    rejected: dict[str, int]
+    others: dict[str, Part]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a part holds, counted in its documents, the sums of its rejected posts, its unknown fields, and what is
+    written of it as if nothing were superseded."""
+
+    part: int
     batch_no: int
     read: dict[str, int]
     rejected: dict[str, int]
     drift: set[str]
+    written: Written
 
 
 @dataclass(frozen=True)
@@ -66,15 +78,6 @@ class Keys:
     part: int
     keys: np.ndarray
     rows: np.ndarray
-
-
-@dataclass(frozen=True)
-class Written:
-    """What lies in the files of one part: by entity and outcome the part and its sums, and the other tables."""
-
-    outcomes: dict[str, dict[str, tuple[Part, dict[str, int]]]]
-    rejected: dict[str, int]
-    others: dict[str, Part]
 
 
 Doubles = dict[str, np.ndarray]
@@ -92,11 +95,18 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
     ]
     facts, doubles = _clean_all(spark, inputs)
     ages = _median_ages(spark, inputs, doubles) if request["settings"]["impute_age"] else {}
-    tasks = [(one, doubles.get(number, {}), ages.get(one.batch_no)) for number, one in enumerate(inputs)]
-    written = job.spread(spark, tasks, _finish)
-    for task in tasks:
+    written = {one.part: one.written for one in facts}
+    divided = {
+        number: (one, doubles.get(number, {}), ages.get(one.batch_no))
+        for number, one in enumerate(inputs)
+        if number in doubles or one.batch_no in ages
+    }
+    if divided:
+        written |= dict(zip(divided, job.spread(spark, list(divided.values()), _finish), strict=True))
+    for task in divided.values():
         _take_divided(*task)
-    facts_of, files_of = job.by_batch(facts, facts), job.by_batch(inputs, written)
+    facts_of = job.by_batch(facts, facts)
+    files_of = job.by_batch(inputs, [written[number] for number in range(len(inputs))])
     return {
         "batches": [
             _summary(facts_of.get(number, []), files_of.get(number, [])) for number in range(len(request["batches"]))
@@ -148,7 +158,7 @@ def _clean(numbered: tuple[int, Input], buckets: int) -> Iterator[tuple[int, Fac
                 if entity == "post":
                     _add(read, _sums(records.table))
                     _add(lost, _sums(records.table.filter(is_rejected)))
-    yield number % buckets, Facts(part.batch_no, read, lost, drift)
+    yield number % buckets, Facts(number, part.batch_no, read, lost, drift, _finish((part, {}, None)))
     for entity, blocks in found.items():
         keys = np.concatenate(blocks)
         bucket_of = keys[:, 0] % np.uint64(buckets)
