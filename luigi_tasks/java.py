@@ -104,7 +104,11 @@ while [ "$count" -gt 0 ]; do
     [ "$argument" = {VECTOR_MODULE} ] || set -- "$@" "$argument"
     count=$((count - 1))
 done
-[ ! -f {quoted} ] || set -- -XX:AOTCache={quoted} -Xlog:aot=off -Xlog:cds=off "$@"
+# Before Spark comes a small program that puts its arguments in order, without use for the cache.
+case " $* " in
+    *" org.apache.spark.launcher.Main "*) set -- -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$@" ;;
+    *) [ ! -f {quoted} ] || set -- -XX:AOTCache={quoted} -Xlog:aot=off -Xlog:cds=off "$@" ;;
+esac
 exec {shlex.quote(str(java))} "$@"
 """
 

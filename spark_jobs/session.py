@@ -9,17 +9,21 @@ spark-submit, taken from PYSPARK_SUBMIT_ARGS; the driver runs here, executors wh
 import sys
 import tempfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from pyspark import SparkContext
 
-from spark_jobs import clean, extract
 from spark_jobs.serving import serve
 
 
 def main() -> None:
-    spark = SparkContext()
+    with ThreadPoolExecutor(1) as beside:  # Java takes longer to start than pyarrow to be imported
+        jobs = beside.submit(import_module, "spark_jobs.clean"), beside.submit(import_module, "spark_jobs.extract")
+        spark = SparkContext()
+        clean, extract = (job.result() for job in jobs)
     with tempfile.TemporaryDirectory() as folder:
         if not str(spark.master).startswith("local"):
             spark.addPyFile(str(_zipped(Path(folder))))
