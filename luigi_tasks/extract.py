@@ -26,7 +26,10 @@ class Extract(BatchStage):
     def target_stale(self) -> str | None:
         if landing.entry(self.batch) is None:
             return None if self.output().manifest() else f"there is no batch {self.batch} in {paths.landing()}"
-        return self.output().why_stale(None) or self.output().why_stale(self.built_from())
+        target = self.output()
+        if not target.manifest():  # whatever the files hold, which takes time to read
+            return target.why_stale(None)
+        return target.why_stale(self.built_from())
 
     def warm_up(self) -> None:
         spark_session.start()

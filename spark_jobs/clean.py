@@ -96,10 +96,11 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
     facts, doubles = _clean_all(spark, inputs)
     ages = _median_ages(spark, inputs, doubles) if request["settings"]["impute_age"] else {}
     written = {one.part: one.written for one in facts}
+    tasks = [(one, doubles.get(number, {}), ages.get(one.batch_no)) for number, one in enumerate(inputs)]
     divided = {
-        number: (one, doubles.get(number, {}), ages.get(one.batch_no))
-        for number, one in enumerate(inputs)
-        if number in doubles or one.batch_no in ages
+        number: task
+        for number, task in enumerate(tasks)
+        if any(_has_to_be_divided(entity, *task[1:]) for entity in ENTITY_TABLES)
     }
     if divided:
         written |= dict(zip(divided, job.spread(spark, list(divided.values()), _finish), strict=True))

@@ -1,5 +1,5 @@
 {#- Rows with a key that the dimension it refers to has not: `columns` maps a column to "dimension.key".
-    One pass over the table for all of them; `unknown` names the columns at fault. -#}
+    One pass over the table for all of them; `COLUMN_is_unknown` tells which column is at fault. -#}
 -- noqa: disable=LT02
 {% test keys_are_known(model, columns) %}
 
