@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from spark_jobs import records
 from spark_jobs.landing_files import parse
 from spark_jobs.records import document_row
+from spark_jobs.schemas import DOCUMENTS
 
 NO_USER_FIELDS = dict.fromkeys(("username", "email", "name", "age", "gender", "date_created"))
 NO_POST_FIELDS = dict.fromkeys(("post_text", "location", "timestamp", "shares"))
@@ -15,12 +18,17 @@ NO_REACTIONS = dict.fromkeys(("like", "love", "wow", "haha", "sad", "angry"))
 
 
 def row(text: str) -> dict[str, Any]:
-    return document_row(parse(text.encode()), text)
+    return stored(document_row(parse(text.encode()), text))
+
+
+def stored(row: dict[str, Any]) -> dict[str, Any]:
+    """What the checkpoint holds of a row: every field, null where the row has none."""
+    return pa.RecordBatch.from_pylist([row], DOCUMENTS).to_pylist()[0]
 
 
 def user(**fields: object) -> dict[str, Any]:
     """The row of a user without anything else, and `fields`."""
-    return {**NO_USER_FIELDS, "user_id": "u1", "posts": [], "unknown_fields": None, **fields}
+    return stored({**NO_USER_FIELDS, "user_id": "u1", "posts": [], "unknown_fields": None, **fields})
 
 
 def post(**fields: object) -> dict[str, Any]:
@@ -43,30 +51,31 @@ def test_document_row__keeps_every_field_as_it_is_written():
             {"post_id": "p2"}
         ]
     }"""
-    assert row(text) == {
-        "user_id": " u1 ",
-        "username": "courtney76",
-        "email": "A@Example.net",
-        "name": "Zoë",
-        "age": "32",
-        "gender": "male",
-        "date_created": "2015-07-16 14:57:48",
-        "posts": [
-            {
-                "post_id": "p1",
-                "post_text": " Hi ",
-                "location": "Sydney",
-                "timestamp": "2022-10-08 01:41:04",
-                "shares": "2",
-                "tags": ["Art", "#tech"],
-                "reactions": {"like": "1", "love": "0", "wow": "7", "haha": "8", "sad": "9", "angry": "10"},
-                "malformed": None,
-                "comments": [{"user_id": "u2", "comment": "", "timestamp": "2014-02-10 03:52:11"}],
-            },
-            post(post_id="p2"),
-        ],
-        "unknown_fields": None,
-    }
+    assert row(text) == user(
+        **{
+            "user_id": " u1 ",
+            "username": "courtney76",
+            "email": "A@Example.net",
+            "name": "Zoë",
+            "age": "32",
+            "gender": "male",
+            "date_created": "2015-07-16 14:57:48",
+            "posts": [
+                {
+                    "post_id": "p1",
+                    "post_text": " Hi ",
+                    "location": "Sydney",
+                    "timestamp": "2022-10-08 01:41:04",
+                    "shares": "2",
+                    "tags": ["Art", "#tech"],
+                    "reactions": {"like": "1", "love": "0", "wow": "7", "haha": "8", "sad": "9", "angry": "10"},
+                    "malformed": None,
+                    "comments": [{"user_id": "u2", "comment": "", "timestamp": "2014-02-10 03:52:11"}],
+                },
+                post(post_id="p2"),
+            ],
+        }
+    )
 
 
 def test_document_row__is_empty_but_whole_for_an_empty_document():
@@ -125,7 +134,7 @@ def test_document_row__takes_a_text_or_a_number_for_a_key(value, expected):
 
 @pytest.mark.parametrize("text", ["null", "17", '"x"', "[]", '[{"user_id": "u1"}]', "true"])
 def test_document_row__keeps_the_text_of_what_is_no_object(text):
-    assert row(text) == {"fault": "not_an_object", "raw": text}
+    assert row(text) == stored({"fault": "not_an_object", "raw": text})
 
 
 @pytest.mark.parametrize("value", ['"x"', "17", "{}", '{"post_id": "p1"}', "false"])
@@ -270,3 +279,44 @@ def test_document_row__replaces_lone_surrogates_and_keeps_pairs():
 def test_document_row__keeps_the_raw_text_of_lone_surrogates_as_it_is_written():
     text = '{"name": "\\ud800"}'
     assert row(text) == user(user_id=None, name="\ufffd", raw=text)
+
+
+PLAIN = {
+    "user_id": "u1",
+    "name": "n",
+    "age": 1,
+    "posts": [
+        {"post_id": "p1", "tags": ["a"], "reactions": {"like": 1}, "comments": [{"user_id": "u2", "comment": "c"}]},
+        {"post_id": "p2", "tags": [], "reactions": {}, "comments": []},
+    ],
+}
+PLACES = [
+    ("user_id",),
+    ("name",),
+    ("posts",),
+    ("mood",),
+    ("posts", 0),
+    *(("posts", 0, name) for name in ("post_id", "shares", "tags", "reactions", "comments", "mood")),
+    ("posts", 0, "tags", 0),
+    *(("posts", 0, "reactions", name) for name in ("like", "care")),
+    ("posts", 0, "comments", 0),
+    *(("posts", 0, "comments", 0, name) for name in ("user_id", "comment", "likes")),
+]
+
+
+def test_document_row__is_a_plain_document_itself():
+    value = parse(json.dumps(PLAIN).encode())
+    assert document_row(value, json.dumps(PLAIN)) is value
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
+@pytest.mark.parametrize("value", [None, "", " ", "x", 1, 1.5, True, [], ["x"], [None], {}, {"comment": "x"}], ids=repr)
+def test_document_row__is_the_same_for_a_document_that_is_nearly_plain(monkeypatch, place, value):
+    document = json.loads(json.dumps(PLAIN))
+    parent = document
+    for step in place[:-1]:
+        parent = parent[step]
+    parent[place[-1]] = value
+    found = row(json.dumps(document))
+    monkeypatch.setattr(records, "_is_plain", lambda user: False)
+    assert found == row(json.dumps(document))
