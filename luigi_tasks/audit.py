@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from psycopg2.extras import execute_values
 
-from luigi_tasks import checkpoints, config, fingerprints, ledger, paths, warehouse
+from luigi_tasks import checkpoints, config, fingerprints, layout, ledger, paths, warehouse
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.clean import Clean
 from luigi_tasks.errors import BatchStopped
@@ -57,7 +57,7 @@ class Audit(BatchStage):
         if not tasks:
             return
         with timed(self, f"{len(tasks)} batches"), checkpoints.staging_folder("audit") as staging:
-            warehouse.prepare()
+            layout.prepare()
             stopped = [reason for task in tasks if (reason := task.audit(staging))]
             if stopped:
                 raise BatchStopped("\n".join(stopped))

@@ -12,7 +12,7 @@ def clear_batch(cursor: Cursor, table: str, batch: str) -> None:
         cursor.execute(f'delete from raw_data.{table} where batch collate "C" = %s', (batch,))
         return
     cursor.execute(
-        f'with gone as (delete from raw_data.{table} where batch collate "C" = %s returning {KEYS[table]} as id) '
+        f'with gone as (delete from raw_data.{table} where batch collate "C" = %s returning {KEYS[table]}::text as id) '
         "insert into etl.replaced_keys (table_name, id) select %s, id from gone",
         (batch, table),
     )
@@ -57,9 +57,16 @@ def index_raw_data(cursor: Cursor, table: str) -> None:
 
     Not made with the tables: an index is faster to build than to fill while the first batches are loaded.
     """
-    key = KEYS.get(table)
-    if key is None:
-        return
-    cursor.execute("select to_regclass(%s) is not null", (f"raw_data.{table}_versions",))
-    if cursor.fetchone() == (False,):
-        cursor.execute(f'create unique index {table}_versions on raw_data.{table} ({key}, batch collate "C")')
+    if table in KEYS and not _is_there(cursor, f"raw_data.{table}_versions"):
+        cursor.execute(f'create unique index {table}_versions on raw_data.{table} ({KEYS[table]}, batch collate "C")')
+
+
+def index_batches(cursor: Cursor, table: str) -> None:
+    """Have the rows of a batch be found: once the first is loaded, for the same reason."""
+    if not _is_there(cursor, f"raw_data.{table}_by_batch"):
+        cursor.execute(f'create index {table}_by_batch on raw_data.{table} (batch collate "C")')
+
+
+def _is_there(cursor: Cursor, relation: str) -> bool:
+    cursor.execute("select to_regclass(%s) is not null", (relation,))
+    return cursor.fetchone() == (True,)

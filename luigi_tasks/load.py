@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from psycopg2 import DatabaseError
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import dbt_changes, fingerprints, paths, warehouse
+from luigi_tasks import dbt_changes, fingerprints, layout, paths, warehouse
 from luigi_tasks.audit import Audit
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError
@@ -52,7 +52,7 @@ class Load(BatchStage):
         if not tasks:
             return
         with timed(self, f"{len(tasks)} batches") as facts:
-            warehouse.prepare()
+            layout.prepare()
             facts["rows"] = sum(task.load() for task in tasks)
             with warehouse.transaction() as cursor:
                 dbt_changes.index_raw_data(cursor, self.table)
@@ -65,7 +65,8 @@ class Load(BatchStage):
         stream = _RowStream(clean.folder / self.table, columns)
         try:
             with warehouse.transaction() as cursor:
-                options = "format csv, freeze" if claim_empty(cursor, self.table) else "format csv"
+                is_first = claim_empty(cursor, self.table)
+                options = "format csv, freeze" if is_first else "format csv"
                 dbt_changes.clear_batch(cursor, self.table, self.batch)
                 cursor.copy_expert(f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})", stream)
                 if cursor.rowcount != expected:
@@ -73,6 +74,8 @@ class Load(BatchStage):
                         f"batch {self.batch}, table {self.table}: {expected:,} rows expected, {cursor.rowcount:,} "
                         "copied; nothing was changed; delete the Clean checkpoint and run again"
                     )
+                if is_first:  # while nobody else holds a lock
+                    dbt_changes.index_batches(cursor, self.table)
                 self.output().touch(cursor)
         except DatabaseError as error:
             raise PipelineError(

@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 
-from luigi_tasks import journal, warehouse
+from luigi_tasks import journal, layout, warehouse
 from luigi_tasks.errors import PipelineError
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def _record(process: int) -> None:
         return
     outcome = "failed" if any(stage["outcome"] == "failed" for stage in stages) else "done"
     try:
-        warehouse.prepare()
+        layout.prepare()
         with warehouse.transaction() as cursor:
             cursor.execute(
                 "insert into etl.runs (run_id, started_at, finished_at, host, outcome, stages) "

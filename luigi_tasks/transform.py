@@ -14,6 +14,7 @@ from luigi_tasks import (
     fingerprints,
     journal,
     landing,
+    layout,
     markers,
     paths,
     warehouse,
@@ -72,7 +73,7 @@ class DbtRun(Stage):
         if not self.target_stale():
             return
         with timed(self, "all models") as facts:
-            warehouse.prepare()
+            layout.prepare()
             with warehouse.transaction() as cursor:
                 for table in TABLES:
                     dbt_changes.index_raw_data(cursor, table)

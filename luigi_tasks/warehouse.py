@@ -13,7 +13,6 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import config, paths
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
 from luigi_tasks.errors import PipelineError
-from spark_jobs.schemas import TABLES
 
 NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
 OLDEST_VERSION = 14
@@ -111,63 +110,3 @@ def transaction() -> Iterator[Cursor]:
     connection = _kept(_writers)
     with connection, connection.cursor() as cursor:
         yield cursor
-
-
-PREPARE_LOCK = 7_267_001
-"""Advisory lock: concurrent CREATE … IF NOT EXISTS of one table collide."""
-
-ETL_TABLES = """
-create table if not exists etl.table_updates (
-    update_id text primary key,
-    target_table text not null,
-    batch text not null,
-    inserted timestamptz not null default now(),
-    unique (target_table, batch)
-);
-create table if not exists etl.ledger (
-    batch text not null,
-    verdict text not null,
-    entity text not null,
-    measure text not null,
-    read bigint not null,
-    accepted bigint not null,
-    rejected bigint not null,
-    duplicate bigint not null,
-    primary key (batch, entity, measure)
-);
-create table if not exists etl.runs (
-    run_id text primary key,
-    started_at timestamptz not null,
-    finished_at timestamptz not null,
-    host text not null,
-    outcome text not null,
-    stages jsonb not null
-);
-create table if not exists etl.changed_batches (
-    table_name text not null,
-    batch text not null,
-    in_work boolean not null default false,
-    primary key (table_name, batch)
-);
-create table if not exists etl.replaced_keys (
-    table_name text not null,
-    id text not null,
-    in_work boolean not null default false
-);
-"""
-
-
-def prepare() -> None:
-    """Make the schemas and tables that are not there yet."""
-    with transaction() as cursor:
-        cursor.execute("select to_regclass('etl.replaced_keys') is not null")
-        if cursor.fetchone() == (True,):
-            return
-        cursor.execute("select pg_advisory_xact_lock(%s)", (PREPARE_LOCK,))
-        cursor.execute("create schema if not exists raw_data; create schema if not exists etl")
-        for table, columns in TABLES.items():
-            listed = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
-            cursor.execute(f"create table if not exists raw_data.{table} ({listed})")
-            cursor.execute(f"drop index if exists raw_data.{table}_batch")
-            cursor.execute(f'create index if not exists {table}_by_batch on raw_data.{table} (batch collate "C")')
-        cursor.execute(ETL_TABLES)

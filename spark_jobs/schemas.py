@@ -90,7 +90,7 @@ TABLES: dict[str, dict[str, str]] = {
         **_PLACE,
         "post_index": "integer not null",
         "comment_index": "integer not null",
-        "comment_key": "text not null",
+        "comment_key": "uuid not null",
         "post_id": "text not null",
         "comment_user_id": "text",
         "comment_text": "text not null",
@@ -124,6 +124,7 @@ ENTITY_TABLES = {"user": "users", "post": "posts", "comment": "comments"}
 TIME = pa.timestamp("us")
 _ARROW_TYPES = {
     "text": TEXT,
+    "uuid": TEXT,
     "integer": pa.int32(),
     "bigint": pa.int64(),
     "boolean": pa.bool_(),

@@ -13,7 +13,7 @@ raw_users as (
 
 current_comments as (
 
-    {{ current_rows('comments', 'comment_key', 'comment') }}
+    {{ current_rows('comments', 'comment_key', 'comment', 'sk') }}
 
 ),
 
@@ -23,7 +23,7 @@ expected as (
         comments.comment_timestamp::date as date_day,
         count(*) as comments,
         bit_xor(hash_record_extended(row(
-            comments.comment_key::uuid,
+            comments.comment_key,
             {{ surrogate_key('comments.post_id') }},
             comments.comment_user_id,
             case when raw_users.user_id is not null then {{ surrogate_key('raw_users.user_id') }} end,

@@ -22,7 +22,7 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from luigi_tasks import child, dbt_changes, warehouse
+from luigi_tasks import child, dbt_changes, layout, warehouse
 from luigi_tasks.companion import Companion
 from luigi_tasks.embedded_postgres import acquire
 from luigi_tasks.transform import refresh, to_test
@@ -159,7 +159,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         companion = Companion("dbt", argv, child.environment(**server.parameters), folder / "companion.log")
         after.callback(companion.close)
         companion.start()
-        warehouse.prepare()
+        layout.prepare()
 
         def run(*options: str, command: str = "run") -> None:
             log = folder / f"{command}.log"

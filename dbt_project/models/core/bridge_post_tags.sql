@@ -1,6 +1,6 @@
 {{
     config(
-        meta={"touched": {"column": "post_sk", "kind": "post"}},
+        meta={"touched": {"column": "post_sk", "kind": "post"}, "looked_up_by": ["post_sk", "tag_sk"]},
         indexes=[
             {"columns": ["post_sk", "tag_position"], "unique": true},
             {"columns": ["tag_sk", "post_sk"], "unique": true},

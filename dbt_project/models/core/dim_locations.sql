@@ -1,6 +1,7 @@
 {{
     config(
         meta={"touched": {"column": "location_sk", "kind": "location"}},
+        post_hook="{{ index_for_updates(ref('dim_posts'), 'location_sk') }}",
         indexes=[
             {"columns": ["location_sk"], "unique": true},
             {"columns": ["location"], "unique": true},

@@ -1,10 +1,9 @@
 {{
     config(
-        meta={"touched": {"column": "post_sk", "kind": "post"}},
+        meta={"touched": {"column": "post_sk", "kind": "post"}, "looked_up_by": ["location_sk"]},
         indexes=[
             {"columns": ["post_sk"], "unique": true},
             {"columns": ["post_id"], "unique": true},
-            {"columns": ["location_sk"]},
         ]
     )
 }}

@@ -1,12 +1,10 @@
 {{
     config(
-        meta={"touched": {"column": "comment_sk", "kind": "comment"}},
-        indexes=[
-            {"columns": ["comment_sk"], "unique": true},
-            {"columns": ["post_sk"]},
-            {"columns": ["comment_user_id"]},
-            {"columns": ["date_day"]},
-        ]
+        meta={
+            "touched": {"column": "comment_sk", "kind": "comment"},
+            "looked_up_by": ["post_sk", "comment_user_id", "date_day"],
+        },
+        indexes=[{"columns": ["comment_sk"], "unique": true}]
     )
 }}
 
@@ -15,7 +13,7 @@ with
 comments as (
 
     select comments.* from {{ ref('stg_comments') }} as comments
-    {{ join_touched('comments.comment_key', 'comment', 'id') }}
+    {{ join_touched('comments.comment_key', 'comment') }}
 
 ),
 
@@ -29,7 +27,7 @@ final as (
 
     select
         -- comment_key is already the md5 of a comment's natural key
-        comments.comment_key::uuid as comment_sk,
+        comments.comment_key as comment_sk,
         {{ surrogate_key('comments.post_id') }} as post_sk,
         users.user_sk as comment_user_sk,
         comments.comment_user_id,

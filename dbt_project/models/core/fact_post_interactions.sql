@@ -1,11 +1,7 @@
 {{
     config(
-        meta={"touched": {"column": "post_sk", "kind": "post"}},
-        indexes=[
-            {"columns": ["post_sk"], "unique": true},
-            {"columns": ["user_sk"]},
-            {"columns": ["date_day"]},
-        ]
+        meta={"touched": {"column": "post_sk", "kind": "post"}, "looked_up_by": ["user_sk", "date_day"]},
+        indexes=[{"columns": ["post_sk"], "unique": true}]
     )
 }}
 

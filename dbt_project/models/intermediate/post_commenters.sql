@@ -1,6 +1,7 @@
 {{
     config(
         meta={"touched": {"column": "post_sk", "kind": "post"}},
+        post_hook="{{ index_for_updates(ref('fact_comments'), 'post_sk') }}",
         indexes=[{"columns": ["post_sk"], "unique": true}]
     )
 }}

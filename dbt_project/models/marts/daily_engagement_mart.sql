@@ -2,6 +2,10 @@
     config(
         materialized="incremental",
         meta={"touched": {"column": "date_day", "kind": "day", "key": "day"}},
+        post_hook=[
+            "{{ index_for_updates(ref('fact_comments'), 'date_day') }}",
+            "{{ index_for_updates(ref('fact_post_interactions'), 'date_day') }}",
+        ],
         indexes=[{"columns": ["date_day"], "unique": true}]
     )
 }}

@@ -47,14 +47,14 @@ users_who_come_or_go as (
 
 touched_comments as (
 
-    select comments.comment_key as id
+    select comments.comment_key as sk
     from {{ source('raw_data', 'comments') }} as comments
     where comments.batch collate "C" in {{ changed_batches('comments') }}  -- noqa: RF03
     union
-    select replaced_keys.id from replaced_keys
+    select replaced_keys.id::uuid as sk from replaced_keys
     where replaced_keys.table_name = 'comments'
     union
-    select replace(comments.comment_sk::text, '-', '') as id
+    select comments.comment_sk as sk
     from core.fact_comments as comments
     inner join users_who_come_or_go on comments.comment_user_id = users_who_come_or_go.id
 
@@ -64,7 +64,7 @@ comments_before as (
 
     select comments.*
     from touched_comments
-    inner join core.fact_comments as comments on touched_comments.id::uuid = comments.comment_sk
+    inner join core.fact_comments as comments on touched_comments.sk = comments.comment_sk
 
 ),
 
@@ -72,7 +72,7 @@ comments_after as (
 
     select comments.*
     from touched_comments
-    inner join {{ ref('stg_comments') }} as comments on touched_comments.id = comments.comment_key
+    inner join {{ ref('stg_comments') }} as comments on touched_comments.sk = comments.comment_key
 
 ),
 
@@ -181,8 +181,8 @@ final as (
     union all
     select
         'comment' as kind,
-        touched_comments.id,
-        touched_comments.id::uuid as sk,
+        null as id,
+        touched_comments.sk,
         null as day
     from touched_comments
     union all
