@@ -50,7 +50,7 @@ class Project:
         if dbt_project.fingerprint(self._folder) != self._sources:
             self._parse()
         log = Path(request["log"])
-        output = ["--no-use-colors", "--log-level-file", "info", "--log-path", str(log.parent)]
+        output = ["--no-use-colors", "--log-level-file", "none", "--log-path", str(self._logs)]
         arguments = [*request["arguments"], *self._options, *output]
         with _output_to(log), _session_options(request["pgoptions"]):
             ended: Any = dbtRunner(manifest=self._manifest).invoke([*arguments, "--no-write-json"])

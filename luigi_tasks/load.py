@@ -51,6 +51,7 @@ class Load(BatchStage):
         tasks = self.pending()
         if not tasks:
             return
+        pa.set_memory_pool(pa.system_memory_pool())  # which keeps less of what is given back
         with timed(self, f"{len(tasks)} batches") as facts:
             layout.prepare()
             facts["rows"] = sum(task.load() for task in tasks)

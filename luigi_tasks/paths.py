@@ -1,7 +1,11 @@
-"""Every path of the project, each a small function. Relative settings count from the current folder."""
+"""Every path of the project, each a small function. Relative settings count from the folder the run was started in.
+
+Those that are asked for thousands of batches are worked out once: settings do not change under a run.
+"""
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from luigi_tasks import config
@@ -17,14 +21,17 @@ MANIFEST = "manifest.json"
 LEDGER = "ledger.json"
 
 
+@cache
 def landing() -> Path:
     return Path(config.read(config.landing).folder).absolute()
 
 
+@cache
 def checkpoints() -> Path:
     return Path(config.read(config.checkpoints).folder).absolute()
 
 
+@cache
 def checkpoint(stage: str, batch: str) -> Path:
     """The folder of a batch's checkpoint."""
     return checkpoints() / stage / folder_name(batch)

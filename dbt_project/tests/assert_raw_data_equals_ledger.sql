@@ -1,18 +1,19 @@
--- What a batch holds in raw_data is what its ledger says was accepted: rows of every entity, and
--- the sums of shares and of every reaction. Batches that did not pass are not compared: what they
--- held before stays loaded. Returns what differs, with both numbers.
+-- What a batch (any, or one that was touched) holds in raw_data is what its ledger says was accepted: rows
+-- of every entity, and the sums of shares and of every reaction. Batches that did not pass are not
+-- compared: what they held before stays loaded. Returns what differs, with both numbers.
 
 with
 
 passed as (
 
     select
-        batch,
-        entity,
-        measure,
-        accepted
-    from {{ source('etl', 'ledger') }}
-    where verdict = 'passed' and entity in ('user', 'post', 'comment')
+        ledger.batch,
+        ledger.entity,
+        ledger.measure,
+        ledger.accepted
+    from {{ source('etl', 'ledger') }} as ledger
+    {{ join_touched('ledger.batch', 'batch', 'id', when=var('touched_only')) }}
+    where ledger.verdict = 'passed' and ledger.entity in ('user', 'post', 'comment')
 
 ),
 
@@ -27,31 +28,34 @@ passed_batches as (
 posts as (
 
     select
-        batch,
+        posts.batch,
         count(*) as records,
         {{ sums(post_measures()) }}
-    from {{ source('raw_data', 'posts') }}
-    group by batch
+    from {{ source('raw_data', 'posts') }} as posts
+    {{ join_touched('posts.batch collate "C"', 'batch', 'id', when=var('touched_only')) }}
+    group by posts.batch
 
 ),
 
 loaded as (
 
     select
-        batch,
+        users.batch,
         'user' as entity,
         'records' as measure,
         count(*) as total
-    from {{ source('raw_data', 'users') }}
-    group by batch
+    from {{ source('raw_data', 'users') }} as users
+    {{ join_touched('users.batch collate "C"', 'batch', 'id', when=var('touched_only')) }}
+    group by users.batch
     union all
     select
-        batch,
+        comments.batch,
         'comment' as entity,
         'records' as measure,
         count(*) as total
-    from {{ source('raw_data', 'comments') }}
-    group by batch
+    from {{ source('raw_data', 'comments') }} as comments
+    {{ join_touched('comments.batch collate "C"', 'batch', 'id', when=var('touched_only')) }}
+    group by comments.batch
     union all
     select
         posts.batch,

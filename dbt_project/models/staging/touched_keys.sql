@@ -166,10 +166,18 @@ touched_days as (
 final as (
 
     select
+        'batch' as kind,
+        changed_batches.batch as id,
+        null::uuid as sk,
+        null::date as day
+    from {{ source('etl', 'changed_batches') }} as changed_batches
+    where changed_batches.in_work
+    union all
+    select
         'user' as kind,
         touched_users.id,
         {{ surrogate_key('touched_users.id') }} as sk,
-        null::date as day
+        null as day
     from touched_users
     union all
     select

@@ -1,7 +1,8 @@
 {#- Rows with a key that the dimension it refers to has not: `columns` maps a column to "dimension.key".
-    One pass over the table for all of them; `COLUMN_is_unknown` tells which column is at fault. -#}
+    One pass over the table for all of them; `COLUMN_is_unknown` tells which column is at fault. Where `touched` says what
+    key of what kind the table has, those that were touched will do. -#}
 -- noqa: disable=LT02
-{% test keys_are_known(model, columns) %}
+{% test keys_are_known(model, columns, touched) %}
 
 with
 
@@ -14,6 +15,7 @@ checked as (
             as {{ column }}_is_unknown{{ "," if not loop.last }}
         {%- endfor %}
     from {{ model }} as facts
+    {{ join_touched("facts." ~ touched.column, touched.kind, touched.key or "sk", when=var("touched_only")) }}
     {%- for column, key in columns.items() %}
     left join {{ ref(key.split(".")[0]) }} as of_{{ column }}
         on facts.{{ column }} = of_{{ column }}.{{ key.split(".")[1] }}
