@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MakeProject, Project
+from project import MakeProject, Project
 
 from bench.sample import user_documents
 from luigi_tasks import child, cluster

@@ -1,0 +1,126 @@
+"""A project folder of its own to run the whole pipeline in: real Luigi, Spark, PostgreSQL and dbt."""
+
+import configparser
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+
+from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SECONDS_A_RUN = 600
+NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
+"""What a shell may have set for another warehouse or run."""
+
+MakeProject = Callable[..., "Project"]
+Settings = Mapping[str, Mapping[str, object]]
+
+SMALL: Settings = {
+    "core": {"logging_conf_file": REPOSITORY / "luigi_tasks" / "logging.ini"},
+    "landing": {"folder": "landing"},
+    "checkpoints": {"folder": "checkpoints"},
+    "logs": {"folder": "logs"},
+    "warehouse": {"embedded_folder": "postgres"},
+    "spark": {"master": "local[1]"},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command ended: its exit code, and all that it said."""
+
+    code: int
+    output: str
+
+
+class Project:
+    """A folder with a luigi.cfg, and everything the pipeline leaves below it, its embedded server included.
+
+    The settings are the repository's own, made small, with `settings` ({section: {key: value}}) over them.
+    """
+
+    def __init__(self, folder: Path, settings: Settings | None = None) -> None:
+        self.folder = folder
+        self.landing = folder / "landing"
+        self.checkpoints = folder / "checkpoints"
+        self.landing.mkdir(parents=True)
+        self._config = configparser.ConfigParser(interpolation=None)
+        self._config.read(REPOSITORY / "luigi.cfg", encoding="utf-8")
+        self._server: EmbeddedPostgres | None = None
+        self.set(SMALL)
+        self.set(settings or {})
+
+    def set(self, settings: Settings) -> None:
+        """Change settings in luigi.cfg: {section: {key: value}}."""
+        for section, keys in settings.items():
+            if not self._config.has_section(section):
+                self._config.add_section(section)
+            for key, value in keys.items():
+                self._config.set(section, key, str(value))
+        with (self.folder / "luigi.cfg").open("w", encoding="utf-8") as file:
+            self._config.write(file)
+
+    def land(self, name: str, content: object) -> Path:
+        """Put a file below the landing folder: bytes and texts as they are, anything else as JSON."""
+        path = self.landing / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not isinstance(content, bytes):
+            content = (content if isinstance(content, str) else json.dumps(content)).encode()
+        path.write_bytes(content)
+        return path
+
+    def run(self, *arguments: str, **variables: str) -> Run:
+        """`luigi --module luigi_tasks ARGUMENTS` (RunAll, unless given), as cron would; `variables` are set for it."""
+        process = self.start(*arguments, **variables)
+        try:
+            output = process.communicate(timeout=SECONDS_A_RUN)[0]
+        finally:
+            process.kill()
+        return Run(process.returncode, output.decode(errors="backslashreplace"))
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """The same, without waiting for its end."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+        return subprocess.Popen(
+            [Path(sys.executable).parent / "luigi", "--module", "luigi_tasks", *(arguments or ("RunAll",))],
+            cwd=self.folder,
+            env=inherited | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """The rows of a query in the warehouse (none of a statement without any), committed."""
+        if self._server is None:
+            self._server = acquire(self.folder / "postgres")
+        names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+        where = {names[name]: value for name, value in self._server.parameters.items()}
+        opened = closing(psycopg2.connect(**where, options="-c timezone=UTC"))
+        with opened as connection, connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def marts(self) -> dict[str, list[tuple[Any, ...]]]:
+        """All rows of every mart, in a fixed order."""
+        names = self.rows("select table_name from information_schema.tables where table_schema = 'marts' order by 1")
+        return {name: sorted(self.rows(f"select * from marts.{name}"), key=repr) for (name,) in names}
+
+    def ledger(self, batch: str) -> dict[str, Any]:
+        """The ledger that Audit left beside the checkpoints."""
+        path = self.checkpoints / "audit" / batch / "ledger.json"
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def close(self) -> None:
+        """Give up the embedded server, which then stops. The next `rows` starts it again."""
+        if self._server is not None:
+            self._server.release()
+            self._server = None
