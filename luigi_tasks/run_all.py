@@ -27,11 +27,15 @@ class RunAll(Stage):
         yield stale(self._after_cleaning())
 
     def upstream(self) -> Iterable[Stage]:
-        return [*self._cleans(), *self._after_cleaning()]
+        return [*self._newest_first(), *self._after_cleaning()]
 
     def warm_up(self) -> None:
-        for stage in stale([*self._cleans(), DbtTest(batch=self.batch)]):
-            stage.warm_up()
+        clean = next((clean for clean in self._newest_first() if clean.why_stale()), None)
+        tested = DbtTest(batch=self.batch)
+        if clean:
+            clean.warm_up()
+        if clean or tested.why_stale():
+            tested.warm_up()
 
     def target_stale(self) -> str | None:
         logger.info("RunAll: %s batches and the marts are up to date", f"{len(self._names()):,}")
@@ -39,6 +43,10 @@ class RunAll(Stage):
 
     def _cleans(self) -> list[Stage]:
         return [Clean(batch=name) for name in self._names()]
+
+    def _newest_first(self) -> list[Stage]:
+        """The latest batch is most likely the one that has to be cleaned: what that needs starts at once."""
+        return self._cleans()[::-1]
 
     def _after_cleaning(self) -> list[Stage]:
         return [*(Audit(batch=name) for name in self._names()), DbtTest(batch=self.batch)]
