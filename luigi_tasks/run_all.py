@@ -36,6 +36,7 @@ class RunAll(Stage):
             clean.warm_up()
         if clean or tested.why_stale():
             tested.warm_up()
+        stale(self._after_cleaning())  # while these start: what is found up to date now is not asked again
 
     def target_stale(self) -> str | None:
         logger.info("RunAll: %s batches and the marts are up to date", f"{len(self._names()):,}")

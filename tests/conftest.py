@@ -1,16 +1,12 @@
 """What tests share: one Spark, as starting one costs more than everything else here; and folders to run all in."""
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from project import MakeProject, Project, Settings
+from project import MakeProject, projects
 
 from luigi_tasks.java import java_home
 
@@ -44,15 +40,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkContext"]:
 
 @pytest.fixture(scope="module")
 def make_project() -> Iterator[MakeProject]:
-    """Makes projects, all gone after the module. Not below pytest's folder: the server's account must reach it."""
-    with ExitStack() as after:
-
-        def make(settings: Settings | None = None) -> Project:
-            root = Path(tempfile.mkdtemp(prefix="socialmart-")).resolve()
-            root.chmod(0o755)
-            after.callback(shutil.rmtree, root)
-            made = Project(root / "project", settings)
-            after.callback(made.close)
-            return made
-
+    """Makes projects, all gone after the module."""
+    with projects() as make:
         yield make

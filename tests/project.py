@@ -3,13 +3,15 @@
 import configparser
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import closing
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg2
 
@@ -20,6 +22,7 @@ SECONDS_A_RUN = 600
 NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
 """What a shell may have set for another warehouse or run."""
 
+Process = subprocess.Popen[bytes]
 MakeProject = Callable[..., "Project"]
 Settings = Mapping[str, Mapping[str, object]]
 
@@ -86,16 +89,17 @@ class Project:
             process.kill()
         return Run(process.returncode, output.decode(errors="backslashreplace"))
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
-        """The same, without waiting for its end."""
+    def start(self, *arguments: str, output: IO[bytes] | int = subprocess.PIPE, **variables: str) -> Process:
+        """The same, in a process group of its own, without waiting for its end."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
         return subprocess.Popen(
             [Path(sys.executable).parent / "luigi", "--module", "luigi_tasks", *(arguments or ("RunAll",))],
             cwd=self.folder,
             env=inherited | variables,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
@@ -124,3 +128,19 @@ class Project:
         if self._server is not None:
             self._server.release()
             self._server = None
+
+
+@contextmanager
+def projects() -> Iterator[MakeProject]:
+    """Makes projects, all gone afterwards. Not below pytest's folder: the server's account must reach them."""
+    with ExitStack() as after:
+
+        def make(settings: Settings | None = None) -> Project:
+            root = Path(tempfile.mkdtemp(prefix="socialmart-")).resolve()
+            root.chmod(0o755)
+            after.callback(shutil.rmtree, root)
+            made = Project(root / "project", settings)
+            after.callback(made.close)
+            return made
+
+        yield make
