@@ -1,0 +1,260 @@
+"""What the faults happen to: a loaded warehouse (before), two batches to take in (after), and checksums of both.
+
+A trial begins `before`: one batch is loaded and its marts are tested. In the landing folder that batch is corrected and
+another one has come. Whatever happens to the run that takes this in, what is in the warehouse afterwards is, table by
+table and batch by batch, as it was or as it should be; and the next run brings all of it to `after`.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import psycopg2
+from project import Project
+
+from bench.sample import user_documents
+from bench.workload import corrected
+from luigi_tasks.embedded_place import PORT, announced_socket, locate
+from luigi_tasks.embedded_postgres import DATABASE, SUPERUSER
+
+USERS = 800
+FIRST, SECOND = "2026-01-01.json", "2026-01-02.json"
+SECONDS_TO_END = 60
+TRIAL = "FAULT_TRIAL"
+"""Environment variable: by it the processes of a trial are found, whatever group they are in."""
+
+KEYS = {
+    "raw_data": "batch",
+    "etl.ledger": "batch",
+    "etl.table_updates": "target_table || ' ' || batch",
+}
+"""What is there together or not at all, of the tables of a schema or of one: rows of a key. Else a whole table is."""
+NOT_COMPARED = ("etl.runs",)
+ROWS = {"etl.table_updates": "update_id"}
+"""The columns that are compared, where not all are: those of time differ."""
+WORK = ("staging.", "etl.changed_batches", "etl.replaced_keys", "etl.table_updates marts")
+"""What only says how far a run has come."""
+
+State = dict[str, str]
+"""Checksums by table, or by table and batch: of all rows, in a fixed order."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How an interrupted run ended: its exit code, what it said, and what it left running."""
+
+    code: int
+    output: str
+    left: list[str]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fault as it went: what the marts were after it, and the seconds that the next run took to mend all."""
+
+    fault: str
+    marts: str
+    seconds: float
+
+
+class World:
+    """A project that can be set back to `before`; what becomes of it is added to `trials`."""
+
+    def __init__(self, project: Project, trials: list[Trial]) -> None:
+        self.project = project
+        self._trials = trials
+        self._kept = project.folder.with_name("kept")
+        documents = list(islice(user_documents(USERS, seed=7), USERS))
+        project.land(FIRST, documents[: USERS // 2])
+        self._run_well()
+        self.before = self.state()
+        project.land(FIRST, list(corrected(documents[: USERS // 2 - 9])))
+        project.land(SECOND, documents[USERS // 4 :])
+        project.close()
+        _copy(project.folder, self._kept)
+        self._run_well()
+        self.after = self.state()
+        changed = [name for name in self.before if self.before[name] != self.after[name]]
+        assert {name.split(".")[0] for name in changed} >= {"raw_data", "core", "marts", "etl"}
+
+    def reset(self) -> None:
+        """Set everything back to `before`, the landing folder as it is to be taken in."""
+        self.project.close()
+        _end_server(self.project.folder / "postgres")
+        shutil.rmtree(self.project.folder)
+        _copy(self._kept, self.project.folder)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+        """A run in a process group of its own, as a terminal or cron starts it; what it says goes to `output`."""
+        with self.output.open("wb") as file:
+            return self.project.start(*arguments, output=file, **variables, **{TRIAL: uuid.uuid4().hex})
+
+    @property
+    def output(self) -> Path:
+        return self.project.folder / "output.log"
+
+    def said(self) -> str:
+        return self.output.read_text(errors="backslashreplace")
+
+    def interrupt(self, process: subprocess.Popen[bytes], number: signal.Signals) -> Ended:
+        """Send a signal: SIGKILL and SIGINT to the whole group, as the kernel and a terminal do, SIGTERM to Luigi only.
+
+        Gives back what still runs once it ought to have ended.
+        """
+        trial = _trial_of(process.pid)
+        if process.poll() is None:
+            if number == signal.SIGTERM:
+                process.send_signal(number)
+            else:
+                os.killpg(process.pid, number)
+        code = process.wait(SECONDS_TO_END)
+        return Ended(code, self.said(), self._left(trial) if number != signal.SIGKILL else [])
+
+    def _left(self, trial: str) -> list[str]:
+        server = self.project.folder / "postgres" / "server.lock"
+        deadline = time.monotonic() + 10
+        while (left := _of_trial(trial)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return left + ([f"a server that holds {server}"] if _is_locked(server) else [])
+
+    def must_be_whole_and_recover(self, fault: str) -> None:
+        """Nothing is half done, and one more run brings all to what it should be and leaves nothing behind."""
+        found = self.state()
+        self.project.close()
+        assert neither(found, self.before, self.after) == []
+        started = time.monotonic()
+        self._run_well()
+        self._trials.append(Trial(fault, self._what(found), time.monotonic() - started))
+        assert list(self.project.checkpoints.glob(".staging/*")) == []
+        assert self.state() == self.after
+
+    def _what(self, found: State) -> str:
+        """Whether the marts are as they were or as they should be."""
+        for name, expected in (("as they were", self.before), ("as they should be", self.after)):
+            if all(found.get(mart) == digest for mart, digest in expected.items() if mart.startswith("marts.")):
+                return name
+        return "each one or the other"
+
+    def peek(self, sql: str) -> list[tuple[object, ...]]:
+        """The rows of a query, if the server runs; it is neither started nor kept running for that."""
+        socket = announced_socket(locate(self.project.folder / "postgres"))
+        try:
+            opened = psycopg2.connect(host=str(socket), port=PORT, user=SUPERUSER, dbname=DATABASE)
+            with closing(opened) as connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall()
+        except psycopg2.Error:
+            return []
+
+    def log(self, name: str) -> str:
+        """A log of the run that is going on."""
+        found = sorted(self.project.folder.glob(f"logs/*/{name}"))
+        return found[-1].read_text(errors="backslashreplace") if len(found) > self._runs_before(name) else ""
+
+    def _runs_before(self, name: str) -> int:
+        return len(list(self._kept.glob(f"logs/*/{name}")))
+
+    def _run_well(self) -> None:
+        ran = self.project.run()
+        assert ran.code == 0, ran.output
+
+    def state(self) -> State:
+        """Checksums of all that is in the warehouse."""
+        found: State = {}
+        tables = self.project.rows(
+            "select table_schema, table_name from information_schema.tables "
+            "where table_schema not in ('pg_catalog', 'information_schema') order by 1, 2"
+        )
+        for schema, table in tables:
+            name = f"{schema}.{table}"
+            if name in NOT_COMPARED:
+                continue
+            key, row = KEYS.get(name, KEYS.get(schema)), ROWS.get(name, "listed")
+            digests = self.project.rows(
+                f"select {key or 'null'}, md5(string_agg({row}::text, E'\\n' order by {row}::text collate \"C\")) "
+                f"from {name} as listed group by 1"
+            )
+            found |= {f"{name} {of_key}" if key else name: digest for of_key, digest in digests}
+        return found
+
+
+def neither(found: State, before: State, after: State) -> list[str]:
+    """What is neither as it was nor as it should be; and what its marker does not speak of."""
+    names = sorted(name for name in {*found, *before, *after} if not name.startswith(WORK))
+    strange = [name for name in names if found.get(name) not in (before.get(name), after.get(name))]
+    for name in (name for name in names if name.startswith("raw_data.") and before.get(name) != after.get(name)):
+        marker = f"etl.table_updates {name}"
+        if (found.get(name) == after.get(name)) != (found.get(marker) == after.get(marker)):
+            strange.append(f"{name} and its marker")
+    return strange
+
+
+def as_table(trials: list[Trial]) -> str:
+    """How often each fault was tried, what the marts were after it, and the seconds of the next run."""
+    outcomes = ("as they were", "as they should be", "each one or the other")
+    lines = [f"{'fault':<48} times  " + "  ".join(outcomes) + "  seconds to recover: median, most"]
+    for fault in dict.fromkeys(trial.fault for trial in trials):
+        of_fault = [trial for trial in trials if trial.fault == fault]
+        counts = [sum(trial.marts == outcome for trial in of_fault) for outcome in outcomes]
+        seconds = sorted(trial.seconds for trial in of_fault)
+        shown = "  ".join(f"{count:>{len(outcome)}}" for count, outcome in zip(counts, outcomes, strict=True))
+        lines.append(f"{fault:<48} {len(of_fault):>5}  {shown}  {median(seconds):.1f}, {seconds[-1]:.1f}")
+    return "\n".join([*lines, f"{len(trials)} in all; nothing lost, doubled or left over"])
+
+
+def _trial_of(process: int) -> str:
+    return _environment(process).get(TRIAL, "")
+
+
+def _environment(process: int) -> dict[str, str]:
+    try:
+        pairs = Path(f"/proc/{process}/environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
+    return dict(pair.partition("=")[::2] for pair in pairs)
+
+
+def _of_trial(trial: str) -> list[str]:
+    """The processes that a trial started, by their numbers and command lines."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit() and _environment(int(place.name)).get(TRIAL) == trial:
+            with contextlib.suppress(OSError):
+                found.append(f"{place.name} {place.joinpath('cmdline').read_text().replace(chr(0), ' ')[:150]}")
+    return found
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Everything, owners and modes included."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
+def _end_server(folder: Path) -> None:
+    """End what a killed run left running there."""
+    pid_file = folder / "cluster" / "postmaster.pid"
+    if pid_file.exists() and _is_locked(folder / "server.lock"):
+        os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+    deadline = time.monotonic() + SECONDS_TO_END
+    while _is_locked(folder / "server.lock") and time.monotonic() < deadline:
+        time.sleep(0.05)
