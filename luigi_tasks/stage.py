@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 BETWEEN_NAMES = "/"
 """No name of an entry of the landing folder holds one."""
 
+MOMENT = 0.05
+"""Seconds until a signal that got lost comes again."""
+
 _answers: ContextVar[dict[str, str | None] | None] = ContextVar("answers", default=None)
 _up_to_date: set[str] = set()
 """Ids of the stages that this process found up to date. In a run they stay so: what changes meanwhile is the next's."""
@@ -136,13 +139,25 @@ def _begin() -> None:
     """What a run has and its forked workers share: the lock and the run's name."""
     if run_lock.hold():
         checkpoints.clear_staging()
-        signal.signal(signal.SIGTERM, _leave)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)
+        sys.unraisablehook = _leave_after_all
     journal.run_id()
 
 
 def _leave(number: int, frame: object) -> None:
-    """On SIGTERM end as on Ctrl-C: Luigi ends its workers, and they their children."""
+    """On SIGTERM and Ctrl-C end in good order: Luigi ends its workers, and they their children."""
     sys.exit(128 + number)
+
+
+def _leave_after_all(lost: Any) -> None:
+    """Python drops what is raised in some places, such as the callbacks at a fork: raise it again a moment later."""
+    if isinstance(lost.exc_value, SystemExit):
+        code = lost.exc_value.code
+        signal.signal(signal.SIGALRM, lambda number, frame: sys.exit(code))
+        signal.setitimer(signal.ITIMER_REAL, MOMENT)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 @contextmanager

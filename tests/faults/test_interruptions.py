@@ -69,6 +69,8 @@ POINTS: dict[str, Callable[[World], bool]] = {
     "dbt tests": logged("dbt_test.log", "START test"),
     "dbt has tested": said("DbtTest: done"),
 }
+SLOW = {"Load replaces a batch": "delete", "Load copies": "insert"}
+"""Points that are too short to be met."""
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 EACH = [(point, number) for point in POINTS for number in SIGNALS]
 SOME = [(point, SIGNALS[place % 3]) for place, point in enumerate(POINTS)]
@@ -79,6 +81,8 @@ MOMENTS = 80 if ALL else 3
 @pytest.mark.parametrize(("point", "number"), EACH if ALL else SOME, ids=lambda value: getattr(value, "name", value))
 def test_interrupted_run__is_made_good_by_the_next(world: World, point: str, number: signal.Signals):
     world.reset()
+    if point in SLOW:
+        world.slow_down("raw_data.comments", SLOW[point])
     process = world.start()
     _wait_for(POINTS[point], world, process)
     _interrupt(world, process, number)
@@ -97,6 +101,8 @@ def _interrupt(world: World, process: subprocess.Popen[bytes], number: signal.Si
     ended = world.interrupt(process, number)
     assert ended.left == [], ended.output
     assert "Traceback" not in ended.output, ended.output
+    if ended.output and number != signal.SIGKILL and "RunAll: " not in ended.output:
+        assert ended.code == 128 + number
     world.must_be_whole_and_recover(f"{number.name}")
 
 

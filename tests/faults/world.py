@@ -156,6 +156,15 @@ class World:
         except psycopg2.Error:
             return []
 
+    def slow_down(self, table: str, event: str) -> None:
+        """Have every statement that deletes from a table, or inserts, take long enough to be met."""
+        self.project.rows(
+            "create or replace function public.dawdle() returns trigger language plpgsql as "
+            "'begin perform pg_sleep(1); return null; end'"
+        )
+        self.project.rows(f"create trigger dawdle after {event} on {table} execute function public.dawdle()")
+        self.project.close()
+
     def log(self, name: str) -> str:
         """A log of the run that is going on."""
         found = sorted(self.project.folder.glob(f"logs/*/{name}"))
