@@ -24,7 +24,7 @@ from luigi_tasks.audit import Audit
 from luigi_tasks.checkpoints import BuiltFrom
 from luigi_tasks.clean import Clean
 from luigi_tasks.companion import Companion
-from luigi_tasks.errors import PipelineError, TransientError
+from luigi_tasks.errors import PipelineError
 from luigi_tasks.load import Load
 from luigi_tasks.markers import Marker
 from luigi_tasks.stage import Stage, one_check, stale, timed
@@ -198,20 +198,21 @@ def _dbt(command: str, options: Sequence[str], settings: str = "") -> list[Mappi
     try:
         answer = dbt_companion().ask("invoke", {"arguments": arguments, "log": str(log), "pgoptions": pgoptions})
     except PipelineError as error:
-        raise _explained(str(error)) from error
+        raise _explained(command, str(error)) from error
     if not answer["success"]:
         failed = [result for result in answer["results"] if result["status"] in ("error", "fail")]
         listed = "; ".join(f"{result['name']}: {_message(result)}" for result in failed)
-        raise _explained(f"dbt {command}: {len(failed)} failed: {listed}; the whole log: {log}")
+        raise _explained(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
     return answer["results"]
 
 
-def _explained(failure: str) -> PipelineError:
+def _explained(command: str, failure: str) -> PipelineError:
     """A failure of dbt, by what it says of the server."""
     kind = database_errors.kind_of_text(failure)
-    if kind is database_errors.LOCKED:
-        return PipelineError(f"{failure}; {warehouse.lock_holders()}")
-    return TransientError(failure) if kind and kind.is_transient else PipelineError(failure)
+    if kind and kind.is_transient:
+        return database_errors.as_pipeline_error(f"dbt {command}: ", kind, failure)
+    holders = f"; {warehouse.lock_holders()}" if kind is database_errors.LOCKED else ""
+    return PipelineError(f"dbt {command}: {failure}{holders}")
 
 
 def _message(result: Mapping[str, Any]) -> str:

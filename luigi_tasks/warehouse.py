@@ -182,8 +182,10 @@ def retried(what: str, work: Callable[[], Result]) -> Result:
     """
     settings = config.read(config.warehouse)
 
-    def log(state: RetryCallState) -> None:
+    def begin_anew(state: RetryCallState) -> None:
         assert state.outcome is not None
+        for connections in (_readers, _writers):  # which may lead nowhere by now
+            connections.clear()
         logger.warning(
             "%s: %s: attempt %d of %d failed, the next in %.1f s",
             *(what, state.outcome.exception(), state.attempt_number, settings.retries, state.upcoming_sleep),
@@ -191,11 +193,11 @@ def retried(what: str, work: Callable[[], Result]) -> Result:
 
     attempts = Retrying(
         retry=retry_if_exception_type(TransientError),
-        wait=wait_exponential_jitter(initial=FIRST_WAIT, exp_base=WAIT_FACTOR),
+        wait=wait_exponential_jitter(multiplier=FIRST_WAIT, exp_base=WAIT_FACTOR),
         stop=lambda state: (
             state.attempt_number >= settings.retries or state.idle_for + state.upcoming_sleep > settings.retry_seconds
         ),
-        before_sleep=log,
+        before_sleep=begin_anew,
         reraise=True,
     )
     try:
