@@ -1,6 +1,7 @@
 """Audit: balances a batch's ledger, and stops the batch where it does not balance or too much was rejected."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +81,16 @@ class Audit(BatchStage):
         built_from = self.built_from()
         target, marker = self.output().values()
         target.publish(staging, {paths.LEDGER: file}, {"built_from": dict(built_from), "fault": fault})
+        rows = [(self.batch, written["verdict"], *entry.as_json().values()) for entry in found]
+        warehouse.retried(self.title, partial(self._replace, rows, marker))
+        return fault
+
+    def _replace(self, rows: list[tuple[Any, ...]], marker: Marker) -> None:
         with warehouse.transaction() as cursor:
             cursor.execute("delete from etl.ledger where batch = %s", (self.batch,))
-            rows = [(self.batch, written["verdict"], *entry.as_json().values()) for entry in found]
             if rows:
                 execute_values(cursor, "insert into etl.ledger values %s", rows)
             marker.touch(cursor)
-        return fault
 
 
 def verdict(batch: str) -> str | None:

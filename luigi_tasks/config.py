@@ -62,6 +62,8 @@ class warehouse(luigi.Config):
     embedded_folder: str = luigi.Parameter(default="data/postgres", description="the embedded server's data")
     connect_timeout: int = luigi.IntParameter(default=10, description="seconds")
     lock_timeout: int = luigi.IntParameter(default=60, description="seconds to wait for somebody else's lock")
+    retries: int = luigi.IntParameter(default=5, description="attempts at what may have failed for a moment only")
+    retry_seconds: int = luigi.IntParameter(default=60, description="seconds to wait between them, all together")
 
 
 class dbt(luigi.Config):

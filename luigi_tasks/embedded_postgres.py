@@ -54,6 +54,14 @@ class EmbeddedPostgres:
             raise PipelineError(f"the embedded PostgreSQL has no program {name}: expected {path}")
         return path
 
+    def bring_back(self) -> None:
+        """Start the server again if it was killed, or wait until it takes connections.
+
+        Whoever notices may do so, a forked child too: one starts it, the others find it running.
+        """
+        with _startup(self._cluster):
+            _running(self._cluster)
+
     def release(self) -> None:
         """Give the lease back, the last one stops the server; twice, or in a forked child, does nothing."""
         if self._released or os.getpid() != self._owner:

@@ -8,5 +8,9 @@ class PipelineError(Exception):
     """
 
 
+class TransientError(PipelineError):
+    """The warehouse failed in a way that passes by itself: what was tried may be tried again."""
+
+
 class BatchStopped(PipelineError):
     """A batch was refused (a broken file) or stopped by Audit; nothing of it is loaded."""

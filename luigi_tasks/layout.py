@@ -51,6 +51,10 @@ create table if not exists etl.replaced_keys (
 
 def prepare() -> None:
     """Make or change what is not as it should be; which layout there is stands as a comment on raw_data."""
+    warehouse.retried("the layout of raw_data and etl", _prepare)
+
+
+def _prepare() -> None:
     version = "layout " + fingerprints.of_value([TABLES, ETL_TABLES])
     with warehouse.transaction() as cursor:
         if _found(cursor) == version:

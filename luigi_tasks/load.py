@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import luigi
@@ -9,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 import pyarrow.parquet as pq
-from psycopg2 import DatabaseError
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import dbt_changes, fingerprints, layout, paths, warehouse
@@ -21,6 +21,8 @@ from luigi_tasks.stage import BatchStage, timed
 from spark_jobs.schemas import TABLES
 
 ROWS_A_BLOCK = 20_000
+CLAIM_LOCK = 7_267_002
+"""Advisory lock: with the table's oid, that of the load that has claimed it."""
 
 
 class Load(BatchStage):
@@ -55,34 +57,35 @@ class Load(BatchStage):
         with timed(self, f"{len(tasks)} batches") as facts:
             layout.prepare()
             facts["rows"] = sum(task.load() for task in tasks)
-            with warehouse.transaction() as cursor:
-                dbt_changes.index_raw_data(cursor, self.table)
+            warehouse.retried(self.title, self._index)
 
     def load(self) -> int:
         """Replace one batch's rows and its marker, in one transaction. Returns the rows loaded."""
         clean = CheckpointTarget("clean", self.batch)
         expected = clean.require_intact(f"{self.table}/")["tables"][self.table]["rows"]
-        columns = list(TABLES[self.table])
-        stream = _RowStream(clean.folder / self.table, columns)
-        try:
-            with warehouse.transaction() as cursor:
-                is_first = claim_empty(cursor, self.table)
-                options = "format csv, freeze" if is_first else "format csv"
-                dbt_changes.clear_batch(cursor, self.table, self.batch)
-                cursor.copy_expert(f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})", stream)
-                if cursor.rowcount != expected:
-                    raise PipelineError(
-                        f"batch {self.batch}, table {self.table}: {expected:,} rows expected, {cursor.rowcount:,} "
-                        "copied; nothing was changed; delete the Clean checkpoint and run again"
-                    )
-                if is_first:  # while nobody else holds a lock
-                    dbt_changes.index_batches(cursor, self.table)
-                self.output().touch(cursor)
-        except DatabaseError as error:
-            raise PipelineError(
-                f"batch {self.batch}, table raw_data.{self.table}: {' '.join(str(error).split())}; nothing was changed"
-            ) from error
+        warehouse.retried(self.title, partial(self._replace, clean.folder / self.table, expected))
         return expected
+
+    def _replace(self, folder: Path, expected: int) -> None:
+        columns = list(TABLES[self.table])
+        with warehouse.transaction() as cursor:
+            is_first = claim_empty(cursor, self.table)
+            options = "format csv, freeze" if is_first else "format csv"
+            dbt_changes.clear_batch(cursor, self.table, self.batch)
+            copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
+            cursor.copy_expert(copy, _RowStream(folder, columns))
+            if cursor.rowcount != expected:
+                raise PipelineError(
+                    f"{expected:,} rows expected, {cursor.rowcount:,} copied; nothing was changed; "
+                    "delete the Clean checkpoint and run again"
+                )
+            if is_first:  # while nobody else holds a lock
+                dbt_changes.index_batches(cursor, self.table)
+            self.output().touch(cursor)
+
+    def _index(self) -> None:
+        with warehouse.transaction() as cursor:
+            dbt_changes.index_raw_data(cursor, self.table)
 
     @property
     def title(self) -> str:
@@ -94,20 +97,28 @@ def claim_empty(cursor: Cursor, table: str) -> bool:
 
     Rows can then be written frozen: whoever reads them first need not write their pages again, and a server with
     wal_level = minimal logs none of them. The first look is not the transaction's own: two that hold a lock for
-    reading would each wait for the other's.
+    reading would each wait for the other's. Another load that has claimed the table is waited for however long it
+    takes, a stranger's lock no longer than lock_timeout.
     """
-    with warehouse.reader().cursor() as look:
-        if not _is_empty(look, table):
+    with warehouse.reading() as look:
+        if not _is_empty(look, table, after=_claims_ended("pg_advisory_xact_lock_shared", table)):
             return False
-    cursor.execute(f"set local lock_timeout = 0; lock table raw_data.{table}")
+    cursor.execute(_claims_ended("pg_advisory_xact_lock", table) + f"lock table raw_data.{table}")
     if not _is_empty(cursor, table):
         return False
     cursor.execute(f"truncate raw_data.{table}")
     return True
 
 
-def _is_empty(cursor: Cursor, table: str) -> bool:
-    cursor.execute(f"select not exists (select 1 from raw_data.{table})")
+def _claims_ended(lock: str, table: str) -> str:
+    return (
+        f"set local lock_timeout = 0; select {lock}({CLAIM_LOCK}, 'raw_data.{table}'::regclass::int); "
+        "set local lock_timeout to default; "
+    )
+
+
+def _is_empty(cursor: Cursor, table: str, after: str = "") -> bool:
+    cursor.execute(f"{after}select not exists (select 1 from raw_data.{table})")
     return cursor.fetchone() == (True,)
 
 

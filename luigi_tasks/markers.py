@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 
 from luigi.contrib.postgres import PostgresTarget
 from psycopg2.errors import UndefinedTable
@@ -96,9 +97,15 @@ def loaded(schema: str) -> list[str]:
 
 def _select(where: str = "", *parameters: object) -> dict[tuple[str, str], str]:
     """The update_ids of the markers that a condition picks, by table and batch; none before the first load."""
-    with warehouse.reader().cursor() as cursor:
+    query = f"select target_table, batch, update_id from {Marker.marker_table} {where}"
+    rows = warehouse.retried("markers", partial(_rows, query, parameters))
+    return {(table, batch): update_id for table, batch, update_id in rows}
+
+
+def _rows(query: str, parameters: Sequence[object]) -> list[tuple[str, str, str]]:
+    with warehouse.reading() as cursor:
         try:
-            cursor.execute(f"select target_table, batch, update_id from {Marker.marker_table} {where}", parameters)
+            cursor.execute(query, parameters)
         except UndefinedTable:
-            return {}
-        return {(table, batch): update_id for table, batch, update_id in cursor.fetchall()}
+            return []
+        return cursor.fetchall()

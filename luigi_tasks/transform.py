@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from luigi_tasks import (
     audit,
     child,
     config,
+    database_errors,
     dbt_changes,
     dbt_project,
     fingerprints,
@@ -74,21 +75,28 @@ class DbtRun(Stage):
             return
         with timed(self, "all models") as facts:
             layout.prepare()
-            with warehouse.transaction() as cursor:
-                for table in TABLES:
-                    dbt_changes.index_raw_data(cursor, table)
-                dbt_changes.take(cursor)
-                target = self.output()
-                before = target.recorded()
-                options = refresh(before, target.built_from)
-                target.clear(cursor)
-                if before and FULL_REFRESH not in options:  # what a run leaves half done, the next one takes up again
-                    Marker("marts", "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
-            results = _dbt("run", options)
+            target, results = warehouse.retried(self.title, self._build)
             facts["rows"] = sum(max(result["rows"], 0) for result in results)
-            with warehouse.transaction() as cursor:
-                dbt_changes.forget(cursor)
-                target.touch(cursor)
+            warehouse.retried(self.title, partial(self._finish, target))
+
+    def _build(self) -> tuple[Marker, list[Mapping[str, Any]]]:
+        """The marker of what was built, to be touched, and dbt's results."""
+        with warehouse.transaction() as cursor:
+            for table in TABLES:
+                dbt_changes.index_raw_data(cursor, table)
+            dbt_changes.take(cursor)
+            target = self.output()
+            before = target.recorded()
+            options = refresh(before, target.built_from)
+            target.clear(cursor)
+            if before and FULL_REFRESH not in options:  # what is left half done, the next attempt takes up again
+                Marker("marts", "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
+        return target, _dbt("run", options)
+
+    def _finish(self, target: Marker) -> None:
+        with warehouse.transaction() as cursor:
+            dbt_changes.forget(cursor)
+            target.touch(cursor)
 
 
 class DbtTest(Stage):
@@ -117,14 +125,20 @@ class DbtTest(Stage):
             return
         with timed(self, "all tests"):
             target = self.output()
-            with warehouse.transaction() as cursor:
-                everything = dbt_changes.everything_touched(cursor)
-            options = to_test(target.recorded(), target.built_from, everything)
-            settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
-            _dbt("test", ["--exclude-resource-type", "unit_test", *options], settings)
-            with warehouse.transaction() as cursor:
-                dbt_changes.forget_touched(cursor)
-                target.touch(cursor)
+            warehouse.retried(self.title, partial(self._test, target))
+            warehouse.retried(self.title, partial(self._finish, target))
+
+    def _test(self, target: Marker) -> None:
+        with warehouse.transaction() as cursor:
+            everything = dbt_changes.everything_touched(cursor)
+        options = to_test(target.recorded(), target.built_from, everything)
+        settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
+        _dbt("test", ["--exclude-resource-type", "unit_test", *options], settings)
+
+    def _finish(self, target: Marker) -> None:
+        with warehouse.transaction() as cursor:
+            dbt_changes.forget_touched(cursor)
+            target.touch(cursor)
 
 
 def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
@@ -176,16 +190,29 @@ def dbt_companion() -> Companion:
     return Companion("dbt", argv, child.environment(**_connection()), journal.folder() / "dbt.log")
 
 
-def _dbt(command: str, options: Sequence[str], pgoptions: str = "") -> list[Mapping[str, Any]]:
-    """The results of a dbt command. Raises PipelineError with all that failed."""
+def _dbt(command: str, options: Sequence[str], settings: str = "") -> list[Mapping[str, Any]]:
+    """The results of a dbt command. Raises PipelineError with all that failed, TransientError where the server did."""
     log = journal.folder() / f"dbt_{command}.log"
     arguments = [command, *options, "--threads", str(config.read(config.dbt).threads)]
-    answer = dbt_companion().ask("invoke", {"arguments": arguments, "log": str(log), "pgoptions": pgoptions})
+    pgoptions = f"{warehouse.session_options()} {settings}"
+    try:
+        answer = dbt_companion().ask("invoke", {"arguments": arguments, "log": str(log), "pgoptions": pgoptions})
+    except PipelineError as error:
+        raise _explained(command, str(error)) from error
     if not answer["success"]:
         failed = [result for result in answer["results"] if result["status"] in ("error", "fail")]
         listed = "; ".join(f"{result['name']}: {_message(result)}" for result in failed)
-        raise PipelineError(f"dbt {command}: {len(failed)} failed: {listed}; the whole log: {log}")
+        raise _explained(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
     return answer["results"]
+
+
+def _explained(command: str, failure: str) -> PipelineError:
+    """A failure of dbt, by what it says of the server."""
+    kind = database_errors.kind_of_text(failure)
+    if kind and kind.is_transient:
+        return database_errors.as_pipeline_error(f"dbt {command}: ", kind, failure)
+    holders = f"; {warehouse.lock_holders()}" if kind is database_errors.LOCKED else ""
+    return PipelineError(f"dbt {command}: {failure}{holders}")
 
 
 def _message(result: Mapping[str, Any]) -> str:
@@ -194,6 +221,6 @@ def _message(result: Mapping[str, Any]) -> str:
 
 def _connection() -> dict[str, str]:
     """What the profile reads: the warehouse as libpq found it, so that its own defaults count here too."""
-    info = warehouse.reader().info
+    info = warehouse.retried("dbt", warehouse.reader).info
     found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
     return {"PGHOST": "localhost"} | warehouse.variables() | {name: value for name, value in found.items() if value}

@@ -1,21 +1,31 @@
 """The warehouse: the PostgreSQL that the usual PG* variables name, or the embedded one where they name none."""
 
 import atexit
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from luigi_tasks import config, paths
+from luigi_tasks import config, database_errors, locks, paths
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
-from luigi_tasks.errors import PipelineError
+from luigi_tasks.errors import PipelineError, TransientError
 
 NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
 OLDEST_VERSION = 14
+FIRST_WAIT = 1
+WAIT_FACTOR = 3
+"""Seconds between the first two attempts, and how much longer each further wait is; at random up to a second more."""
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 _embedded: EmbeddedPostgres | None = None
 _readers: dict[int, Connection] = {}
@@ -48,26 +58,43 @@ def variables() -> dict[str, str]:
 
 
 def connect() -> Connection:
-    """A new connection. Raises PipelineError where the server is missing, refuses, or is too old."""
-    settings = config.read(config.warehouse)
-    where = {} if is_named() else _as_arguments(embedded().parameters)
+    """A new connection; an embedded server that was killed is started again for it.
+
+    Raises PipelineError where the server is missing, refuses, or is too old.
+    """
     try:
-        connection = psycopg2.connect(
-            connect_timeout=settings.connect_timeout,
-            application_name="socialmart",
-            options=f"-c timezone=UTC -c lock_timeout={settings.lock_timeout}s",
-            **where,
-        )
+        connection = _open()
     except psycopg2.OperationalError as error:
-        raise PipelineError(
-            f"warehouse: cannot connect ({' '.join(str(error).split())}); check PGHOST, PGPORT, PGUSER, PGPASSWORD "
-            "and PGDATABASE, or unset them all to use the embedded server"
-        ) from error
+        kind = database_errors.kind_of(error) or database_errors.OTHER
+        raise database_errors.as_pipeline_error("warehouse: cannot connect: ", kind, str(error)) from error
     if connection.server_version < OLDEST_VERSION * 10_000:
         version = connection.server_version // 10_000
         connection.close()
         raise PipelineError(f"warehouse: PostgreSQL {version} found, at least {OLDEST_VERSION} expected")
     return connection
+
+
+def _open() -> Connection:
+    settings = config.read(config.warehouse)
+    open_ = partial(
+        psycopg2.connect,
+        connect_timeout=settings.connect_timeout,
+        application_name="socialmart",
+        options=f"-c timezone=UTC {session_options()}",
+    )
+    if is_named():
+        return open_()
+    where = _as_arguments(embedded().parameters)
+    try:
+        return open_(**where)
+    except psycopg2.OperationalError:
+        embedded().bring_back()
+        return open_(**where)
+
+
+def session_options() -> str:
+    """What every session on the warehouse is started with, dbt's too."""
+    return f"-c lock_timeout={config.read(config.warehouse).lock_timeout}s"
 
 
 def _as_arguments(named: dict[str, str]) -> dict[str, Any]:
@@ -80,6 +107,14 @@ def reader() -> Connection:
     connection = _kept(_readers)
     connection.autocommit = True
     return connection
+
+
+@contextmanager
+def reading() -> Iterator[Cursor]:
+    """A cursor for short reads."""
+    connection = reader()
+    with _in_sentences(connection), connection.cursor() as cursor:
+        yield cursor
 
 
 def _kept(connections: dict[int, Connection]) -> Connection:
@@ -108,5 +143,64 @@ def close() -> None:
 def transaction() -> Iterator[Cursor]:
     """One transaction: committed when the block ends well, else nothing has happened."""
     connection = _kept(_writers)
-    with connection, connection.cursor() as cursor:
-        yield cursor
+    with _in_sentences(connection):
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+            connection.commit()
+        except BaseException:
+            if not connection.closed:
+                connection.rollback()
+            raise
+
+
+@contextmanager
+def _in_sentences(connection: Connection) -> Iterator[None]:
+    """Have the server's errors come as PipelineErrors, but for those that are the program's own."""
+    try:
+        yield
+    except psycopg2.Error as error:
+        kind = database_errors.SERVER_GONE if connection.closed else database_errors.kind_of(error)
+        if kind is None:
+            raise
+        holders = f"; {lock_holders()}" if kind is database_errors.LOCKED else ""
+        raise database_errors.as_pipeline_error("", kind, str(error), holders) from error
+
+
+def lock_holders() -> str:
+    """A sentence that says whose locks are in the way, right after they were."""
+    with reading() as cursor:
+        return locks.in_the_way(cursor, config.read(config.warehouse).lock_timeout)
+
+
+def retried(what: str, work: Callable[[], Result]) -> Result:
+    """What `work` returns, which is one transaction, or reads only; after a TransientError it is done again.
+
+    No attempt doubles anything: the one before was rolled back. Only one whose connection was lost during the commit
+    may have happened; so whatever is given here leaves the same when it is done twice, as a load does, which replaces
+    its batch and its marker together. Raises PipelineError, `what` in front, at the limits of [warehouse].
+    """
+    settings = config.read(config.warehouse)
+
+    def begin_anew(state: RetryCallState) -> None:
+        assert state.outcome is not None
+        for connections in (_readers, _writers):  # which may lead nowhere by now
+            connections.clear()
+        logger.warning(
+            "%s: %s: attempt %d of %d failed, the next in %.1f s",
+            *(what, state.outcome.exception(), state.attempt_number, settings.retries, state.upcoming_sleep),
+        )
+
+    attempts = Retrying(
+        retry=retry_if_exception_type(TransientError),
+        wait=wait_exponential_jitter(multiplier=FIRST_WAIT, exp_base=WAIT_FACTOR),
+        stop=lambda state: (
+            state.attempt_number >= settings.retries or state.idle_for + state.upcoming_sleep > settings.retry_seconds
+        ),
+        before_sleep=begin_anew,
+        reraise=True,
+    )
+    try:
+        return attempts(work)
+    except PipelineError as error:
+        raise PipelineError(f"{what}: {error}") from error

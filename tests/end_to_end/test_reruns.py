@@ -6,11 +6,17 @@ The tests share one project; each leaves it up to date.
 import fcntl
 import json
 import os
+import re
 import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from luigi_tasks.embedded_postgres import acquire
@@ -94,6 +100,63 @@ def test_dbt_run__runs_again_alone_when_its_marker_is_deleted(project):
 def test_dbt_test__runs_again_alone_when_its_marker_is_deleted(project):
     project.rows("delete from etl.table_updates where target_table = 'marts tested'")
     assert run(project) == ["DbtTest"]
+
+
+@pytest.mark.parametrize("command", ["run", "test"])
+def test_dbt__comes_through_when_the_server_is_killed_in_the_middle(project, command):
+    marts = project.marts()
+    project.rows("delete from etl.table_updates where target_table in ('marts', 'marts tested')")
+    project.close()
+    process = project.start()
+    log = f"logs/*/dbt_{command}.log"
+    before = set(project.folder.glob(log))
+    wait_for(lambda: any("START" in path.read_text() for path in set(project.folder.glob(log)) - before))
+    server = project.folder / "postgres" / "cluster" / "postmaster.pid"
+    os.kill(int(server.read_text().splitlines()[0]), signal.SIGKILL)
+    output = process.communicate(timeout=300)[0].decode()
+    assert process.returncode == 0, output
+    assert re.search(
+        rf"Dbt{command.capitalize()}: .*server cannot be reached.*: attempt 1 of 5 failed, the next in", output
+    )
+    assert "Traceback" not in output
+    assert project.marts() == marts
+    assert run(project) == []
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_dbt_run__names_who_holds_a_mart(project):
+    marts = project.marts()
+    project.rows("delete from etl.table_updates where target_table = 'marts'")
+    project.set({"warehouse": {"lock_timeout": 1}})
+    with held(project, "lock table marts.tag_analysis_mart in access share mode") as pid:
+        ran = project.run()
+    project.set({"warehouse": {"lock_timeout": 60}})
+    assert ran.code == 30
+    assert f"pid {pid} (user socialmart, application the report, from this machine, since " in ran.output
+    assert "holds AccessShareLock on marts.tag_analysis_mart: lock table marts.tag_analysis_mart in" in ran.output
+    assert f"end it with select pg_terminate_backend({pid}), then run again" in ran.output
+    assert "Traceback" not in ran.output
+    assert "DbtRun" in run(project)
+    assert project.marts() == marts
+
+
+@contextmanager
+def held(project, sql: str) -> Iterator[int]:
+    """A session of somebody else's, in whose transaction this was done; its process number."""
+    server = acquire(project.folder / "postgres")
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+    where = {names[name]: value for name, value in server.parameters.items()}
+    options = "-c idle_in_transaction_session_timeout=30s"
+    with closing(psycopg2.connect(**where, application_name="the report", options=options)) as session:
+        session.cursor().execute(sql)
+        yield session.info.backend_pid
+    server.release()
 
 
 @pytest.mark.parametrize("stage", ["extract", "clean", "audit"])
@@ -226,9 +289,11 @@ def test_second_run__leaves_with_10_while_one_is_running(project):
 
 
 def test_missing_server__is_said_in_a_sentence(project):
+    project.set({"warehouse": {"retries": 2}})
     ran = project.run(PGHOST="127.0.0.1", PGPORT="1", PGUSER="nobody", PGPASSWORD="a secret")
     assert ran.code == 35
-    assert "warehouse: cannot connect" in ran.output
+    assert "attempt 1 of 2 failed" in ran.output
+    assert "warehouse: cannot connect: the server cannot be reached" in ran.output
     assert "Traceback" not in ran.output
     assert "a secret" not in ran.output
 

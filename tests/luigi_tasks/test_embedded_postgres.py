@@ -238,6 +238,31 @@ def exclusive_lease(home: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_bring_back__by_several_forks_at_once_starts_a_killed_server_once(space, lease):
+    postgres = lease(space / "pg")
+    query(postgres, "create table kept as select 1 as n")
+    os.kill(server_number(postgres), signal.SIGKILL)
+    children = [fork_that_brings_back(postgres) for _ in range(4)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0, 0]
+    assert query(postgres, "select n from kept") == [(1,)]
+    starts = sum(path.read_text().count("starting PostgreSQL") for path in (space / "pg").glob("server.log*"))
+    assert starts == 2
+
+    postgres.release()
+    assert not answers(postgres)
+
+
+def fork_that_brings_back(postgres: EmbeddedPostgres) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            postgres.bring_back()
+            os._exit(0 if answers(postgres) else 1)
+        finally:
+            os._exit(2)
+    return child
+
+
 @pytest.mark.parametrize("reused", [False, True])
 def test_acquire__recovers_from_a_killed_server_though_its_number_is_taken(space, lease, reused):
     first = lease(space / "pg")
