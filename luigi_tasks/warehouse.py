@@ -4,13 +4,14 @@ import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import config, paths
+from luigi_tasks import config, embedded_place, paths
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
 from luigi_tasks.errors import PipelineError
 
@@ -33,6 +34,11 @@ def embedded() -> EmbeddedPostgres:
     if _embedded is None:
         _embedded = acquire(paths.embedded_postgres())
     return _embedded
+
+
+def embedded_home() -> Path | None:
+    """Where the embedded server's data are; None where it was not made yet. Makes nothing."""
+    return embedded_place.existing(paths.embedded_postgres().resolve())
 
 
 def hold() -> None:

@@ -16,8 +16,8 @@ import psycopg2
 import pytest
 from project import NOT_INHERITED, MakeProject, Project, Run
 
-from luigi_tasks import doctor
-from luigi_tasks.doctor import FAIL, OK, WARN, Check, Finding, Result
+from luigi_tasks import checks, doctor, paths, warehouse_checks
+from luigi_tasks.checks import FAIL, OK, WARN, Check, Finding, Result
 from luigi_tasks.errors import PipelineError
 
 CHECKS = [check.name for check in doctor.CHECKS]
@@ -232,7 +232,7 @@ def test_java__fails_where_there_is_none(project):
 def test_spark__fails_where_pyspark_cannot_be_imported(project):
     (project.folder / "broken").mkdir()
     (project.folder / "broken" / "pyspark.py").write_text("raise ImportError('half installed')")
-    found = findings(project, PYTHONPATH=f"{doctor.paths.PROJECT}:{project.folder / 'broken'}")
+    found = findings(project, PYTHONPATH=f"{paths.PROJECT}:{project.folder / 'broken'}")
     assert worse(found) == {"spark": FAIL}
     assert found["spark"].text == "pyspark cannot be imported (ImportError: half installed); run make setup"
 
@@ -272,7 +272,7 @@ def test_postgresql__fails_where_it_is_too_old(project, server):
     [
         ("plain", "user plain may not make schemas: grant create on database warehouse to plain"),
         ("reader", "default_transaction_read_only is on for this server, database or user; turn it off"),
-        ("on_standby", "the server is a standby, which nobody may write to; name its primary"),
+        ("on_standby", "the server is a standby, which nobody may write to; set PGHOST to its primary"),
     ],
 )
 def test_rights__fail_where_a_run_could_not_write(project, server, user, text):
@@ -304,14 +304,16 @@ def test_rights__need_no_new_schema_once_all_are_there(project, server):
     prepare = "from luigi_tasks import layout; layout.prepare(); from luigi_tasks import warehouse; warehouse.close()"
     found = findings(project, prepare, **named(server, "maker"))
     assert worse(found) == {}
-    schemas = "; ".join(f"create schema {name} authorization maker" for name in doctor.SCHEMAS[2:])
+    schemas = "; ".join(f"create schema {name} authorization maker" for name in warehouse_checks.SCHEMAS[2:])
     server.rows(f"{schemas}; revoke create on database warehouse from maker")
     try:
         assert worse(findings(project, **named(server, "maker"))) == {}
         server.rows("comment on schema raw_data is 'layout of an older version'")
         assert worse(findings(project, **named(server, "maker"))) == {"rights": FAIL}
     finally:
-        server.rows(f"drop schema {', '.join(doctor.SCHEMAS)} cascade; grant create on database warehouse to maker")
+        server.rows(
+            f"drop schema {', '.join(warehouse_checks.SCHEMAS)} cascade; grant create on database warehouse to maker"
+        )
 
 
 def test_connections__warn_where_there_are_fewer_than_a_run_takes(project, server):
@@ -379,14 +381,14 @@ def test_luigid__fails_where_it_is_wanted_and_does_not_answer(project, silent, l
     assert found["luigid"].text == f"answers at 127.0.0.1:{listener}"
 
 
-def test_examine__turns_whatever_is_raised_into_a_finding(monkeypatch):
+def test_examine__turns_whatever_is_raised_into_a_finding():
     def mended_by_people():
         raise PipelineError("first:\nmend it")
 
     def of_ours():
         raise KeyError("x")
 
-    checks = (
+    made = (
         Check("a", mended_by_people),
         Check("b", of_ours),
         Check("c", lambda: Result(OK, "never said"), needs=("b",)),
@@ -394,8 +396,7 @@ def test_examine__turns_whatever_is_raised_into_a_finding(monkeypatch):
         Check("e", lambda: Result(WARN, "look")),
         Check("f", lambda: Result(OK, "well"), needs=("e",)),
     )
-    monkeypatch.setattr(doctor, "CHECKS", checks)
-    assert doctor.examine() == [
+    assert checks.examine(made) == [
         Finding("a", FAIL, "first: mend it"),
         Finding("b", FAIL, "cannot be checked (KeyError: 'x')"),
         Finding("c", WARN, "not checked, as b is to be mended first"),
