@@ -62,7 +62,7 @@ def free_space() -> Result:
 
 
 def _size(bytes_: int) -> str:
-    return f"{bytes_ / 1e9:,.1f} GB"
+    return f"{bytes_ / 1e6:,.0f} MB"
 
 
 def try_to_write(folder: Path, setting: str) -> str:

@@ -321,6 +321,16 @@ def test_acquire__in_a_folder_deleted_and_made_again_has_a_new_warehouse(space, 
     assert query(second, "select to_regclass('kept')") == [(None,)]
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_existing__is_where_the_cluster_lives_and_makes_none(space, lease, mode):
+    parent = space / "parent"
+    parent.mkdir(mode)
+    assert embedded_place.existing(parent / "pg") is None
+    assert list(space.rglob("*")) == [parent]
+    home = lease(parent / "pg").folder
+    assert embedded_place.existing(parent / "pg") == home
+
+
 def test_elsewhere__is_one_folder_for_all_who_ask_first_at_once(space):
     (space / "pg").mkdir()
     (space / "system").mkdir()
