@@ -5,7 +5,7 @@ USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint sample explain psql summary cluster bench clean
+.PHONY: help setup run test lint sample doctor explain psql summary cluster bench clean
 
 help: ## show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -47,6 +47,9 @@ lint: .venv/.test ## ruff, mypy and sqlfluff
 
 sample: setup ## write a sample of USERS users to OUT
 	$(BIN)/python -m bench.sample --users $(USERS) --out $(OUT)
+
+doctor: setup ## check whether the pipeline can run here
+	@$(BIN)/socialmart doctor
 
 explain: setup ## say for every stage whether it is up to date, and if not, why
 	@$(BIN)/socialmart explain

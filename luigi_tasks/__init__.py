@@ -1,5 +1,12 @@
 """The pipeline's Luigi tasks: `luigi --module luigi_tasks RunAll`."""
 
+import configparser
+
+try:
+    import luigi  # noqa: F401  # reads luigi.cfg
+except (configparser.Error, UnicodeDecodeError) as error:
+    raise SystemExit(f"luigi.cfg: cannot be read ({' '.join(str(error).split())}); mend it") from None
+
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.extract import Extract

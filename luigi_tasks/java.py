@@ -41,11 +41,16 @@ def java_home(runtime_folder: Path) -> Path:
 
 def _is_usable(home: Path) -> bool:
     """Whether bin/java is there and new enough."""
+    found = version(home)
+    return found is not None and found >= OLDEST_JAVA
+
+
+def version(home: Path) -> int | None:
+    """The major version of a home's Java; None where there is none that runs."""
     java = home / "bin" / "java"
     if not (java.is_file() and os.access(java, os.X_OK)):
-        return False
-    version = _released_version(home) or _asked_version(java)
-    return version is not None and version >= OLDEST_JAVA
+        return None
+    return _released_version(home) or _asked_version(java)
 
 
 def _released_version(home: Path) -> int | None:

@@ -55,24 +55,28 @@ def prepare() -> None:
 
 
 def _prepare() -> None:
-    version = "layout " + fingerprints.of_value([TABLES, ETL_TABLES])
     with warehouse.transaction() as cursor:
-        if _found(cursor) == version:
+        if is_current(cursor):
             return
         cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-        if _found(cursor) == version:
+        if is_current(cursor):
             return
         cursor.execute("create schema if not exists raw_data; create schema if not exists etl")
         cursor.execute(ETL_TABLES)
         for table, columns in TABLES.items():
             cursor.execute(f"create table if not exists raw_data.{table} ({_listed(columns)})")
             _change(cursor, table, columns)
-        cursor.execute(f"comment on schema raw_data is '{version}'")
+        cursor.execute(f"comment on schema raw_data is '{_version()}'")
 
 
-def _found(cursor: Cursor) -> str | None:
+def is_current(cursor: Cursor) -> bool:
+    """Whether the layout that is there is this version's."""
     cursor.execute("select obj_description(to_regnamespace('raw_data'), 'pg_namespace')")
-    return cursor.fetchone()[0]
+    return cursor.fetchone()[0] == _version()
+
+
+def _version() -> str:
+    return "layout " + fingerprints.of_value([TABLES, ETL_TABLES])
 
 
 def _listed(columns: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg2
@@ -13,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from luigi_tasks import config, database_errors, locks, paths
+from luigi_tasks import config, database_errors, embedded_place, locks, paths
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
 from luigi_tasks.errors import PipelineError, TransientError
 
@@ -43,6 +44,11 @@ def embedded() -> EmbeddedPostgres:
     if _embedded is None:
         _embedded = acquire(paths.embedded_postgres())
     return _embedded
+
+
+def embedded_home() -> Path | None:
+    """Where the embedded server's data are; None where it was not made yet. Makes nothing."""
+    return embedded_place.existing(paths.embedded_postgres().resolve())
 
 
 def hold() -> None:

@@ -22,6 +22,7 @@ def read_anew():
         (config.quality, "max_rejected_share", "-0.1"),
         (config.quality, "fill_missing_age", "mean"),
         (config.dbt, "threads", "many"),
+        (config.dbt, "threads", "%(gone)s"),
     ],
 )
 def test_read__names_the_section_and_key_of_a_bad_setting(section, key, value):

