@@ -13,19 +13,21 @@ import signal
 import subprocess
 import time
 import uuid
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
 import psycopg2
-from project import Project
+from project import Process, Project
+from psycopg2.extensions import cursor as Cursor
 
 from bench.sample import user_documents
 from bench.workload import corrected
 from luigi_tasks.embedded_place import PORT, announced_socket, locate
-from luigi_tasks.embedded_postgres import DATABASE, SUPERUSER
+from luigi_tasks.embedded_postgres import DATABASE, SUPERUSER, acquire
 
 USERS = 800
 FIRST, SECOND = "2026-01-01.json", "2026-01-02.json"
@@ -73,6 +75,7 @@ class World:
     def __init__(self, project: Project, trials: list[Trial]) -> None:
         self.project = project
         self._trials = trials
+        self._trial = ""
         self._kept = project.folder.with_name("kept")
         documents = list(islice(user_documents(USERS, seed=7), USERS))
         project.land(FIRST, documents[: USERS // 2])
@@ -89,15 +92,17 @@ class World:
 
     def reset(self) -> None:
         """Set everything back to `before`, the landing folder as it is to be taken in."""
-        self.project.close()
-        _end_server(self.project.folder / "postgres")
+        for number in _of_trial(self._trial) if self._trial else []:
+            os.kill(int(number.split()[0]), signal.SIGKILL)
+        self.stop_server()
         shutil.rmtree(self.project.folder)
         _copy(self._kept, self.project.folder)
 
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, **variables: str) -> Process:
         """A run in a process group of its own, as a terminal or cron starts it; what it says goes to `output`."""
+        self._trial = uuid.uuid4().hex
         with self.output.open("wb") as file:
-            return self.project.start(*arguments, output=file, **variables, **{TRIAL: uuid.uuid4().hex})
+            return self.project.start(*arguments, output=file, **variables, **{TRIAL: self._trial})
 
     @property
     def output(self) -> Path:
@@ -106,24 +111,23 @@ class World:
     def said(self) -> str:
         return self.output.read_text(errors="backslashreplace")
 
-    def interrupt(self, process: subprocess.Popen[bytes], number: signal.Signals) -> Ended:
+    def interrupt(self, process: Process, number: signal.Signals) -> Ended:
         """Send a signal: SIGKILL and SIGINT to the whole group, as the kernel and a terminal do, SIGTERM to Luigi only.
 
         Gives back what still runs once it ought to have ended.
         """
-        trial = _trial_of(process.pid)
         if process.poll() is None:
             if number == signal.SIGTERM:
                 process.send_signal(number)
             else:
                 os.killpg(process.pid, number)
         code = process.wait(SECONDS_TO_END)
-        return Ended(code, self.said(), self._left(trial) if number != signal.SIGKILL else [])
+        return Ended(code, self.said(), self._left() if number != signal.SIGKILL else [])
 
-    def _left(self, trial: str) -> list[str]:
+    def _left(self) -> list[str]:
         server = self.project.folder / "postgres" / "server.lock"
         deadline = time.monotonic() + 10
-        while (left := _of_trial(trial)) and time.monotonic() < deadline:
+        while (left := _of_trial(self._trial)) and time.monotonic() < deadline:
             time.sleep(0.1)
         return left + ([f"a server that holds {server}"] if _is_locked(server) else [])
 
@@ -164,6 +168,53 @@ class World:
         )
         self.project.rows(f"create trigger dawdle after {event} on {table} execute function public.dawdle()")
         self.project.close()
+
+    def administer(self, statement: str) -> None:
+        """Run a statement on the server's own database."""
+        self.project.rows("select 1")  # the server runs
+        with self.session("postgres") as cursor:
+            cursor.execute(statement)
+        self.project.close()
+
+    @contextmanager
+    def session(self, database: str = DATABASE) -> Iterator[Cursor]:
+        """A session of somebody else's, which keeps the server running."""
+        server = acquire(self.project.folder / "postgres")
+        try:
+            opened = psycopg2.connect(host=server.parameters["PGHOST"], port=PORT, user=SUPERUSER, dbname=database)
+            with closing(opened) as connection, connection.cursor() as cursor:
+                connection.autocommit = True
+                yield cursor
+        finally:
+            server.release()
+
+    def postmaster(self) -> int:
+        """Its process."""
+        return int((self.project.folder / "postgres" / "cluster" / "postmaster.pid").read_text().split()[0])
+
+    def backend(self) -> int:
+        """The process of a session that is at work."""
+        query = "select pid from pg_stat_activity where state = 'active' and pid <> pg_backend_pid() limit 1"
+        while not (found := self.peek(query)):
+            time.sleep(0.005)
+        return int(str(found[0][0]))
+
+    def stop_server(self) -> None:
+        """End the server without leave: its disk may be full."""
+        self.project.close()
+        _end_server(self.project.folder / "postgres")
+
+    def processes(self, name: str) -> list[int]:
+        """The processes of the run that is going on with a name in their command lines."""
+        return [int(line.split()[0]) for line in _of_trial(self._trial) if name in line]
+
+    def run_until(self, comes: Callable[["World"], bool]) -> None:
+        """Run, and kill it at a point."""
+        process = self.start()
+        while not comes(self):
+            assert process.poll() is None, self.said()
+            time.sleep(0.005)
+        self.interrupt(process, signal.SIGTERM)
 
     def log(self, name: str) -> str:
         """A log of the run that is going on."""
@@ -219,10 +270,6 @@ def as_table(trials: list[Trial]) -> str:
         shown = "  ".join(f"{count:>{len(outcome)}}" for count, outcome in zip(counts, outcomes, strict=True))
         lines.append(f"{fault:<48} {len(of_fault):>5}  {shown}  {median(seconds):.1f}, {seconds[-1]:.1f}")
     return "\n".join([*lines, f"{len(trials)} in all; nothing lost, doubled or left over"])
-
-
-def _trial_of(process: int) -> str:
-    return _environment(process).get(TRIAL, "")
 
 
 def _environment(process: int) -> dict[str, str]:
