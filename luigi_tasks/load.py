@@ -63,7 +63,7 @@ class Load(BatchStage):
         clean = CheckpointTarget("clean", self.batch)
         expected = clean.require_intact(f"{self.table}/")["tables"][self.table]["rows"]
         columns = list(TABLES[self.table])
-        stream = _RowStream(clean.folder / self.table, columns)
+        stream = RowStream(clean.folder / self.table, columns)
         try:
             with warehouse.transaction() as cursor:
                 is_first = claim_empty(cursor, self.table)
@@ -111,7 +111,7 @@ def _is_empty(cursor: Cursor, table: str) -> bool:
     return cursor.fetchone() == (True,)
 
 
-class _RowStream(io.RawIOBase):
+class RowStream(io.RawIOBase):
     """The rows of a folder's Parquet files as CSV, a block at a time: what COPY reads from."""
 
     def __init__(self, folder: Path, columns: list[str]) -> None:
