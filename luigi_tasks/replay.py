@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 SHARED = ("entity, digest", "file, entity, rules", "file, entity")
 """What a record that was rejected before shares with one that is now, for both to be the same: the closest first."""
 
+PARENTS_FIRST = ("document", "post", "comment")
+PLACE = "batch, file, position, post_index, comment_index"
+
 COUNTS = ("before", "came_back", "still_rejected", "gone")
 
 
@@ -27,7 +30,7 @@ class Replay(Stage):
 
     before = came_back + still_rejected + gone. A record is still rejected if one with its entity and text is, or else
     another of its file that was not rejected before (it, with a changed text); of the others as many are gone as the
-    batch holds fewer records of the entity than before; the rest came back.
+    batch holds fewer records of the entity than before, what stood below a gone one first; the rest came back.
 
     What was rejected before stays in etl.replayed_records until it is compared: a batch that Audit stops, or a replay
     that is killed, is compared by a later one.
@@ -114,36 +117,52 @@ def compare(cursor: Cursor, batches: Sequence[str], replay_id: str) -> None:
 
     `cursor` is one of quarantine.opened(); its rowcount is then that of the forgotten records.
     """
-    place = "batch, file, position, post_index, comment_index"
     cursor.execute(
-        f"create temp table rejected_before on commit drop as select {place}, entity, rules, digest, read, "
-        "row_number() over () as id, false as still from etl.replayed_records where batch = any(%(batches)s);"
-        f"create temp table rejected_now on commit drop as select {place}, entity, rules, "
+        f"create temp table rejected_before on commit drop as select {PLACE}, entity, rules, digest, read, "
+        "row_number() over () as id, false as still, false as gone from etl.replayed_records "
+        "where batch = any(%(batches)s); "
+        f"create temp table rejected_now on commit drop as select {PLACE}, entity, rules, "
         "md5(coalesce(raw, ''))::uuid as digest, row_number() over () as id from quarantine "
         "where batch = any(%(batches)s); analyze rejected_before; analyze rejected_now",
         {"batches": list(batches)},
     )
     for shared in SHARED:
-        numbered = f"row_number() over (partition by batch, {shared} order by {place}) as number"
-        cursor.execute(
-            f"with before as (select *, {numbered} from rejected_before where not still), "
-            f"now as (select *, {numbered} from rejected_now), "
-            "same as (select before.id as before_id, now.id as now_id from before "
-            f"join now using (batch, {shared}, number)), "
-            "taken as (delete from rejected_now where id in (select now_id from same)) "
-            "update rejected_before set still = true where id in (select before_id from same)"
-        )
+        _mark_still_rejected(cursor, shared)
+    for entity in PARENTS_FIRST:
+        _mark_gone(cursor, entity)
     cursor.execute(
-        f"with numbered as (select *, row_number() over (partition by batch, entity, still order by {place}) as number "
-        "from rejected_before), "
-        "judged as (select b.*, not still and number <= coalesce(b.read - l.read, 0) as gone from numbered as b "
-        "left join etl.ledger as l on l.batch = b.batch and l.entity = b.entity and l.measure = 'records') "
         "insert into etl.replays select %s, batch, rule, entity, count(*), "
         "count(*) filter (where not still and not gone), count(*) filter (where still), count(*) filter (where gone) "
-        "from judged cross join unnest(rules) as rule group by batch, rule, entity",
+        "from rejected_before cross join unnest(rules) as rule group by batch, rule, entity",
         (replay_id,),
     )
     cursor.execute("delete from etl.replayed_records where batch = any(%s)", (list(batches),))
+
+
+def _mark_still_rejected(cursor: Cursor, shared: str) -> None:
+    """Pair the records of before and of now that share these columns, as many as there are of both."""
+    numbered = f"row_number() over (partition by batch, {shared} order by {PLACE}) as number"
+    cursor.execute(
+        f"with before as (select *, {numbered} from rejected_before where not still), "
+        f"now as (select *, {numbered} from rejected_now), "
+        "same as (select before.id as before_id, now.id as now_id from before "
+        f"join now using (batch, {shared}, number)), "
+        "taken as (delete from rejected_now where id in (select now_id from same)) "
+        "update rejected_before set still = true where id in (select before_id from same)"
+    )
+
+
+def _mark_gone(cursor: Cursor, entity: str) -> None:
+    """Of those that are no longer rejected, as many as the batch holds fewer; those of a document with something gone
+    first."""
+    cursor.execute(
+        "with numbered as (select id, batch, entity, read, row_number() over (partition by batch order by "
+        "(batch, file, position) in (select batch, file, position from rejected_before where gone) desc, "
+        f"{PLACE}) as number from rejected_before where entity = %s and not still) "
+        "update rejected_before set gone = true where id in (select n.id from numbered as n join etl.ledger as l "
+        "on l.batch = n.batch and l.entity = n.entity and l.measure = 'records' where n.number <= n.read - l.read)",
+        (entity,),
+    )
 
 
 def lines(replay_id: str) -> list[dict[str, Any]]:
