@@ -128,20 +128,22 @@ def test_replay__tells_what_came_back_after_a_rule_was_mended(project: Project):
     code = project.folder / "mended"
     for package in ("luigi_tasks", "spark_jobs", "dbt_project"):
         shutil.copytree(REPOSITORY / package, code / package, ignore=shutil.ignore_patterns("target", "__pycache__"))
-    rules = code / "spark_jobs" / "rules.py"
-    before, after = "return name(field_name, texts)", "return text(field_name, texts)"
-    assert before in rules.read_text()
-    rules.write_text(rules.read_text().replace(before, after))
+    tables = code / "spark_jobs" / "tables.py"
+    rules = tables.read_text()
+    for post_id in ('post("post_id")', 'pc.struct_field(found_posts, "post_id")'):
+        assert post_id in rules
+        rules = rules.replace(post_id, f'pc.fill_null({post_id}, "unknown")')
+    tables.write_text(rules)
     ran = project.run("Replay", "--Replay-batch", "a", PYTHONPATH=str(code))
     assert ran.code == 0, ran.output
     assert project.rows(REPLAYED) == [
         ("a", "missing_post_id", "post", 1, 1, 0, 0),
-        ("a", "missing_user_id", "document", 1, 1, 0, 0),
+        ("a", "missing_user_id", "document", 1, 0, 1, 0),
         ("a", "not_json", "document", 1, 0, 1, 0),
         ("a", "parent_rejected", "comment", 1, 1, 0, 0),
-        ("a", "parent_rejected", "post", 1, 1, 0, 0),
+        ("a", "parent_rejected", "post", 1, 0, 1, 0),
     ]
-    assert "" in users(project)
+    assert project.rows("select total_comments from marts.content_performance_mart where post_id = 'unknown'") == [(1,)]
 
 
 def test_killed_replay__is_finished_by_the_next(project: Project):
