@@ -10,7 +10,7 @@ import sys
 import warnings
 from dataclasses import asdict
 
-from luigi_tasks import cluster, doctor, explain, paths, spark_session, summary, warehouse
+from luigi_tasks import cluster, doctor, explain, paths, quarantine, spark_session, summary, warehouse
 from luigi_tasks.checks import FAIL
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import java_home
@@ -28,6 +28,13 @@ def main() -> None:
         command = commands.add_parser(name, help=text)
         command.add_argument("--json", action="store_true", help="for scripts")
         command.set_defaults(run=run)
+    rejected = commands.add_parser("rejected", help="count the rejected records, or write them out with their raw text")
+    rejected.add_argument("--batch", default="", help="only this batch's")
+    rejected.add_argument("--rule", default="", help="only those that broke this rule")
+    form = rejected.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for scripts")
+    form.add_argument("--export", metavar="FILE", help="write the records as JSON Lines; - for standard output")
+    rejected.set_defaults(run=_rejected)
     psql = commands.add_parser("psql", help="open psql on the warehouse; further arguments go to psql")
     psql.set_defaults(run=_psql)
     java = commands.add_parser("java", help="show the JAVA_HOME that Spark jobs are run with")
@@ -47,6 +54,9 @@ def main() -> None:
         sys.exit(arguments.run(arguments))
     except PipelineError as error:
         sys.exit(f"socialmart: {error}")
+    except BrokenPipeError:  # who reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -73,6 +83,18 @@ def _summary(arguments: argparse.Namespace) -> int:
     if run is None:
         raise PipelineError("there was no run yet; start one with make run")
     print(json.dumps(summary.as_json(run), indent=1) if arguments.json else summary.as_text(run, sys.stdout.isatty()))
+    return 0
+
+
+def _rejected(arguments: argparse.Namespace) -> int:
+    picked = {"batch": arguments.batch, "rule": arguments.rule}
+    if arguments.export:
+        records = quarantine.export(arguments.export, **picked)
+        if arguments.export != quarantine.STANDARD_OUTPUT:
+            print(f"{records:,} records are in {arguments.export}")
+        return 0
+    found = quarantine.count(**picked)
+    print(json.dumps(found.as_json(), indent=1) if arguments.json else found.as_text())
     return 0
 
 

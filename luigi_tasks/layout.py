@@ -46,6 +46,30 @@ create table if not exists etl.replaced_keys (
     id text not null,
     in_work boolean not null default false
 );
+create table if not exists etl.replayed_records (
+    batch text not null,
+    file text not null,
+    position bigint not null,
+    post_index integer,
+    comment_index integer,
+    entity text not null,
+    rules text[] not null,
+    digest uuid not null,
+    read bigint
+);
+create table if not exists etl.replays (
+    replay_id text not null,
+    batch text not null,
+    rule text not null,
+    entity text not null,
+    before bigint not null,
+    came_back bigint not null,
+    still_rejected bigint not null,
+    gone bigint not null,
+    replayed_at timestamptz not null default now(),
+    primary key (replay_id, batch, rule, entity),
+    check (before = came_back + still_rejected + gone)
+);
 """
 
 

@@ -73,7 +73,7 @@ class Load(BatchStage):
             options = "format csv, freeze" if is_first else "format csv"
             dbt_changes.clear_batch(cursor, self.table, self.batch)
             copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
-            cursor.copy_expert(copy, _RowStream(folder, columns))
+            cursor.copy_expert(copy, RowStream(folder, columns))
             if cursor.rowcount != expected:
                 raise PipelineError(
                     f"{expected:,} rows expected, {cursor.rowcount:,} copied; nothing was changed; "
@@ -122,7 +122,7 @@ def _is_empty(cursor: Cursor, table: str, after: str = "") -> bool:
     return cursor.fetchone() == (True,)
 
 
-class _RowStream(io.RawIOBase):
+class RowStream(io.RawIOBase):
     """The rows of a folder's Parquet files as CSV, a block at a time: what COPY reads from."""
 
     def __init__(self, folder: Path, columns: list[str]) -> None:

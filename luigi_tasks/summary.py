@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from luigi_tasks import journal, landing, paths
+from luigi_tasks import journal, landing, paths, replay
 from luigi_tasks.checkpoints import CheckpointTarget
 
 BOLD, GREEN, RED, PLAIN = "\033[1m", "\033[32m", "\033[31m", "\033[0m"
@@ -19,7 +19,9 @@ MARTS = (
 
 def as_json(run: str) -> dict[str, Any]:
     """Everything the summary says, for scripts."""
-    return {"run": run, "stages": journal.read(run), "batches": _ledgers()}
+    stages = journal.read(run)
+    replayed = replay.lines(run) if any(stage["title"] == "Replay" for stage in stages) else []
+    return {"run": run, "stages": stages, "batches": _ledgers(), "replayed": replayed}
 
 
 def as_text(run: str, coloured: bool) -> str:
@@ -33,6 +35,8 @@ def as_text(run: str, coloured: bool) -> str:
         rows = "" if entry["rows"] is None else f"{entry['rows']:>12,} rows"
         outcome = paint(GREEN, "done  ") if entry["outcome"] == "done" else paint(RED, "failed")
         lines.append(f"  {outcome} {entry['title']:<40} {entry['seconds']:>8.1f} s {rows}")
+    if found["replayed"]:
+        lines += [paint(BOLD, "Replayed"), replay.as_text(found["replayed"])]
     lines.append(paint(BOLD, "Ledger of the landing folder"))
     lines.append(f"  {'':10} {'read':>13} = {'accepted':>13} + {'rejected':>11} + {'duplicate':>11}")
     for (entity, measure), counts in _totals(found["batches"]).items():

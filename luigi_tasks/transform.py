@@ -1,7 +1,7 @@
 """DbtRun and DbtTest: the star schema and the marts from raw_data, and their tests."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -51,7 +51,7 @@ class DbtRun(Stage):
         return stale(self.upstream())
 
     def upstream(self) -> list[Stage]:
-        return [Load(batch=name, table=table) for name in admitted(self.batch) for table in TABLES]
+        return [Load(batch=name, table=table) for name in admitted(self.batches) for table in TABLES]
 
     def output(self) -> Marker:
         return Marker("marts", "", self.built_from())
@@ -169,11 +169,10 @@ def _changed(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
     return {name for name in now if before is None or before.get(name) != now[name]}
 
 
-def admitted(batch: str) -> Iterable[str]:
-    """The batches to load before dbt: all that lie in the landing folder, or the one, but those that are stopped."""
-    names = [batch] if batch else landing.batches()
-    with one_check([batch] if batch else []):
-        return [name for name in names if _is_admitted(name)]
+def admitted(batches: Sequence[str]) -> Sequence[str]:
+    """The batches to load before dbt: all that lie in the landing folder, or these, but those that are stopped."""
+    with one_check(batches):
+        return [name for name in batches or landing.batches() if _is_admitted(name)]
 
 
 def _is_admitted(batch: str) -> bool:

@@ -18,6 +18,7 @@ import psycopg2
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PROGRAMS = Path(sys.executable).parent
 SECONDS_A_RUN = 600
 NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
 """What a shell may have set for another warehouse or run."""
@@ -91,16 +92,29 @@ class Project:
 
     def start(self, *arguments: str, output: IO[bytes] | int = subprocess.PIPE, **variables: str) -> Process:
         """The same, in a process group of its own, without waiting for its end."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
         return subprocess.Popen(
-            [Path(sys.executable).parent / "luigi", "--module", "luigi_tasks", *(arguments or ("RunAll",))],
+            [PROGRAMS / "luigi", "--module", "luigi_tasks", *(arguments or ("RunAll",))],
             cwd=self.folder,
-            env=inherited | variables,
+            env=_inherited() | variables,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def socialmart(self, *arguments: str) -> Run:
+        """`socialmart ARGUMENTS`, as people would."""
+        ended = subprocess.run(
+            [PROGRAMS / "socialmart", *arguments],
+            cwd=self.folder,
+            env=_inherited(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SECONDS_A_RUN,
+            check=False,
+        )
+        return Run(ended.returncode, ended.stdout.decode(errors="backslashreplace"))
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows of a query in the warehouse (none of a statement without any), committed."""
@@ -128,6 +142,10 @@ class Project:
         if self._server is not None:
             self._server.release()
             self._server = None
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
 
 
 @contextmanager

@@ -1,18 +1,6 @@
 """The layout of raw_data and etl, in a real PostgreSQL."""
 
-import pytest
-
 from luigi_tasks import layout, warehouse
-
-
-@pytest.fixture
-def own_warehouse(tmp_path, monkeypatch):
-    """An embedded server without anything in it."""
-    for name in warehouse.NAMING_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("luigi_tasks.paths.embedded_postgres", lambda: tmp_path / "postgres")
-    yield
-    warehouse.close()
 
 
 def columns(table: str) -> dict[str, str]:

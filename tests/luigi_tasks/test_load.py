@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from luigi_tasks.embedded_postgres import acquire
-from luigi_tasks.load import ROWS_A_BLOCK, _RowStream, array_literals
+from luigi_tasks.load import ROWS_A_BLOCK, RowStream, array_literals
 
 TEXTS = [
     None,
@@ -53,7 +53,7 @@ def test_row_stream__brings_every_text_through_copy_unharmed(cursor, tmp_path):
     )
     pq.write_table(table, tmp_path / "part.parquet")
     cursor.execute("create temp table texts (n int, t text, at timestamp, tags text[])")
-    cursor.copy_expert("copy texts from stdin (format csv)", _RowStream(tmp_path, ["n", "t", "at", "tags"]))
+    cursor.copy_expert("copy texts from stdin (format csv)", RowStream(tmp_path, ["n", "t", "at", "tags"]))
     cursor.execute("select n, t, at::text, tags from texts order by n")
     shown = [None if at is None else at.isoformat(" ") for at in times]
     assert cursor.fetchall() == list(zip(range(len(TEXTS)), TEXTS, shown, lists, strict=True))
@@ -63,13 +63,13 @@ def test_row_stream__reads_many_files_and_blocks(cursor, tmp_path):
     for number in range(2):
         pq.write_table(pa.table({"n": range(ROWS_A_BLOCK + 1)}), tmp_path / f"part-{number}.parquet")
     cursor.execute("create temp table numbers (n bigint)")
-    cursor.copy_expert("copy numbers from stdin (format csv)", _RowStream(tmp_path, ["n"]))
+    cursor.copy_expert("copy numbers from stdin (format csv)", RowStream(tmp_path, ["n"]))
     cursor.execute("select count(*), sum(n) from numbers")
     assert cursor.fetchall() == [(2 * (ROWS_A_BLOCK + 1), ROWS_A_BLOCK * (ROWS_A_BLOCK + 1))]
 
 
 def test_row_stream__is_empty_without_files(tmp_path):
-    assert _RowStream(tmp_path / "none", ["n"]).read() == b""
+    assert RowStream(tmp_path / "none", ["n"]).read() == b""
 
 
 def test_array_literals__of_a_slice():
