@@ -55,12 +55,12 @@ def test_server_killed__loses_nothing(world: World, point: str, table: str, even
     ("setting", "undone", "said"),
     [
         (
-            "alter database warehouse set default_transaction_read_only = on",
+            "set default_transaction_read_only = on",
             "reset default_transaction_read_only",
             "read-only",
         ),
         (
-            "alter database warehouse with allow_connections false",
+            "with allow_connections false",
             "with allow_connections true",
             "not currently accepting",
         ),

@@ -171,10 +171,8 @@ class World:
 
     def administer(self, statement: str) -> None:
         """Run a statement on the server's own database."""
-        self.project.rows("select 1")  # the server runs
         with self.session("postgres") as cursor:
             cursor.execute(statement)
-        self.project.close()
 
     @contextmanager
     def session(self, database: str = DATABASE) -> Iterator[Cursor]:
