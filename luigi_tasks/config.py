@@ -1,6 +1,7 @@
 """All settings, one class a section of luigi.cfg. What matters to the results is part of the fingerprints."""
 
 import operator
+import sys
 from functools import cache
 from typing import TypeVar
 
@@ -13,6 +14,13 @@ class landing(luigi.Config):
     """[landing]: where exports are dropped."""
 
     folder: str = luigi.Parameter(default="data/landing", description="every entry directly below it is one batch")
+    max_unpacked_bytes: int = luigi.NumericalParameter(
+        default=20_000_000_000,
+        var_type=int,
+        min_value=1,
+        max_value=sys.maxsize,
+        description="a whole number of bytes; a compressed file that unpacks to more is broken",
+    )
 
 
 class checkpoints(luigi.Config):
