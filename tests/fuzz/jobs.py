@@ -90,9 +90,7 @@ def run(
         for number, fault in enumerate(faults)
     ]
     named = [{"name": name, "paths": paths} for name, paths in zip(batches, documents, strict=True)]
-    cleaned = clean.run(
-        spark, {"batches": named, "staging": str(place / "clean"), "settings": {"impute_age": False}}
-    )
+    cleaned = clean.run(spark, {"batches": named, "staging": str(place / "clean"), "settings": {"impute_age": False}})
     return {
         name: Ended(fault, counts, _tables(place / "clean" / f"batch_no={number}"))
         for number, (name, fault, counts) in enumerate(zip(batches, faults, cleaned["batches"], strict=True))
@@ -134,7 +132,9 @@ def accepted(ended: Ended) -> dict[str, list[Row]]:
     """What was accepted, without the place it came from, in an order of its own."""
     places = ("file", "position", "post_index", "comment_index")
     return {
-        table: sorted(({name: row[name] for name in row if name not in places} for row in ended.tables[table]), key=repr)
+        table: sorted(
+            ({name: row[name] for name in row if name not in places} for row in ended.tables[table]), key=repr
+        )
         for table in ("users", "posts", "comments")
     }
 

@@ -146,7 +146,11 @@ def test_key__that_no_index_can_hold_is_as_good_as_missing(tmp_path):
     assert [row["comment_user_id"] for row in ended.tables["comments"]] == [None]
     assert [row["rules"] for row in ended.tables["rejected"]] == [["missing_user_id"], ["missing_post_id"]]
     issues = {(row["entity"], row["field"], row["rule"]) for row in ended.tables["issues"]}
-    assert issues == {("post", "location", "too_long"), ("post", "tags", "too_long"), ("comment", "user_id", "too_long")}
+    assert issues == {
+        ("post", "location", "too_long"),
+        ("post", "tags", "too_long"),
+        ("comment", "user_id", "too_long"),
+    }
 
 
 def test_key__of_the_longest_kind_is_kept():

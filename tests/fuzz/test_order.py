@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given
@@ -34,7 +35,8 @@ documents = st.fixed_dictionaries(
 def test_files__of_a_batch_may_be_split_anywhere(found, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(found)), max_size=3)))
     with folder() as place:
-        batches = {"whole": [found], "split": [found[a:b] for a, b in zip([0, *cuts], [*cuts, len(found)], strict=True)]}
+        split = [found[start:end] for start, end in pairwise([0, *cuts, len(found)])]
+        batches = {"whole": [found], "split": split}
         paths = {
             name: [place / name / f"{number}.json" for number in range(len(parts))] for name, parts in batches.items()
         }
@@ -64,7 +66,8 @@ def document(user: str, version: int, *post_ids: str) -> dict[str, Any]:
             ],
         }
 
-    return {"user_id": user, "username": f"{user} as of {version}", "posts": [post(*each) for each in enumerate(post_ids)]}
+    posts = [post(*each) for each in enumerate(post_ids)]
+    return {"user_id": user, "username": f"{user} as of {version}", "posts": posts}
 
 
 LANDED = {
