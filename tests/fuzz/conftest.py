@@ -8,7 +8,7 @@ EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
 
 settings.register_profile(
     "fuzz",
-    max_examples=int(EXAMPLES or 100),
+    max_examples=int(EXAMPLES or 80),
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,

@@ -150,8 +150,8 @@ def counted(documents: list[Json]) -> dict[str, int]:
 
 
 def _listed(value: Json, name: str) -> list[Json]:
-    """A value where a list belongs counts as one element."""
+    """A value where a list belongs counts as one element, whatever it holds."""
     inner = value.get(name) if isinstance(value, dict) else None
     if inner is None:
         return []
-    return inner if isinstance(inner, list) else [inner]
+    return inner if isinstance(inner, list) else [None]

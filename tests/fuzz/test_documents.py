@@ -6,7 +6,7 @@ from typing import Any
 
 import exports
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
 
 from spark_jobs import landing_files, rules
@@ -42,19 +42,19 @@ def test_lines__of_any_documents_are_counted_as_a_plain_walk_counts_them(content
     text = content.decode("utf-8-sig")
     if text.lstrip(" \t\r\n").startswith("["):
         return  # an array, or the start of one
-    documents, bad = [], 0
-    for line in filter(None, (line.strip(" \t\r") for line in text.split("\n"))):
+    documents, bad = [], []
+    for number, line in enumerate(filter(None, (line.strip(" \t\r") for line in text.split("\n")))):
         try:
             documents.append(loaded(line))
         except ValueError:
-            bad += 1
+            bad.append(number)
     if ended.fault:
-        assert not documents or bad, "a file is broken only where a line is"
+        assert 0 in bad, "a file whose first line is a document consists of lines"
         return
     expected = counted(documents)
-    assert read(ended) == expected | {"documents": expected["documents"] + bad}
+    assert read(ended) == expected | {"documents": expected["documents"] + len(bad)}
     not_json = [row for row in ended.tables["rejected"] if row["rules"] == ["not_json"]]
-    assert len(not_json) == bad
+    assert len(not_json) == len(bad)
 
 
 @given(exports.files)
@@ -63,6 +63,8 @@ def test_file__of_any_bytes_ends_in_a_verdict_or_is_accounted_for(content):
 
 
 @given(exports.files)
+@example(b"[{};{}]")
+@example(b"[{}}{}]")
 def test_file__read_at_once_is_as_read_with_care(content):
     with folder() as place:
         (place / "file").write_bytes(content)
@@ -120,8 +122,8 @@ def test_lines__that_begin_with_a_mark_keep_their_first_document_in_pieces(tmp_p
 
 def test_number__of_many_digits_takes_no_square_of_time():
     started = monotonic()
-    assert rules._whole_number("1" * 200_000 + "x", rules.LARGEST_COUNT) is None
-    assert monotonic() - started < 5
+    assert rules._whole_number("1" * 20_000 + "x", rules.LARGEST_COUNT) is None
+    assert monotonic() - started < 2
 
 
 def test_long_text__comes_through_wherever_it_stands(tmp_path):

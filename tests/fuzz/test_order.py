@@ -32,7 +32,7 @@ documents = st.fixed_dictionaries(
 
 
 @given(st.lists(documents, max_size=8), st.data())
-def test_files__of_a_batch_may_be_split_anywhere(found, data):
+def test_files__of_a_batch_may_be_split_anywhere_and_the_last_version_counts(found, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(found)), max_size=3)))
     with folder() as place:
         split = [found[start:end] for start, end in pairwise([0, *cuts, len(found)])]
@@ -48,7 +48,12 @@ def test_files__of_a_batch_may_be_split_anywhere(found, data):
         ended = {name: run(place / f"built {name}", {"b": files})["b"] for name, files in paths.items()}
     for one in ended.values():
         assert_accounted_for(one)
-    assert accepted(ended["split"]) == accepted(ended["whole"])
+    tables = accepted(ended["split"])
+    assert tables == accepted(ended["whole"])
+    users = {each["user_id"]: (each.get("name"), each.get("age")) for each in found}
+    assert {row["user_id"]: (row["name"], row["age"]) for row in tables["users"]} == users
+    posts = {post["post_id"]: (each["user_id"], post.get("shares", 0)) for each in found for post in each["posts"]}
+    assert {row["post_id"]: (row["user_id"], row["shares"]) for row in tables["posts"]} == posts
 
 
 def document(user: str, version: int, *post_ids: str) -> dict[str, Any]:
