@@ -2,6 +2,7 @@
 
 import configparser
 import operator
+import sys
 from functools import cache
 from typing import TypeVar
 
@@ -14,6 +15,13 @@ class landing(luigi.Config):
     """[landing]: where exports are dropped."""
 
     folder: str = luigi.Parameter(default="data/landing", description="every entry directly below it is one batch")
+    max_unpacked_bytes: int = luigi.NumericalParameter(
+        default=20_000_000_000,
+        var_type=int,
+        min_value=1,
+        max_value=sys.maxsize,
+        description="a whole number of bytes; a compressed file that unpacks to more is broken",
+    )
 
 
 class checkpoints(luigi.Config):

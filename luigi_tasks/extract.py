@@ -66,8 +66,12 @@ def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint(sources),
         "code": fingerprints.of_code(paths.SPARK_JOBS / "extract.py"),
-        "settings": fingerprints.of_value({}),
+        "settings": fingerprints.of_value(_settings()),
     }
+
+
+def _settings() -> dict[str, Any]:
+    return {"max_unpacked_bytes": config.read(config.landing).max_unpacked_bytes}
 
 
 def _request(batches: list[str], staging: str) -> dict[str, Any]:
@@ -80,6 +84,7 @@ def _request(batches: list[str], staging: str) -> dict[str, Any]:
             for batch in batches
         ],
         "staging": staging,
+        "settings": _settings(),
     }
 
 

@@ -1,7 +1,9 @@
 """The landing folder: which batches there are, and whether one has changed."""
 
+import errno
 import os
 import re
+import stat
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +59,7 @@ def _listed(folder: Path, changed: int) -> dict[str, Path]:
     for place in sorted(folder.iterdir()):
         if not _is_finished(place.name):
             continue
-        name = EXTENSIONS.sub("", place.name) or place.name
+        name = as_text(EXTENSIONS.sub("", place.name) or place.name)
         if name in found:
             raise PipelineError(
                 f"landing folder {folder}: {found[name].name} and {place.name} are both the batch {name}; rename one"
@@ -75,20 +77,27 @@ def _is_finished(name: str) -> bool:
     return not name.startswith((".", "_")) and not name.endswith(UNFINISHED)
 
 
+def as_text(name: str) -> str:
+    """A name of the file system as tables can hold it: bytes that are not UTF-8 are written `\\xff`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def files(batch: str) -> dict[str, Path]:
-    """A batch's files by name, in the order in which they are read."""
+    """A batch's files by name, in the order in which they are read.
+
+    A folder that cannot be looked into, or that is a link, is among them: Extract will find it broken.
+    """
     place = entry(batch)
     if place is None:
         return {}
     if not place.is_dir():
-        return {place.name: place}
-    found = {}
-    for folder, folders, names in os.walk(place):
+        return {as_text(place.name): place}
+    found: list[Path] = []
+    for folder, folders, names in os.walk(place, onerror=lambda error: found.append(Path(error.filename))):
         folders[:] = [name for name in folders if _is_finished(name)]
-        for name in filter(_is_finished, names):
-            path = Path(folder, name)
-            found[path.relative_to(place).as_posix()] = path
-    return dict(sorted(found.items()))
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        found.extend(Path(folder, name) for name in [*filter(_is_finished, names), *links])
+    return dict(sorted((as_text(path.relative_to(place).as_posix()), path) for path in found))
 
 
 def stand(batch: str) -> dict[str, tuple[int, int]]:
@@ -113,6 +122,8 @@ def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
     for name, path in files(batch).items():
         try:
             status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a file")
             size, changed = status.st_size, status.st_mtime_ns
             content = before.get((name, size, changed)) or _content(path, size, changed)
         except OSError as error:

@@ -3,6 +3,7 @@
 Those that are asked for thousands of batches are worked out once: settings do not change under a run.
 """
 
+import hashlib
 import re
 import sys
 from functools import cache
@@ -16,6 +17,8 @@ LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas
 AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
 
 PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")
+LONGEST_NAME = 255
+"""So many bytes a file system takes for a name."""
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.json"
@@ -38,8 +41,15 @@ def checkpoint(stage: str, batch: str) -> Path:
 
 
 def folder_name(batch: str) -> str:
-    """A batch's name as a folder's: what Spark takes for a pattern is written %XX, even with patterns turned off."""
-    return PATTERN_CHARACTERS.sub(lambda found: f"%{ord(found.group()):02X}", batch)
+    """A batch's name as a folder's: what Spark takes for a pattern is written %XX, even with patterns turned off.
+
+    A digest takes the place of the end of one that gets too long.
+    """
+    name = PATTERN_CHARACTERS.sub(lambda found: f"%{ord(found.group()):02X}", batch)
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    end = "%" + hashlib.sha256(batch.encode()).hexdigest()
+    return name.encode()[: LONGEST_NAME - len(end)].decode("utf-8", "ignore") + end
 
 
 def staging() -> Path:

@@ -98,7 +98,8 @@ def prepare_java() -> str:
             folder / "log",
         )
         files = [{"name": "export.json", "path": str(folder / "export.json")}]
-        session.ask("extract", {"batches": [{"name": "b", "files": files}], "staging": f"{folder}/e"})
+        batches, settings = [{"name": "b", "files": files}], {"max_unpacked_bytes": None}
+        session.ask("extract", {"batches": batches, "staging": f"{folder}/e", "settings": settings})
         documents = {"name": "b", "paths": [f"{folder}/e/batch_no=0/documents"]}
         session.ask("clean", {"batches": [documents], "staging": f"{folder}/c", "settings": {"impute_age": False}})
         session.close()

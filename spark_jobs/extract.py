@@ -43,11 +43,12 @@ TOGETHER_BYTES = 2 << 20
 
 @dataclass(frozen=True)
 class Source:
-    """What is read of a landing file: all of it, or a piece."""
+    """What is read of a landing file: all of it, or a piece; and how many bytes it may unpack to (None: any number)."""
 
     file: str
     path: Path
     piece: Piece = WHOLE
+    max_unpacked_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Outcome:
 def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
     """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
     staging = Path(request["staging"])
-    assigned = [one for number, batch in enumerate(request["batches"]) for one in assignments(number, batch)]
+    limit = request["settings"]["max_unpacked_bytes"]
+    assigned = [one for number, batch in enumerate(request["batches"]) for one in assignments(number, batch, limit)]
     outcomes = _read_all(spark, assigned, staging)
     failed = {outcome.assignment.sources[0].path for outcome in outcomes if outcome.fault}
     if failed:
@@ -89,18 +91,18 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
     return {"batches": [_summary(of_batch.get(number, [])) for number in range(len(request["batches"]))]}
 
 
-def assignments(batch_no: int, batch: dict[str, Any]) -> list[Assignment]:
+def assignments(batch_no: int, batch: dict[str, Any], max_unpacked_bytes: int | None) -> list[Assignment]:
     """The files of a batch, divided: a large one into pieces, small ones put together."""
     groups: list[list[Source]] = []
     room = 0
     for file in batch["files"]:
         path = Path(file["path"])
-        cut = pieces(path)
+        cut = [Source(file["name"], path, piece, max_unpacked_bytes) for piece in pieces(path)]
         if groups and len(cut) == 1 and (size := _size(path)) <= room:
-            groups[-1].append(Source(file["name"], path))
+            groups[-1] += cut
             room -= size
         else:
-            groups.extend([Source(file["name"], path, piece)] for piece in cut)
+            groups.extend([source] for source in cut)
             room = 0 if len(cut) > 1 else TOGETHER_BYTES - _size(path)
     return [Assignment(batch_no, batch["name"], number, tuple(group)) for number, group in enumerate(groups)]
 
@@ -174,11 +176,13 @@ def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, 
             for offset, text, value in elements:
                 yield document_row(value, text) | {"position": offset}, len(text)
             return
-        with open_export(source.path) as stream:
+        with open_export(source.path, source.max_unpacked_bytes) as stream:
             for line in read_texts(stream) if source.piece == WHOLE else read_lines(stream, source.piece):
                 yield _row(line) | {"position": line.offset}, len(line.content)
     except BrokenFile as broken:
         raise BrokenSource(source, broken.offset, broken.reason) from broken
+    except RecursionError as error:
+        raise BrokenSource(source, source.piece.start, TOO_DEEP) from error
     except OSError as error:
         raise BrokenSource(source, 0, f"cannot be read ({error.strerror})") from error
 

@@ -6,15 +6,17 @@ Lines is one bad record, but an array or a single document that is not valid JSO
 """
 
 import bz2
+import errno
 import gzip
 import json
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 
@@ -32,6 +34,8 @@ UTF8_MARK = b"\xef\xbb\xbf"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 BLANKS = b" \t\n\r"
 TOO_DEEP = "nested too deeply"
+DOCUMENT = b"{}"
+"""Stands for a document where only its surroundings are parsed; a number could become part of what it stands beside."""
 
 _BLANKS = re.compile(r"[ \t\n\r]*")
 _GAP = re.compile(r"[ \t\n\r,]*")
@@ -125,16 +129,50 @@ def _find(file: BinaryIO, wanted: bytes, start: int, end: int) -> int | None:
     return None
 
 
-def open_export(path: Path) -> BinaryIO:
-    """Open a landing file for reading its unpacked bytes; gzip and bzip2 are known by their first bytes."""
-    file = path.open("rb")
+def open_export(path: Path, max_unpacked_bytes: int | None = None) -> BinaryIO:
+    """Open a landing file for reading its unpacked bytes; gzip and bzip2 are known by their first bytes.
+
+    A compressed one may unpack to `max_unpacked_bytes` (None: to any number).
+    """
+    file = _open(path)
     magic = file.read(3)
     file.seek(0)
     if magic.startswith(GZIP_MAGIC):
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]  # a BinaryIO in all but name
+        return _Unpacked(gzip.GzipFile(fileobj=file), max_unpacked_bytes)  # type: ignore[return-value, arg-type]  # BinaryIO in all but name
     if magic == BZIP2_MAGIC:
-        return bz2.BZ2File(file)  # type: ignore[return-value]  # the same
+        return _Unpacked(bz2.BZ2File(file), max_unpacked_bytes)  # type: ignore[return-value, arg-type]  # the same
     return file
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file. What is none is an error: a pipe would let its reader wait for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "neither a file nor a folder that can be looked into")
+    return path.open("rb")
+
+
+class _Unpacked:
+    """The unpacked bytes of a compressed file: more than `limit` of them break it."""
+
+    def __init__(self, stream: BinaryIO, limit: int | None) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._count = 0
+
+    def read(self, size: int) -> bytes:
+        chunk = self._stream.read(size)
+        self._count += len(chunk)
+        if self._limit is not None and self._count > self._limit:
+            raise BrokenFile(
+                self._limit, f"unpacks to more than the {self._limit:,} bytes that [landing] max_unpacked_bytes allows"
+            )
+        return chunk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stream.close()
 
 
 def array_elements(path: Path, piece: Piece = WHOLE) -> Iterator[tuple[int, str, object]] | None:
@@ -145,7 +183,7 @@ def array_elements(path: Path, piece: Piece = WHOLE) -> Iterator[tuple[int, str,
     after the other they are the elements of its array, wherever it was cut. Raises BrokenFile where one does not;
     what is wrong in which place, `read_texts` tells.
     """
-    with path.open("rb") as file:
+    with _open(path) as file:
         head = file.read(SEARCH_BYTES)
         size = (piece.end or path.stat().st_size) - piece.start
         if not head.removeprefix(UTF8_MARK).lstrip(BLANKS).startswith(b"[") or size > AT_ONCE_BYTES:
@@ -192,7 +230,10 @@ def _after_blanks(text: str, place: int) -> int:
 def read_lines(stream: BinaryIO, piece: Piece) -> Iterator[Text]:
     """The documents' texts of a piece of JSON Lines."""
     stream.seek(piece.start)
-    yield from _lines(_Window(stream, piece))
+    window = _Window(stream, piece)
+    if piece.start == 0:
+        window.skip_mark()
+    yield from _lines(window)
 
 
 def read_texts(stream: BinaryIO) -> Iterator[Text]:
@@ -344,7 +385,7 @@ def _between(gap: bytes, offset: int, has_previous: bool, has_next: bool) -> Ite
     if stripped == (b"," if has_previous and has_next else b""):
         return
     try:
-        parse(b"[" + b"0" * has_previous + gap + b"0" * has_next + b"]")
+        parse(b"[" + DOCUMENT * has_previous + gap + DOCUMENT * has_next + b"]")
     except ValueError as error:
         raise BrokenFile(offset, "not valid JSON between two documents of the array") from error
     text, place = gap.decode("utf-8"), 0
@@ -361,7 +402,7 @@ def _require_end(window: _Window) -> None:
 
 def _damage(rest: bytes, offset: int, has_previous: bool) -> BrokenFile:
     """Why the array did not end: cut short, or not JSON at some place before."""
-    opening = b"[0" if has_previous else b"["
+    opening = b"[" + DOCUMENT * has_previous
     try:
         parse(opening + rest)
     except ValueError as error:

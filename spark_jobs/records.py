@@ -13,6 +13,7 @@ from spark_jobs.schemas import (
     COMMENT_FIELDS,
     COMMENT_KEYS,
     DOCUMENT_KEYS,
+    LONGEST_KEY,
     NOT_A_LIST,
     NOT_AN_OBJECT,
     POST_FIELDS,
@@ -143,8 +144,8 @@ def leaf(value: object) -> str | None:
 
 
 def identifier(value: object) -> str | None:
-    """The text of a key; None where there is none: absent, blank, or neither a text nor a number."""
-    if isinstance(value, str) and value.strip(WHITE_SPACE + "\0"):
+    """The text of a key; None where there is none: absent, blank, too long, or neither a text nor a number."""
+    if isinstance(value, str) and 0 < len(value.strip(WHITE_SPACE + "\0")) <= LONGEST_KEY:
         return value
     return None
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.schemas import REACTIONS, TIME, WHITE_SPACE
+from spark_jobs.schemas import LONGEST_KEY, REACTIONS, TIME, WHITE_SPACE
 
 # Why a record is rejected; besides these the faults of its shape that Extract found: NOT_JSON and so on.
 MISSING_USER_ID = "missing_user_id"
@@ -28,6 +28,7 @@ INVALID_EMAIL = "invalid_email"
 UNREADABLE_TIME = "unreadable_time"
 INVALID_COUNT = "invalid_count"
 NUL_CHARACTER = "nul_character"
+TOO_LONG = "too_long"
 MALFORMED = "invalid_"  # before `tags` or `reactions`: a value of another shape
 
 OLDEST_AGE = 120
@@ -37,7 +38,7 @@ LARGEST_COUNT = 10**12
 NUL, NUL_SYMBOL = "\0", "\u2400"
 VALUE_LENGTH = 200
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 PLAIN_MOMENT = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
 MOMENT = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
@@ -73,14 +74,19 @@ def lower_name(field_name: str, texts: pa.StringArray) -> Field:
 
 
 def identifier(field_name: str, texts: pa.StringArray) -> Field:
-    """A key: text for which blank means absent."""
-    return name(field_name, texts)
+    """A key: text for which blank means absent; null where it is too long."""
+    given = _given(texts)
+    too_long = _is_too_long(given)
+    broken = ((NUL_CHARACTER, _has_nul(texts)), (TOO_LONG, too_long))
+    return Field(field_name, texts, pc.if_else(too_long, None, given), broken)
 
 
 def location(texts: pa.StringArray) -> Field:
-    """Trimmed, inner white space collapsed; blank is null."""
+    """Trimmed, inner white space collapsed; blank is null, and so is one that is too long."""
     collapsed = pc.replace_substring_regex(_given(texts), f"[{WHITE_SPACE}]+", " ")
-    return Field("location", texts, collapsed, ((NUL_CHARACTER, _has_nul(texts)),))
+    too_long = _is_too_long(collapsed)
+    broken = ((NUL_CHARACTER, _has_nul(texts)), (TOO_LONG, too_long))
+    return Field("location", texts, pc.if_else(too_long, None, collapsed), broken)
 
 
 def email(texts: pa.StringArray) -> Field:
@@ -119,10 +125,13 @@ def time(field_name: str, texts: pa.StringArray) -> Field:
 
 
 def tags(lists: pa.ListArray) -> Field:
-    """Trimmed, leading # dropped, lower case, each once, in the order of first appearance; blank ones dropped."""
+    """Trimmed, leading # dropped, lower case, each once, in the order of first appearance; blank and too long ones
+    dropped."""
     owners, raw = _flattened(lists)
     normal = pc.utf8_lower(_strip(pc.utf8_ltrim(_trimmed(raw), characters="#" + WHITE_SPACE)))
-    given = pc.fill_null(pc.not_equal(normal, ""), False).to_numpy(zero_copy_only=False)
+    is_too_long = pc.fill_null(_is_too_long(normal), False).to_numpy(zero_copy_only=False)
+    too_long = pa.array(np.isin(np.arange(len(lists)), owners[is_too_long]))
+    given = pc.fill_null(pc.not_equal(normal, ""), False).to_numpy(zero_copy_only=False) & ~is_too_long
     owners, normal = owners[given], normal.filter(pa.array(given))
     codes = normal.dictionary_encode()
     same = owners * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
@@ -131,7 +140,7 @@ def tags(lists: pa.ListArray) -> Field:
     known = pc.is_valid(raw).to_numpy(zero_copy_only=False)
     raw_owners = _flattened(lists)[0][known]
     texts = pc.binary_join(_listed(raw_owners, raw.filter(pa.array(known)), len(lists)), ", ")
-    return Field("tags", texts, values, ((NUL_CHARACTER, _has_nul(texts)),))
+    return Field("tags", texts, values, ((NUL_CHARACTER, _has_nul(texts)), (TOO_LONG, too_long)))
 
 
 def issues(fields: Iterable[Field], malformed: pa.ListArray | None = None) -> pa.Table:
@@ -196,6 +205,10 @@ def _given(texts: pa.StringArray) -> pa.StringArray:
     """The trimmed text; null where nothing is left of it."""
     trimmed = _trimmed(texts)
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
+def _is_too_long(keys: pa.StringArray) -> pa.BooleanArray:
+    return pc.greater(pc.utf8_length(keys), LONGEST_KEY)
 
 
 def _is_lost(texts: pa.StringArray, values: pa.Array) -> pa.BooleanArray:

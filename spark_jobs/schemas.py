@@ -21,6 +21,9 @@ WHITE_SPACE = (
 )
 """What is trimmed from texts: what `str.isspace` calls white space, here and in Spark."""
 
+LONGEST_KEY = 400
+"""So many characters an id, a tag or a location may have: an index of PostgreSQL takes 2,704 bytes."""
+
 # The Extract checkpoint: one row a document, every leaf as text. `fault` and `reason` say what is wrong with the
 # shape of a record; `raw` holds its exact text where it has no place among the clean tables.
 

@@ -21,6 +21,8 @@ def read_anew():
         (config.quality, "max_rejected_share", "1.5"),
         (config.quality, "max_rejected_share", "-0.1"),
         (config.quality, "fill_missing_age", "mean"),
+        (config.landing, "max_unpacked_bytes", "20 GB"),
+        (config.landing, "max_unpacked_bytes", "0"),
         (config.dbt, "threads", "many"),
         (config.dbt, "threads", "%(gone)s"),
     ],

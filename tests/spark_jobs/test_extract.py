@@ -96,13 +96,17 @@ def test_read_documents__of_a_file_that_cannot_be_read_says_so(tmp_path):
     assert fault(tmp_path / "gone.json") == {"file": "f", "byte_offset": 0, "reason": reason}
 
 
-def run_job(spark: Any, folder: Path, batches: dict[str, list[str]]) -> list[dict[str, Any]]:
+def run_job(
+    spark: Any, folder: Path, batches: dict[str, list[str]], max_unpacked_bytes: int | None = None
+) -> list[dict[str, Any]]:
     """Run the job on files below `folder`."""
     request = [
         {"name": name, "files": [{"name": file, "path": str(folder / file)} for file in files]}
         for name, files in batches.items()
     ]
-    return extract.run(spark, {"batches": request, "staging": str(folder / "staging")})["batches"]
+    settings = {"max_unpacked_bytes": max_unpacked_bytes}
+    found = extract.run(spark, {"batches": request, "staging": str(folder / "staging"), "settings": settings})
+    return found["batches"]
 
 
 def written(folder: Path, batch_no: int) -> list[dict[str, Any]]:

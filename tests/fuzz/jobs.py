@@ -1,0 +1,157 @@
+"""Extract, Clean and the ledger of batches, in this process, and what has to hold whatever they were given."""
+
+import gc
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from luigi_tasks import ledger
+from spark_jobs import clean, extract
+from spark_jobs.schemas import CHECKPOINT_TABLES
+
+Json = Any
+Row = dict[str, Any]
+NOWHERE = {"rows": 0}
+
+
+class Rows:
+    """As much of an RDD as the jobs use."""
+
+    def __init__(self, *partitions: Iterable[Any]) -> None:
+        self._partitions = [list(partition) for partition in partitions]
+
+    def map(self, work: Callable[[Any], Any]) -> "Rows":
+        return Rows(*(map(work, partition) for partition in self._partitions))
+
+    def flatMap(self, work: Callable[[Any], Iterable[Any]]) -> "Rows":
+        return Rows(*([found for one in partition for found in work(one)] for partition in self._partitions))
+
+    def partitionBy(self, count: int, number_of: Callable[[Any], int]) -> "Rows":
+        pairs = self.collect()
+        return Rows(*([pair for pair in pairs if number_of(pair[0]) == number] for number in range(count)))
+
+    def mapPartitions(self, work: Callable[[Iterable[Any]], Iterable[Any]]) -> "Rows":
+        return Rows(*(work(partition) for partition in self._partitions))
+
+    def collect(self) -> list[Any]:
+        return [one for partition in self._partitions for one in partition]
+
+
+class InThisProcess:
+    """As much of a SparkContext as the jobs use: what has to be tried often must not wait for Java."""
+
+    defaultParallelism = 1
+
+    def parallelize(self, items: Iterable[Any], slices: int) -> Rows:
+        return Rows(items)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a batch: its first broken file, or what Clean counted and wrote."""
+
+    fault: dict[str, Any] | None
+    counts: dict[str, Any]
+    tables: dict[str, list[Row]]
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """An empty folder, gone afterwards: an example of hypothesis has no fixture of its own."""
+    path = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def run(
+    place: Path, batches: dict[str, list[Path]], spark: Any = None, max_unpacked_bytes: int | None = None
+) -> dict[str, Ended]:
+    """Extract and clean batches (name -> files, in order), building below `place`; in Spark, where one is given."""
+    spark = spark or InThisProcess()
+    request = [
+        {"name": name, "files": [{"name": path.name, "path": str(path)} for path in files]}
+        for name, files in batches.items()
+    ]
+    settings = {"max_unpacked_bytes": max_unpacked_bytes}
+    extracted = extract.run(spark, {"batches": request, "staging": str(place / "extract"), "settings": settings})
+    gc.enable()  # which a task of Extract turns off in its process
+    faults = [found["fault"] for found in extracted["batches"]]
+    documents = [
+        [] if fault else [str(place / "extract" / f"batch_no={number}" / "documents")]
+        for number, fault in enumerate(faults)
+    ]
+    named = [{"name": name, "paths": paths} for name, paths in zip(batches, documents, strict=True)]
+    cleaned = clean.run(spark, {"batches": named, "staging": str(place / "clean"), "settings": {"impute_age": False}})
+    return {
+        name: Ended(fault, counts, _tables(place / "clean" / f"batch_no={number}"))
+        for number, (name, fault, counts) in enumerate(zip(batches, faults, cleaned["batches"], strict=True))
+    }
+
+
+def run_file(content: bytes) -> Ended:
+    """The same of a batch of one file that holds `content`."""
+    with folder() as place:
+        (place / "file").write_bytes(content)
+        return run(place, {"b": [place / "file"]})["b"]
+
+
+def _tables(place: Path) -> dict[str, list[Row]]:
+    names = [*CHECKPOINT_TABLES, "superseded/users", "superseded/posts", "superseded/comments"]
+    return {
+        name: [row for path in sorted((place / name).glob("*")) for row in pq.read_table(path).to_pylist()]
+        for name in names
+    }
+
+
+def assert_accounted_for(ended: Ended) -> None:
+    """A broken file is named with the place and a reason; else the ledger balances, the tables hold what it says,
+    and what was rejected is kept with its text and the rules it broke."""
+    if ended.fault:
+        assert ended.fault["file"]
+        assert ended.fault["byte_offset"] >= 0
+        assert ended.fault["reason"]
+        return
+    on_disk = {table: len(rows) for table, rows in ended.tables.items()}
+    assert ledger.why_stopped(ledger.entries(ended.counts), on_disk, max_rejected_share=1) is None
+    rejected = sum(of_entity.get("rejected", NOWHERE)["rows"] for of_entity in ended.counts["outcomes"].values())
+    assert rejected == on_disk["rejected"]
+    assert all(row["raw"] is not None and row["rules"] for row in ended.tables["rejected"])
+    assert "\0" not in json.dumps(list(ended.tables.values()), default=str, ensure_ascii=False)
+
+
+def accepted(ended: Ended) -> dict[str, list[Row]]:
+    """What was accepted, without the place it came from, in an order of its own."""
+    places = ("file", "position", "post_index", "comment_index")
+    return {
+        table: sorted(
+            ({name: row[name] for name in row if name not in places} for row in ended.tables[table]), key=repr
+        )
+        for table in ("users", "posts", "comments")
+    }
+
+
+def counted(documents: list[Json]) -> dict[str, int]:
+    """How many documents, posts and comments there are: a plain walk through what json.loads gives."""
+    found = {"documents": len(documents), "posts": 0, "comments": 0}
+    for document in documents:
+        for post in _listed(document, "posts"):
+            found["posts"] += 1
+            found["comments"] += len(_listed(post, "comments"))
+    return found
+
+
+def _listed(value: Json, name: str) -> list[Json]:
+    """A value where a list belongs counts as one element, whatever it holds."""
+    inner = value.get(name) if isinstance(value, dict) else None
+    if inner is None:
+        return []
+    return inner if isinstance(inner, list) else [None]
