@@ -5,10 +5,10 @@ USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint sample doctor explain psql summary cluster bench clean
+.PHONY: help setup run test test-faults lint sample doctor explain psql summary cluster bench clean
 
 help: ## show this help
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 .venv/.run: constraints.txt setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
@@ -38,6 +38,9 @@ run: setup ## run the pipeline on the landing folder; the sample goes there if i
 
 test: .venv/.test lint ## run all tests
 	$(BIN)/python -m pytest
+
+test-faults: .venv/.test ## interrupt, break, fill up and crowd everything, at every point; half an hour
+	FAULTS=all $(BIN)/python -m pytest tests/faults
 
 lint: .venv/.test ## ruff, mypy and sqlfluff
 	$(BIN)/ruff check .

@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,7 @@ def batches() -> list[str]:
 def _entries() -> dict[str, Path]:
     folder = paths.landing()
     try:
-        changed = folder.stat().st_mtime_ns
-        return _listed(folder, changed)
+        return _listed(folder)
     except FileNotFoundError as error:
         raise PipelineError(
             f"landing folder {folder}: not there; make it, or set [landing] folder in luigi.cfg"
@@ -52,9 +51,9 @@ def _entries() -> dict[str, Path]:
         raise PipelineError(f"landing folder {folder}: cannot be read ({error.strerror}); mend it") from error
 
 
-@lru_cache(maxsize=8)
-def _listed(folder: Path, changed: int) -> dict[str, Path]:
-    """The entries of a folder by batch name; listed again when the folder has `changed`."""
+@cache
+def _listed(folder: Path) -> dict[str, Path]:
+    """The entries of a folder by batch name, as they are when a run begins: what comes later is the next run's."""
     found: dict[str, Path] = {}
     for place in sorted(folder.iterdir()):
         if not _is_finished(place.name):

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -22,8 +23,14 @@ def start() -> None:
 
 
 def ask(job: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The result of one of the jobs in spark_jobs/."""
-    return _session().ask(job, request)
+    """The result of one of the jobs in spark_jobs/. Where their disk fails them, that is what is said."""
+    try:
+        return _session().ask(job, request)
+    except PipelineError as error:
+        if found := DISK_FAULT.search(str(error)):
+            place = f"{job}: checkpoints folder {paths.checkpoints()}"
+            raise PipelineError(f"{place}: {found[0]}; nothing was changed; mend it and run again") from error
+        raise
 
 
 def environment(*java_options: str, master: str = "") -> dict[str, str]:
@@ -55,6 +62,7 @@ def submit_arguments(master: str, *java_options: str) -> list[str]:
     return [*given, *(part for name, value in confs.items() for part in ("--conf", f"{name}={value}"))]
 
 
+DISK_FAULT = re.compile("No space left on device|Disk quota exceeded|Read-only file system|Input/output error")
 COMMAND = (sys.executable, "-m", "spark_jobs.session")
 DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 EXECUTORS_PYTHON = "spark.pyspark.python"

@@ -195,7 +195,7 @@ def test_empty_manifest__makes_its_stage_run_again(world: World):
 # others
 
 
-@pytest.mark.parametrize("other", ["RunAll", "Extract --batch 2026-01-02", "DbtRun"])
+@pytest.mark.parametrize("other", ["RunAll", "Extract --Extract-batch 2026-01-02", "DbtRun"])
 @pytest.mark.parametrize("point", ["Extract begins", "Load begins", "dbt begins"])
 def test_second_run__leaves_the_first_alone(world: World, point: str, other: str):
     world.reset()
