@@ -1,14 +1,12 @@
 """One world for all faults, each of which sets it back first; and the table of what became of them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from project import projects
-from world import Trial, World, as_table
+from world import ALL, Trial, World, as_table
 
-ALL = os.environ.get("FAULTS") == "all"
 ONE_IN = 5
 """So many are tried unless all are to be: minutes instead of half an hour."""
 

@@ -6,10 +6,9 @@ import signal
 import time
 
 import pytest
-from conftest import ALL
 from points import POINTS, wait_for
 from project import Process
-from world import World
+from world import ALL, World
 
 SLOW = {"Load replaces a batch": "delete", "Load copies": "insert"}
 """Points that are too short to be met."""

@@ -29,6 +29,8 @@ from bench.workload import corrected
 from luigi_tasks.embedded_place import PORT, announced_socket, locate
 from luigi_tasks.embedded_postgres import DATABASE, SUPERUSER, acquire
 
+ALL = os.environ.get("FAULTS") == "all"
+"""Whether everything is to be tried."""
 USERS = 800
 FIRST, SECOND = "2026-01-01.json", "2026-01-02.json"
 SECONDS_TO_END = 60
