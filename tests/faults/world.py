@@ -137,7 +137,8 @@ class World:
         """Nothing is half done, and one more run brings all to what it should be and leaves nothing behind."""
         found = self.state()
         self.project.close()
-        assert neither(found, self.before, self.after) == []
+        strange = neither(found, self.before, self.after)
+        assert not strange, strange
         started = time.monotonic()
         self._run_well()
         self._trials.append(Trial(fault, self._what(found), time.monotonic() - started))
