@@ -14,6 +14,7 @@ import luigi
 
 from luigi_tasks import fingerprints, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.files import sync
 
 BuiltFrom = Mapping[str, str]
 """Fingerprints of what a target is built from: `inputs`, `code` and `settings`."""
@@ -84,7 +85,7 @@ class CheckpointTarget(luigi.Target):
         files = []
         for path in sorted(unfinished.rglob("*")):
             if path.is_file() and not path.name.startswith((".", "_")):
-                _sync(path)
+                sync(path)
                 name = path.relative_to(unfinished).as_posix()
                 files.append({"path": name, "bytes": path.stat().st_size, "sha256": fingerprints.of_file(path)})
         manifest = {"stage": self.stage, "batch": self.batch, "files": files, **facts}
@@ -92,12 +93,12 @@ class CheckpointTarget(luigi.Target):
             json.dump(manifest, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        _sync(unfinished)
+        sync(unfinished)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.exists():
             self.folder.rename(staging / f"replaced-{uuid.uuid4().hex}")
         unfinished.rename(self.folder)
-        _sync(self.folder.parent)
+        sync(self.folder.parent)
 
 
 @lru_cache(maxsize=50_000)
@@ -132,12 +133,3 @@ def staging_folder(stage: str) -> Iterator[Path]:
 def clear_staging() -> None:
     """Remove what killed runs left. Only whoever holds the run lock may."""
     shutil.rmtree(paths.staging(), ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    """Have a file's content, or a folder's list of names, on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from luigi_tasks import files
 from luigi_tasks.errors import PipelineError
 
 SYSTEM_FOLDER = Path("/var/lib/socialmart")
@@ -109,7 +110,8 @@ def _elsewhere(folder: Path) -> Path:
         _make_folder(SYSTEM_FOLDER, 0o755)
         with locked(os.open(SYSTEM_FOLDER, os.O_RDONLY | os.O_CLOEXEC)):
             if not place.exists():  # else another process was first
-                _write_synced(place, secrets.token_hex(6) + "\n")
+                with files.replaced(place) as file:
+                    file.write(f"{secrets.token_hex(6)}\n".encode())
     name = place.read_text(encoding="utf-8", errors="replace").strip()
     if not re.fullmatch("[0-9a-f]{12}", name):
         raise PipelineError(
@@ -117,25 +119,6 @@ def _elsewhere(folder: Path) -> Path:
             "put them back, or delete the file to begin with an empty warehouse"
         )
     return SYSTEM_FOLDER / name
-
-
-def _write_synced(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all, after a power cut too."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}-")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _nobody() -> Account:

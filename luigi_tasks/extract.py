@@ -38,12 +38,7 @@ class Extract(BatchStage):
         tasks = self.pending()
         if not tasks:
             return
-        missing = [task.batch for task in tasks if landing.entry(task.batch) is None]
-        if missing:
-            raise PipelineError(
-                f"landing folder {paths.landing()}: no batch {', '.join(missing)}; "
-                f"expected one of: {', '.join(landing.batches()) or 'none there'}"
-            )
+        landing.require(task.batch for task in tasks)
         with timed(self, f"{len(tasks)} batches") as facts, checkpoints.staging_folder("extract") as staging:
             before = {task.batch: landing.stand(task.batch) for task in tasks}
             with ThreadPoolExecutor(1) as beside:

@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -70,6 +71,16 @@ def _listed(folder: Path) -> dict[str, Path]:
 def entry(batch: str) -> Path | None:
     """A batch's file or folder; None once it has left the landing folder."""
     return _entries().get(batch)
+
+
+def require(names: Iterable[str]) -> None:
+    """Raise PipelineError where a batch is not, or no longer, in the landing folder."""
+    missing = [name for name in names if entry(name) is None]
+    if missing:
+        raise PipelineError(
+            f"landing folder {paths.landing()}: no batch {', '.join(missing)}; "
+            f"expected one of: {', '.join(batches()) or 'none there'}"
+        )
 
 
 def _is_finished(name: str) -> bool:

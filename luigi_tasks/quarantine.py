@@ -5,9 +5,7 @@ they are in raw_data.rejected.
 """
 
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +14,7 @@ from typing import IO, Any
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import warehouse
+from luigi_tasks import files, warehouse
 from luigi_tasks.checkpoints import CheckpointTarget
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.load import RowStream
@@ -88,7 +86,7 @@ def export(file: str, batch: str = "", rule: str = "") -> int:
             return _write(cursor, sys.stdout.buffer, batch, rule)
         path = Path(file)
         try:
-            with _replaced(path) as output:
+            with files.replaced(path) as output:
                 return _write(cursor, output, batch, rule)
         except OSError as error:
             raise PipelineError(f"--export {path}: cannot be written ({error.strerror}); name another file") from error
@@ -135,18 +133,3 @@ def _write(cursor: Cursor, output: IO[bytes], batch: str, rule: str) -> int:
             written += 1
     output.flush()
     return written
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write beside `path`, which takes its place when the block ends well, and is gone otherwise."""
-    unfinished, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(unfinished, "wb") as output:
-            yield output
-            output.flush()
-            os.fsync(unfinished)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink()
-        raise

@@ -7,10 +7,9 @@ from typing import Any
 import luigi
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import journal, landing, layout, paths, quarantine, transform, warehouse
+from luigi_tasks import journal, landing, layout, quarantine, transform, warehouse
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
-from luigi_tasks.errors import PipelineError
 from luigi_tasks.stage import BETWEEN_NAMES, Stage, stale, timed
 from luigi_tasks.transform import DbtTest
 
@@ -71,11 +70,7 @@ class Replay(Stage):
 
     def _names(self) -> list[str]:
         """The batches of the landing folder that have rejected records, or had some when a replay began."""
-        if self.batch and landing.entry(self.batch) is None:
-            raise PipelineError(
-                f"landing folder {paths.landing()}: no batch {self.batch}; "
-                f"expected one of: {', '.join(landing.batches()) or 'none there'}"
-            )
+        landing.require([self.batch] if self.batch else [])
         layout.prepare()
         with quarantine.opened() as cursor:
             cursor.execute(

@@ -169,9 +169,13 @@ def empty(path: Path) -> None:
 @pytest.mark.parametrize("damage", [truncate, change_a_byte, Path.unlink, empty], ids=lambda damage: damage.__name__)
 def test_damaged_part__is_made_again_or_named(world: World, stage: str, damage):
     world.reset()
-    world.run_until(
-        POINTS["Clean has published a batch"] if stage == "clean" else POINTS["Extract has published a batch"]
+    process = world.start()
+    wait_for(
+        POINTS["Clean has published a batch"] if stage == "clean" else POINTS["Extract has published a batch"],
+        world,
+        process,
     )
+    world.interrupt(process, signal.SIGTERM)
     damage(next((world.project.checkpoints / stage / "2026-01-02").rglob("*.parquet")))
     process = world.start()
     code = end(world, process)
@@ -186,7 +190,9 @@ def test_damaged_part__is_made_again_or_named(world: World, stage: str, damage):
 
 def test_empty_manifest__makes_its_stage_run_again(world: World):
     world.reset()
-    world.run_until(POINTS["Clean has published a batch"])
+    process = world.start()
+    wait_for(POINTS["Clean has published a batch"], world, process)
+    world.interrupt(process, signal.SIGTERM)
     (world.project.checkpoints / "clean" / "2026-01-02" / "manifest.json").write_bytes(b"")
     assert end(world, world.start()) == 0
     world.must_be_whole_and_recover("checkpoint: empty manifest")

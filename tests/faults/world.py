@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -208,14 +208,6 @@ class World:
     def processes(self, name: str) -> list[int]:
         """The processes of the run that is going on with a name in their command lines."""
         return [int(line.split()[0]) for line in _of_trial(self._trial) if name in line]
-
-    def run_until(self, comes: Callable[["World"], bool]) -> None:
-        """Run, and kill it at a point."""
-        process = self.start()
-        while not comes(self):
-            assert process.poll() is None, self.said()
-            time.sleep(0.005)
-        self.interrupt(process, signal.SIGTERM)
 
     def log(self, name: str) -> str:
         """A log of the run that is going on."""
