@@ -11,8 +11,9 @@ from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.extract import Extract
 from luigi_tasks.load import Load
+from luigi_tasks.publish import Publish
 from luigi_tasks.replay import Replay
 from luigi_tasks.run_all import RunAll
 from luigi_tasks.transform import DbtRun, DbtTest
 
-__all__ = ["Audit", "Clean", "DbtRun", "DbtTest", "Extract", "Load", "Replay", "RunAll"]
+__all__ = ["Audit", "Clean", "DbtRun", "DbtTest", "Extract", "Load", "Publish", "Replay", "RunAll"]

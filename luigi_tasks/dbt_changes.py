@@ -1,4 +1,4 @@
-"""What was loaded since core and marts last took in what changed: noted by Load, used up by DbtRun."""
+"""What was loaded since core last took in what changed: noted by Load, used up by DbtRun and Publish."""
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -36,18 +36,18 @@ def take(cursor: Cursor) -> None:
 
 
 def forget(cursor: Cursor) -> None:
-    """Everything that was taken is in core and marts now. What was loaded since then stays noted."""
+    """Everything that was taken is in core and the candidates now. What was loaded since then stays noted."""
     for table in ("changed_batches", "replaced_keys"):
         cursor.execute(f"delete from etl.{table} where in_work")
 
 
 def forget_touched(cursor: Cursor) -> None:
-    """All rows that were made anew are tested."""
+    """All rows that were made anew are tested and published."""
     cursor.execute("truncate staging.touched_keys")
 
 
 def everything_touched(cursor: Cursor) -> bool:
-    """Whether models were made anew as a whole since the last tests."""
+    """Whether models were made anew as a whole since the marts were published."""
     cursor.execute("select exists (select 1 from staging.touched_keys where kind = 'everything')")
     return cursor.fetchone() == (True,)
 

@@ -2,8 +2,8 @@
 
     python -m luigi_tasks.dbt_service PROJECT TARGET DESCRIPTOR
 
-answers `invoke` (see Project.invoke) on the socket DESCRIPTOR. What was parsed is kept in the folder TARGET, from where
-the next process has only the files read that have changed since.
+answers `invoke` and `relations_of_marts` (see Project) on the socket DESCRIPTOR. What was parsed is kept in the folder
+TARGET, from where the next process has only the files read that have changed since.
 """
 
 import contextlib
@@ -47,8 +47,7 @@ class Project:
         """
         from dbt.cli.main import dbtRunner
 
-        if dbt_project.fingerprint(self._folder) != self._sources:
-            self._parse()
+        self._parse_what_changed()
         log = Path(request["log"])
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", str(self._logs)]
         arguments = [*request["arguments"], *self._options, *output]
@@ -57,6 +56,15 @@ class Project:
         if ended.exception is not None:
             raise ended.exception
         return {"success": ended.success, "results": [_as_json(result) for result in ended.result.results]}
+
+    def relations_of_marts(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What has to be published, as `relations`; see dbt_project.relations_of_marts."""
+        self._parse_what_changed()
+        return {"relations": dbt_project.relations_of_marts(self._manifest)}
+
+    def _parse_what_changed(self) -> None:
+        if dbt_project.fingerprint(self._folder) != self._sources:
+            self._parse()
 
 
 def _as_json(result: Any) -> dict[str, Any]:
@@ -98,7 +106,7 @@ def main() -> None:
     # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
     with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:
         project = thread.submit(Project, folder, target).result()
-    serve(descriptor, {"invoke": project.invoke})
+    serve(descriptor, {"invoke": project.invoke, "relations_of_marts": project.relations_of_marts})
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.extract import Extract
 from luigi_tasks.load import Load
+from luigi_tasks.publish import Publish
 from luigi_tasks.stage import Stage, one_check
 from luigi_tasks.transform import DbtRun, DbtTest
 from spark_jobs.schemas import TABLES
@@ -39,6 +40,7 @@ def _answers() -> Iterator[Answer]:
         yield from (Answer(name, batch, stage.why_stale()) for name, stage in stages)
     yield Answer("DbtRun", "", DbtRun().why_stale())
     yield Answer("DbtTest", "", DbtTest().why_stale())
+    yield Answer("Publish", "", Publish().why_stale())
 
 
 def as_text(answers: list[Answer]) -> str:

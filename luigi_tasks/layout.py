@@ -3,6 +3,7 @@
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import dbt_changes, fingerprints, warehouse
+from luigi_tasks.dbt_project import CANDIDATES
 from spark_jobs.schemas import TABLES
 
 LOCK = 7_267_001
@@ -128,4 +129,4 @@ def _change(cursor: Cursor, table: str, columns: dict[str, str]) -> None:
     cursor.execute(f"insert into raw_data.{table}_changed ({', '.join(kept)}) select {cast} from raw_data.{table}")
     cursor.execute(f"drop table raw_data.{table} cascade; alter table raw_data.{table}_changed rename to {table}")
     dbt_changes.index_batches(cursor, table)
-    cursor.execute("delete from etl.table_updates where target_table = 'marts'")
+    cursor.execute("delete from etl.table_updates where target_table = %s", (CANDIDATES,))

@@ -2,7 +2,7 @@
 
 from psycopg2.extensions import cursor as Cursor
 
-SCHEMAS = ("raw_data", "etl", "staging", "core", "intermediate", "marts")
+SCHEMAS = ("raw_data", "etl", "staging", "core", "intermediate", "candidates", "published", "marts")
 LONGEST_QUERY = 80
 MOST_NAMED = 3
 

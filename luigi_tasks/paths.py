@@ -14,6 +14,7 @@ from luigi_tasks import config
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
 LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
+PUBLISH_SOURCES = (PROJECT / "luigi_tasks/publish.py",)
 AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
 
 PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")

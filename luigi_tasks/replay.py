@@ -10,8 +10,8 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import journal, landing, layout, quarantine, transform, warehouse
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
+from luigi_tasks.publish import Publish
 from luigi_tasks.stage import BETWEEN_NAMES, Stage, stale, timed
-from luigi_tasks.transform import DbtTest
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Replay(Stage):
 
 
 def _marts(names: Sequence[str]) -> list[Stage]:
-    return [DbtTest(batch=BETWEEN_NAMES.join(names))] if names else []
+    return [Publish(batch=BETWEEN_NAMES.join(names))] if names else []
 
 
 def remember(cursor: Cursor, batches: Sequence[str]) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from luigi_tasks import landing
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
+from luigi_tasks.publish import Publish
 from luigi_tasks.stage import Stage, stale
-from luigi_tasks.transform import DbtTest
 
 logger = logging.getLogger(__name__)
 
 
 class RunAll(Stage):
-    """Brings every batch of the landing folder, or one, up to date, and the marts after them, tested.
+    """Brings every batch of the landing folder, or one, up to date, and the marts after them, tested and published.
 
     Luigi is told of those stages that have something to do: of a thousand batches, most have not. Once all are clean
     it is known which of them Audit stops. The others are loaded and go on to the marts; the Audits of those fail, and
@@ -31,11 +31,11 @@ class RunAll(Stage):
 
     def warm_up(self) -> None:
         clean = next((clean for clean in self._newest_first() if clean.why_stale()), None)
-        tested = DbtTest(batch=self.batch)
+        publish = Publish(batch=self.batch)
         if clean:
             clean.warm_up()
-        if clean or tested.why_stale():
-            tested.warm_up()
+        if clean or publish.why_stale():
+            publish.warm_up()
         stale(self._after_cleaning())  # while these start: what is found up to date now is not asked again
 
     def target_stale(self) -> str | None:
@@ -50,7 +50,7 @@ class RunAll(Stage):
         return self._cleans()[::-1]
 
     def _after_cleaning(self) -> list[Stage]:
-        return [*(Audit(batch=name) for name in self._names()), DbtTest(batch=self.batch)]
+        return [*(Audit(batch=name) for name in self._names()), Publish(batch=self.batch)]
 
     def _names(self) -> list[str]:
         return [self.batch] if self.batch else landing.batches()

@@ -1,4 +1,4 @@
-"""DbtRun and DbtTest: the star schema and the marts from raw_data, and their tests."""
+"""DbtRun and DbtTest: the star schema and the candidates for the marts from raw_data, and their tests."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ from luigi_tasks.audit import Audit
 from luigi_tasks.checkpoints import BuiltFrom
 from luigi_tasks.clean import Clean
 from luigi_tasks.companion import Companion
+from luigi_tasks.dbt_project import CANDIDATES
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.load import Load
 from luigi_tasks.markers import Marker
@@ -41,7 +42,7 @@ WHOLE_TABLES = f"{SIDE_BY_SIDE} -c random_page_cost=4"
 
 
 class DbtRun(Stage):
-    """Leaves staging, core and marts built from all that is loaded, and a marker that says from what.
+    """Leaves staging, core and candidates built from all that is loaded, and a marker that says from what.
 
     What was loaded since the last run is taken in; after a change of the code the models that changed are built
     anew, and those that depend on them; and everything is, where no marker tells what is there.
@@ -54,7 +55,7 @@ class DbtRun(Stage):
         return [Load(batch=name, table=table) for name in admitted(self.batches) for table in TABLES]
 
     def output(self) -> Marker:
-        return Marker("marts", "", self.built_from())
+        return Marker(CANDIDATES, "", self.built_from())
 
     def built_from(self) -> BuiltFrom:
         project = paths.dbt_project()
@@ -90,7 +91,7 @@ class DbtRun(Stage):
             options = refresh(before, target.built_from)
             target.clear(cursor)
             if before and FULL_REFRESH not in options:  # what is left half done, the next attempt takes up again
-                Marker("marts", "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
+                Marker(CANDIDATES, "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
         return target, _dbt("run", options)
 
     def _finish(self, target: Marker) -> None:
@@ -100,7 +101,7 @@ class DbtRun(Stage):
 
 
 class DbtTest(Stage):
-    """Leaves a marker that says which state of the marts passed all tests of data.
+    """Leaves a marker that says which state of the candidates passed all tests of data.
 
     Unit tests are of the code, and belong to `make test`.
     """
@@ -109,7 +110,7 @@ class DbtTest(Stage):
         return self.clone(DbtRun)
 
     def output(self) -> Marker:
-        return Marker("marts tested", "", self.built_from())
+        return Marker(f"{CANDIDATES} tested", "", self.built_from())
 
     def built_from(self) -> BuiltFrom:
         return {**self.requires().built_from(), "tests": dbt_project.tests(paths.dbt_project())}
@@ -126,7 +127,7 @@ class DbtTest(Stage):
         with timed(self, "all tests"):
             target = self.output()
             warehouse.retried(self.title, partial(self._test, target))
-            warehouse.retried(self.title, partial(self._finish, target))
+            warehouse.retried(self.title, partial(_touch, target))
 
     def _test(self, target: Marker) -> None:
         with warehouse.transaction() as cursor:
@@ -135,17 +136,17 @@ class DbtTest(Stage):
         settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
         _dbt("test", ["--exclude-resource-type", "unit_test", *options], settings)
 
-    def _finish(self, target: Marker) -> None:
-        with warehouse.transaction() as cursor:
-            dbt_changes.forget_touched(cursor)
-            target.touch(cursor)
+
+def _touch(target: Marker) -> None:
+    with warehouse.transaction() as cursor:
+        target.touch(cursor)
 
 
 def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
     """How dbt has to run: where only rows were loaded, views are as they were; else all models are built anew, or
     those that changed and what depends on them."""
     changed = _changed(before, now)
-    if changed == {INPUTS}:
+    if only_rows_changed(before, now):
         return ["--exclude", "config.materialized:view"]
     if changed & {INPUTS, "code"}:
         return [FULL_REFRESH]
@@ -155,14 +156,19 @@ def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
 def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[str]:
     """What dbt has to test: all, or what a changed model reaches.
 
-    Tests that look at single rows need not look at those that were tested before, unless `everything` was touched.
+    Tests that look at single rows need not look at those that were published before, unless `everything` was touched.
     """
     changed = _changed(before, now)
-    if changed == {INPUTS}:
+    if only_rows_changed(before, now):
         return [] if everything else TOUCHED_ONLY
     if changed & {INPUTS, "code", "tests"}:
         return []
     return ["--select", *(f"{name}+" for name in sorted(changed))]
+
+
+def only_rows_changed(before: BuiltFrom | None, now: BuiltFrom) -> bool:
+    """Whether a target was built by the same code from other rows."""
+    return _changed(before, now) == {INPUTS}
 
 
 def _changed(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:

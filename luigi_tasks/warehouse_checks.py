@@ -9,8 +9,8 @@ from luigi_tasks import config, embedded_place, layout, paths, warehouse
 from luigi_tasks.checks import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.folder_checks import try_to_write
+from luigi_tasks.locks import SCHEMAS
 
-SCHEMAS = ["raw_data", "etl", "staging", "core", "intermediate", "marts"]
 SECONDS_APART = 60
 MADE_BY_FIRST_RUN = "the embedded server is made by the first run"
 
@@ -46,7 +46,7 @@ def rights() -> Result:
         raise PipelineError("the server is a standby, which nobody may write to; set PGHOST to its primary")
     if read_only:
         raise PipelineError("default_transaction_read_only is on for this server, database or user; turn it off")
-    user, database, may_create, absent, closed, not_owned = _row(RIGHTS, SCHEMAS, SCHEMAS)
+    user, database, may_create, absent, closed, not_owned = _row(RIGHTS, [*SCHEMAS], [*SCHEMAS])
     with warehouse.reader().cursor() as cursor:
         makes_schemas = absent or not layout.is_current(cursor)
     faults = []

@@ -13,7 +13,7 @@ raw_posts as (
 mart as (
 
     select posts.post_id from {{ ref('content_performance_mart') }} as posts
-    {{ join_touched('posts.post_sk', 'post', when=var('touched_only')) }}
+    {{ join_touched('posts.post_id', 'post', 'id', when=var('touched_only')) }}
 
 ),
 

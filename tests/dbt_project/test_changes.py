@@ -1,4 +1,5 @@
-"""Whatever is loaded in whatever order, and wherever a run stops: what takes in changes equals a rebuild.
+"""Whatever is loaded in whatever order, and wherever a run stops: what takes in changes equals a rebuild, and is what
+is published.
 
 Real PostgreSQL and real dbt. Random loads are made for many small worlds at once, which share no key: one run of dbt
 takes in a change of each. A world's keys are few, so that its batches have most of them in common.
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,14 +24,16 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from luigi_tasks import child, dbt_changes, layout, warehouse
+from luigi_tasks import child, dbt_changes, layout, publish, warehouse
 from luigi_tasks.companion import Companion
 from luigi_tasks.embedded_postgres import acquire
+from luigi_tasks.publish import Relation
 from luigi_tasks.transform import refresh, to_test
 from spark_jobs.schemas import MEASURES, TABLES
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
-SCHEMAS = ("core", "intermediate", "marts")
+SCHEMAS = ("core", "intermediate", "candidates", "published", "marts")
+BUILT = ("core.", "intermediate.", "candidates.")
 
 WORLDS = 60
 CHANGES_A_COMPARISON = 2
@@ -136,12 +140,27 @@ def load(cursor: Cursor, table: str, batch: str, rows: list[Row]) -> None:
     execute_values(cursor, f"insert into raw_data.{table} ({', '.join(columns)}) values %s", values)
 
 
-Dbt = Callable[..., None]
+class Dbt:
+    """`dbt run`, or another command, with further arguments."""
+
+    def __init__(self, companion: Companion, folder: Path) -> None:
+        self._companion = companion
+        self._folder = folder
+
+    def __call__(self, *options: str, command: str = "run") -> None:
+        log = self._folder / f"{command}.log"
+        request = {"arguments": [command, "--threads", "4", *options], "log": str(log), "pgoptions": ""}
+        answer = self._companion.ask("invoke", request)
+        assert answer["success"], child.tail(log)
+
+    def relations(self) -> list[Relation]:
+        """What Publish publishes."""
+        return [Relation(**found) for found in self._companion.ask("relations_of_marts", {})["relations"]]
 
 
 @pytest.fixture(scope="module")
 def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    """`dbt run`, or another command, with further arguments, on a server of this module."""
+    """On a server of this module."""
     folder = tmp_path_factory.mktemp("dbt")
     with ExitStack() as after, pytest.MonkeyPatch.context() as patch:
         place = Path(tempfile.mkdtemp(prefix="socialmart-"))  # not below pytest's, which the server may not enter
@@ -160,14 +179,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         after.callback(companion.close)
         companion.start()
         layout.prepare()
-
-        def run(*options: str, command: str = "run") -> None:
-            log = folder / f"{command}.log"
-            request = {"arguments": [command, "--threads", "4", *options], "log": str(log), "pgoptions": ""}
-            answer = companion.ask("invoke", request)
-            assert answer["success"], child.tail(log)
-
-        yield run
+        yield Dbt(companion, folder)
 
 
 def test_models__pass_their_unit_tests(dbt: Dbt) -> None:
@@ -191,7 +203,9 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
     worlds = [World(seed, number) for number in range(WORLDS)]
     for _ in range(changes):
         change(worlds)
-    take_in(dbt, "--full-refresh")
+    take()
+    dbt("--full-refresh")
+    forget(partial(publish.replace, relations=dbt.relations()))
     return worlds
 
 
@@ -200,17 +214,18 @@ def take() -> None:
         dbt_changes.take(cursor)
 
 
-def forget() -> None:
+def forget(published: Callable[[Cursor], int]) -> None:
     with warehouse.transaction() as cursor:
         dbt_changes.forget(cursor)
+        published(cursor)
         dbt_changes.forget_touched(cursor)
 
 
-def take_in(dbt: Dbt, *options: str) -> None:
-    """What DbtRun does."""
+def take_in(dbt: Dbt) -> None:
+    """What DbtRun and Publish do."""
     take()
-    dbt(*options)
-    forget()
+    dbt()
+    forget(partial(publish.copy_touched, relations=dbt.relations()))
 
 
 def contents() -> dict[str, Counter[str]]:
@@ -229,6 +244,7 @@ def contents() -> dict[str, Counter[str]]:
 
 def assert_equals_rebuild(dbt: Dbt, when: str) -> None:
     found = contents()
+    assert_published(dbt, found)
     dbt("--full-refresh")
     expected = contents()
     assert found.keys() == expected.keys()
@@ -245,6 +261,14 @@ def assert_equals_rebuild(dbt: Dbt, when: str) -> None:
     assert all(expected.values()), "a relation without rows tests nothing"
 
 
+def assert_published(dbt: Dbt, found: dict[str, Counter[str]]) -> None:
+    """Readers see what dbt has built."""
+    for relation in dbt.relations():
+        assert found[relation.published] == found[relation.candidate]
+        if relation.is_mart:
+            assert found[f"marts.{relation.name}"] == found[relation.candidate]
+
+
 @pytest.mark.parametrize(("seed", "changes_before"), [(1, 0), (2, 6), (3, 12)])
 def test_changes__come_out_as_a_rebuild_does(dbt: Dbt, seed: int, changes_before: int) -> None:
     worlds = rebuilt(dbt, seed, changes_before)
@@ -258,7 +282,7 @@ def test_changes__come_out_as_a_rebuild_does(dbt: Dbt, seed: int, changes_before
 def test_changes__come_out_as_a_rebuild_does_after_a_run_that_failed(dbt: Dbt, seed: int) -> None:
     random = Random(seed)
     worlds = rebuilt(dbt, seed, 6)
-    models = [relation.split(".")[1] for relation in contents() if not relation.startswith("marts.")]
+    models = [relation.split(".")[1] for relation in contents() if relation.startswith(BUILT)]
     for _ in range(3):
         change(worlds)
         take()  # and the run fails at once
@@ -277,7 +301,7 @@ def test_changes__loaded_before_a_run_ended_are_left_to_the_next(dbt: Dbt) -> No
     take()
     dbt()
     change(worlds)
-    forget()
+    forget(partial(publish.copy_touched, relations=dbt.relations()))
     take_in(dbt)
     assert_equals_rebuild(dbt, "seed 6:")
 

@@ -122,7 +122,7 @@ def test_layers__hold_exactly_the_models_of_the_design(models: dict) -> None:
         "staging": STAGING | {TOUCHED},
         "core": CORE,
         "intermediate": INTERMEDIATE,
-        "marts": set(MARTS),
+        "candidates": set(MARTS),
     }
 
 
@@ -140,7 +140,7 @@ def test_layers__every_model_refers_only_to_the_layers_below(models: dict) -> No
         "staging": set(),
         "core": {"staging", "core"},
         "intermediate": {"core", "intermediate"},
-        "marts": {"core", "intermediate"},
+        "candidates": {"core", "intermediate"},
     }
     schemas = {node["unique_id"]: node["schema"] for node in models.values()}
     breaches = [

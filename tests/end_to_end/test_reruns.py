@@ -91,21 +91,55 @@ def test_load__runs_again_alone_when_its_marker_is_deleted(project):
 
 def test_dbt_run__runs_again_alone_when_its_marker_is_deleted(project):
     marts = project.marts()
-    project.rows("delete from etl.table_updates where target_table = 'marts'")
-    project.rows("drop schema marts cascade")
+    project.rows("delete from etl.table_updates where target_table = 'candidates'")
+    project.rows("drop schema candidates cascade")
     assert run(project) == ["DbtRun"]
     assert project.marts() == marts
 
 
 def test_dbt_test__runs_again_alone_when_its_marker_is_deleted(project):
-    project.rows("delete from etl.table_updates where target_table = 'marts tested'")
+    project.rows("delete from etl.table_updates where target_table = 'candidates tested'")
     assert run(project) == ["DbtTest"]
+
+
+@pytest.mark.parametrize("lost", ["marts", "published", "published.post_engagement"])
+def test_publish__runs_again_alone_when_its_marker_is_deleted(project, lost):
+    marts = project.marts()
+    project.rows("delete from etl.table_updates where target_table = 'marts'")
+    project.rows(f"drop {'table' if '.' in lost else 'schema'} {lost} cascade")
+    assert run(project) == ["Publish"]
+    assert project.marts() == marts
+
+
+def test_publish__takes_the_place_of_a_table_and_of_a_view_with_other_columns(project):
+    marts = project.marts()
+    project.rows("delete from etl.table_updates where target_table = 'marts'")
+    project.rows("drop view marts.tag_analysis_mart, marts.daily_engagement_mart")
+    project.rows("create table marts.tag_analysis_mart (tag text)")
+    project.rows("create view marts.daily_engagement_mart as select 1 as another")
+    assert run(project) == ["Publish"]
+    assert project.marts() == marts
+
+
+def test_publish__leaves_what_others_made_on_a_mart(project):
+    project.rows("create role analyst; grant select on marts.tag_analysis_mart to analyst")
+    project.rows("create view public.arts as select * from marts.tag_analysis_mart where tag = 'art'")
+    before = project.rows("select * from public.arts")
+    project.rows("delete from etl.table_updates where target_table = 'marts'")
+    assert run(project) == ["Publish"]
+    assert project.rows("select * from public.arts") == before != []
+    assert project.rows("select has_table_privilege('analyst', 'marts.tag_analysis_mart', 'select')") == [(True,)]
+    project.rows("drop view public.arts; revoke select on marts.tag_analysis_mart from analyst; drop role analyst")
+
+
+def test_publish__leaves_no_name_of_its_own_making(project):
+    assert project.rows("select relname from pg_class where relname ~ '__(new|old)$'") == []
 
 
 @pytest.mark.parametrize("command", ["run", "test"])
 def test_dbt__comes_through_when_the_server_is_killed_in_the_middle(project, command):
     marts = project.marts()
-    project.rows("delete from etl.table_updates where target_table in ('marts', 'marts tested')")
+    project.rows("delete from etl.table_updates where target_table in ('candidates', 'candidates tested')")
     project.close()
     process = project.start()
     log = f"logs/*/dbt_{command}.log"
@@ -130,7 +164,7 @@ def wait_for(happened: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_dbt_run__names_who_holds_a_mart(project):
+def test_publish__names_who_holds_a_mart(project):
     marts = project.marts()
     project.rows("delete from etl.table_updates where target_table = 'marts'")
     project.set({"warehouse": {"lock_timeout": 1}})
@@ -142,7 +176,7 @@ def test_dbt_run__names_who_holds_a_mart(project):
     assert "holds AccessShareLock on marts.tag_analysis_mart: lock table marts.tag_analysis_mart in" in ran.output
     assert f"end it with select pg_terminate_backend({pid}), then run again" in ran.output
     assert "Traceback" not in ran.output
-    assert "DbtRun" in run(project)
+    assert run(project) == ["Publish"]
     assert project.marts() == marts
 
 
@@ -188,6 +222,7 @@ def test_batch__is_rebuilt_alone_when_a_file_arrives_late(project, make_project)
         "Load comments 2026-01-02",
         "Load posts 2026-01-02",
         "Load users 2026-01-02",
+        "Publish",
     ]
     corrected = [document("ann", 100), document("ben", 2, age=40)]
     project.land("2026-01-01.json", corrected)
@@ -210,7 +245,7 @@ def test_touched_file__of_equal_content_changes_nothing(project):
 def test_dbt__runs_alone_when_a_model_is_changed(project):
     model = project.folder / "dbt_project" / "models" / "marts" / "tag_analysis_mart.sql"
     model.write_text(model.read_text() + "\n-- a change\n")
-    assert run(project) == ["DbtRun", "DbtTest"]
+    assert run(project) == ["DbtRun", "DbtTest", "Publish"]
 
 
 def test_dbt_test__runs_alone_when_a_test_is_changed(project):
@@ -228,6 +263,19 @@ def test_dbt_test__fails_the_run_and_names_the_failed_test(project):
     assert "Traceback" not in ran.output
     test.unlink()
     assert run(project) == []
+
+
+def test_failed_test__keeps_from_readers_what_was_loaded(project):
+    marts = project.marts()
+    test = project.folder / "dbt_project" / "tests" / "never_right.sql"
+    test.write_text("select 1 as wrong\n")
+    project.land("2026-01-03.json", [document("eli", 3)])
+    assert project.run().code == 30
+    assert project.rows("select username from core.dim_users where user_id = 'eli'") == [("eli",)]
+    assert project.marts() == marts
+    test.unlink()
+    assert run(project) == ["DbtTest", "Publish"]
+    assert project.rows("select username from marts.user_engagement_mart where user_id = 'eli'") == [("eli",)]
 
 
 def test_broken_file__leaves_what_was_loaded_and_stops_no_other_batch(project):
@@ -274,7 +322,7 @@ def test_named_server__gets_the_same_marts(project, tmp_path_factory):
     server = acquire(place)
     try:
         ran = run(project, **server.parameters)
-        assert {title.split()[0] for title in ran} == {"Audit", "Load", "DbtRun", "DbtTest"}
+        assert {title.split()[0] for title in ran} == {"Audit", "Load", "DbtRun", "DbtTest", "Publish"}
         own, project._server = project._server, server
         assert project.marts() == marts
         project._server = own

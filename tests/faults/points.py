@@ -59,10 +59,12 @@ POINTS: dict[str, Callable[[World], bool]] = {
     "dbt has found what was touched": logged("dbt_run.log", "OK created sql incremental model staging.touched_keys"),
     "dbt makes fact_comments": logged("dbt_run.log", "START sql incremental model core.fact_comments"),
     "dbt makes post_engagement": logged("dbt_run.log", "START sql incremental model intermediate.post_engagement"),
-    "dbt has made a mart": logged("dbt_run.log", "OK created sql table model marts.location_analysis_mart"),
+    "dbt has made a mart": logged("dbt_run.log", "OK created sql table model candidates.location_analysis_mart"),
     "dbt has run": said("DbtRun: done"),
     "dbt tests": logged("dbt_test.log", "START test"),
     "dbt has tested": said("DbtTest: done"),
+    "Publish copies": asked("insert into published.%"),
+    "Publish has published": said("Publish: done"),
 }
 
 

@@ -10,8 +10,12 @@ from points import POINTS, wait_for
 from project import Process
 from world import ALL, World
 
-SLOW = {"Load replaces a batch": "delete", "Load copies": "insert"}
-"""Points that are too short to be met."""
+SLOW = {
+    "Load replaces a batch": ("raw_data.comments", "delete"),
+    "Load copies": ("raw_data.comments", "insert"),
+    "Publish copies": ("published.user_engagement", "insert"),
+}
+"""Points that are too short to be met, and the statements that have to be slowed down."""
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 EACH = [(point, number) for point in POINTS for number in SIGNALS]
 SOME = [(point, SIGNALS[place % 3]) for place, point in enumerate(POINTS)]
@@ -23,7 +27,7 @@ MOMENTS = 80 if ALL else 3
 def test_interrupted_run__is_made_good_by_the_next(world: World, point: str, number: signal.Signals):
     world.reset()
     if point in SLOW:
-        world.slow_down("raw_data.comments", SLOW[point])
+        world.slow_down(*SLOW[point])
     process = world.start()
     wait_for(POINTS[point], world, process)
     _interrupt(world, process, number)

@@ -26,7 +26,7 @@ def test_prepare__keeps_the_rows_of_an_older_layout(own_warehouse):
             "comment_text) values ('b', 'f', 1, 2, 3, %s, 'p', 'text')",
             (key,),
         )
-        cursor.execute("insert into etl.table_updates values ('m', 'marts', ''), ('l', 'raw_data.users', 'b')")
+        cursor.execute("insert into etl.table_updates values ('m', 'candidates', ''), ('l', 'raw_data.users', 'b')")
     layout.prepare()
     assert columns("raw_data.comments") == wanted
     with warehouse.transaction() as cursor:

@@ -1,11 +1,7 @@
 {{
     config(
-        meta={"touched": {"column": "post_sk", "kind": "post"}},
-        indexes=[
-            {"columns": ["post_sk"], "unique": true},
-            {"columns": ["post_id"]},
-            {"columns": ["user_sk"]},
-        ]
+        meta={"touched": {"column": "post_id", "kind": "post", "key": "id"}, "read_by": ["user_sk"]},
+        indexes=[{"columns": ["post_id"], "unique": true}]
     )
 }}
 

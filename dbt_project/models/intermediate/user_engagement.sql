@@ -1,14 +1,11 @@
 {{
     config(
-        meta={"touched": {"column": "user_sk", "kind": "engaged user"}},
+        meta={"touched": {"column": "user_sk", "kind": "engaged user"}, "read_by": ["user_id"]},
         post_hook=[
             "{{ index_for_updates(ref('fact_comments'), 'comment_user_id') }}",
             "{{ index_for_updates(ref('fact_post_interactions'), 'user_sk') }}",
         ],
-        indexes=[
-            {"columns": ["user_sk"], "unique": true},
-            {"columns": ["user_id"]},
-        ]
+        indexes=[{"columns": ["user_sk"], "unique": true}]
     )
 }}
 

@@ -1,4 +1,4 @@
-{{ config(indexes=[{"columns": ["location"], "unique": true}]) }}
+{{ config(meta={"read_by": ["location"]}, indexes=[{"columns": ["location"], "unique": true}]) }}
 
 with
 

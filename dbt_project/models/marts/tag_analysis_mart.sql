@@ -1,4 +1,4 @@
-{{ config(indexes=[{"columns": ["tag"], "unique": true}]) }}
+{{ config(meta={"read_by": ["tag"]}, indexes=[{"columns": ["tag"], "unique": true}]) }}
 
 with
 

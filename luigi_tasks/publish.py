@@ -1,0 +1,180 @@
+"""Publish: what readers see of the marts changes here, all at once and after the tests.
+
+dbt builds the marts in the schema candidates. The tables that hold their rows are copied to the schema published,
+those views of theirs that are no more than a query are made there too, and each mart is a view on it in the schema
+marts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from psycopg2.errors import InvalidTableDefinition, WrongObjectType
+from psycopg2.extensions import cursor as Cursor
+
+from luigi_tasks import dbt_changes, fingerprints, paths, warehouse
+from luigi_tasks.checkpoints import BuiltFrom
+from luigi_tasks.markers import Marker
+from luigi_tasks.stage import Stage, timed
+from luigi_tasks.transform import DbtTest, dbt_companion, only_rows_changed
+
+PUBLISHED, MARTS = "published", "marts"
+NEW, OLD = "__new", "__old"
+"""Ends of the names that tables have while all are made anew."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view that is to be published; see dbt_project.relations_of_marts."""
+
+    schema: str
+    name: str
+    is_view: bool
+    is_mart: bool
+    touched: Mapping[str, str] | None
+    read_by: Sequence[str]
+
+    @property
+    def candidate(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def published(self) -> str:
+        return f"{PUBLISHED}.{self.name}"
+
+
+class Publish(Stage):
+    """Leaves the schema marts as dbt built and tested it, and a marker that says from what, in one transaction.
+
+    Rows are copied of those keys that were touched since it ran last; after a change of the code, and where no
+    marker tells what is there, all of them.
+    """
+
+    def requires(self) -> DbtTest:
+        return self.clone(DbtTest)
+
+    def output(self) -> Marker:
+        return Marker("marts", "", self.built_from())
+
+    def built_from(self) -> BuiltFrom:
+        run = self.requires().requires()
+        return {**run.built_from(), "publish": fingerprints.of_modules(*paths.PUBLISH_SOURCES)}
+
+    def target_stale(self) -> str | None:
+        return self.output().why_stale()
+
+    def warm_up(self) -> None:
+        dbt_companion().start()
+
+    def run(self) -> None:
+        if not self.target_stale():
+            return
+        with timed(self, "all marts") as facts:
+            found = dbt_companion().ask("relations_of_marts", {})
+            relations = [Relation(**relation) for relation in found["relations"]]
+            facts["rows"] = warehouse.retried(self.title, partial(self._publish, relations))
+
+    def _publish(self, relations: Sequence[Relation]) -> int:
+        """The number of rows that were copied."""
+        target = self.output()
+        with warehouse.transaction() as cursor:
+            rows_alone = only_rows_changed(target.recorded(), target.built_from)
+            if rows_alone and not dbt_changes.everything_touched(cursor) and _are_there(cursor, relations):
+                copied = copy_touched(cursor, relations)
+            else:
+                copied = replace(cursor, relations)
+            dbt_changes.forget_touched(cursor)
+            target.touch(cursor)
+        return copied
+
+
+def _are_there(cursor: Cursor, relations: Sequence[Relation]) -> bool:
+    cursor.execute("select count(to_regclass(name)) from unnest(%s) as name", ([one.published for one in relations],))
+    return cursor.fetchone() == (len(relations),)
+
+
+def copy_touched(cursor: Cursor, relations: Sequence[Relation]) -> int:
+    """Have the published tables hold the candidates' rows of touched keys; all rows of a table that is built as a
+    whole. Gives back how many that were."""
+    copied = 0
+    for table in (relation for relation in relations if not relation.is_view):
+        condition = ""
+        if table.touched:
+            column, kind, key = table.touched["column"], table.touched["kind"], table.touched.get("key", "sk")
+            condition = f"where {column} in (select {key} from staging.touched_keys where kind = '{kind}')"
+        cursor.execute(f"delete from {table.published} {condition}")
+        cursor.execute(f"insert into {table.published} select * from {table.candidate} {condition}")
+        copied += cursor.rowcount
+    return copied
+
+
+def replace(cursor: Cursor, relations: Sequence[Relation]) -> int:
+    """Make all that is published anew; gives back the number of rows.
+
+    What others made on a mart, such as views and rights, stays as long as its columns do.
+    """
+    for schema in (PUBLISHED, MARTS):
+        _make_schema(cursor, schema)
+    tables = [relation for relation in relations if not relation.is_view]
+    copied = sum(_copy_whole(cursor, table) for table in tables)
+    before = _put_aside(cursor)  # from here on readers wait
+    for table in tables:
+        cursor.execute(f"alter table {table.published}{NEW} rename to {table.name}")
+    for view in (relation for relation in relations if relation.is_view):
+        _make_view(cursor, view, [relation.schema for relation in relations])
+    for mart in (relation for relation in relations if relation.is_mart):
+        _show(cursor, mart)
+    for name in before:
+        cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
+    return copied
+
+
+def _make_schema(cursor: Cursor, name: str) -> None:
+    """Only where it is missing: `if not exists` takes the right to make one even then."""
+    cursor.execute("select to_regnamespace(%s) is null", (name,))
+    if cursor.fetchone() == (True,):
+        cursor.execute(f"create schema {name}")
+
+
+def _copy_whole(cursor: Cursor, table: Relation) -> int:
+    cursor.execute(f"create table {table.published}{NEW} as select * from {table.candidate}")
+    copied = cursor.rowcount
+    if table.touched:
+        cursor.execute(f"create unique index on {table.published}{NEW} ({table.touched['column']})")
+    for column in table.read_by:
+        cursor.execute(f"create index on {table.published}{NEW} ({column})")
+    return copied
+
+
+def _put_aside(cursor: Cursor) -> list[str]:
+    """Rename what was published before; the tables' new names. Views, which go with the tables, keep reading them."""
+    cursor.execute(
+        "select relname, relkind from pg_class "
+        "where relnamespace = %s::regnamespace and relkind in ('r', 'v') and not relname like %s",
+        (PUBLISHED, f"%{NEW}"),
+    )
+    found = cursor.fetchall()
+    for name, _ in found:
+        cursor.execute(f"alter table {PUBLISHED}.{name} rename to {name}{OLD}")
+    return [f"{name}{OLD}" for name, kind in found if kind == "r"]
+
+
+def _make_view(cursor: Cursor, view: Relation, schemas: Sequence[str]) -> None:
+    """The query of a candidate, on what is published: told without schemas, its names are looked up there."""
+    cursor.execute(f"set local search_path = {', '.join(schemas)}")
+    cursor.execute("select pg_get_viewdef(%s::regclass)", (view.candidate,))
+    (query,) = cursor.fetchone()
+    cursor.execute(f"set local search_path = {PUBLISHED}")
+    cursor.execute(f"create view {view.published} as {query}")
+
+
+def _show(cursor: Cursor, mart: Relation) -> None:
+    """Have the schema marts show what is published now."""
+    view = f"view {MARTS}.{mart.name} as select * from {mart.published}"
+    cursor.execute("savepoint before_it_is_shown")
+    try:
+        cursor.execute(f"create or replace {view}")
+    except (InvalidTableDefinition, WrongObjectType) as error:  # it had other columns; or it was a table
+        kind = "view" if isinstance(error, InvalidTableDefinition) else "table"
+        cursor.execute("rollback to savepoint before_it_is_shown")
+        cursor.execute(f"drop {kind} {MARTS}.{mart.name} cascade; create {view}")
