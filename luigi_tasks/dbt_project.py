@@ -59,7 +59,7 @@ def relations_of_marts(manifest: Any) -> list[dict[str, Any]]:
             "read_by": node.config.meta.get("read_by", []),
         }
 
-    for name, node in manifest.nodes.items():
+    for name, node in sorted(manifest.nodes.items()):
         if node.resource_type == "model" and node.schema == CANDIDATES:
             visit(name)
     return list(found.values())

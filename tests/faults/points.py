@@ -63,7 +63,7 @@ POINTS: dict[str, Callable[[World], bool]] = {
     "dbt has run": said("DbtRun: done"),
     "dbt tests": logged("dbt_test.log", "START test"),
     "dbt has tested": said("DbtTest: done"),
-    "Publish copies": asked("insert into published.%"),
+    "Publish copies": asked("insert into published.user_engagement%"),
     "Publish has published": said("Publish: done"),
 }
 
