@@ -12,7 +12,7 @@ from typing import Any
 
 import luigi
 
-from luigi_tasks import fingerprints, paths
+from luigi_tasks import fingerprints, journal, paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.files import sync
 
@@ -88,7 +88,7 @@ class CheckpointTarget(luigi.Target):
                 sync(path)
                 name = path.relative_to(unfinished).as_posix()
                 files.append({"path": name, "bytes": path.stat().st_size, "sha256": fingerprints.of_file(path)})
-        manifest = {"stage": self.stage, "batch": self.batch, "files": files, **facts}
+        manifest = {"stage": self.stage, "batch": self.batch, "run": journal.run_id(), "files": files, **facts}
         with (unfinished / paths.MANIFEST).open("w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=1)
             file.flush()

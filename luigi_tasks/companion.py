@@ -30,7 +30,7 @@ class Companion:
         self.name = name
         self._argv = argv
         self._environ = environ
-        self._log = log
+        self.log = log
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -41,7 +41,7 @@ class Companion:
         self._socket, theirs = socket.socketpair()
         with theirs:
             argv = [*self._argv, str(theirs.fileno())]
-            self._process = child.start(argv, self._environ, self._log, pass_fds=[theirs.fileno()])
+            self._process = child.start(argv, self._environ, self.log, pass_fds=[theirs.fileno()])
         atexit.register(_end, self._process, os.getpid())
 
     def ask(self, job: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -60,9 +60,9 @@ class Companion:
             except (BrokenPipeError, ConnectionResetError):
                 answer = None
         if answer is None:
-            raise PipelineError(f"{self.name} ended before {job} was done; the end of {self._log}:\n{self._tail()}")
+            raise PipelineError(f"{self.name} ended before {job} was done; the end of {self.log}:\n{self._tail()}")
         if "error" in answer:
-            raise PipelineError(f"{job} failed: {answer['error']}\nthe end of {self._log}:\n{self._tail()}")
+            raise PipelineError(f"{job} failed: {answer['error']}\nthe end of {self.log}:\n{self._tail()}")
         return answer["result"]
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Companion:
                 time.sleep(POLL_SECONDS)
 
     def _tail(self) -> str:
-        return child.tail(self._log)
+        return child.tail(self.log)
 
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from luigi_tasks import checkpoints, config, fingerprints, landing, paths, spark_session
+from luigi_tasks import checkpoints, config, fingerprints, journal, landing, paths, spark_session
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.stage import BatchStage, timed
@@ -27,7 +27,10 @@ class Extract(BatchStage):
         if landing.entry(self.batch) is None:
             return None if self.output().manifest() else f"there is no batch {self.batch} in {paths.landing()}"
         target = self.output()
-        if not target.manifest():  # whatever the files hold, which takes time to read
+        manifest = target.manifest()
+        if not manifest:  # whatever the files hold, which takes time to read
+            return target.why_stale(None)
+        if manifest.get("run") == journal.run_id():  # what has changed since it was read is the next run's
             return target.why_stale(None)
         return target.why_stale(self.built_from())
 

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import os
-import re
 import shlex
 import sys
 import tempfile
@@ -11,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from luigi_tasks import child, config, journal, paths
+from luigi_tasks import child, config, journal, paths, spark_errors
 from luigi_tasks.companion import Companion
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import aot_cache, java_home
@@ -23,13 +22,13 @@ def start() -> None:
 
 
 def ask(job: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The result of one of the jobs in spark_jobs/. Where their disk fails them, that is what is said."""
+    """The result of one of the jobs in spark_jobs/. Raises PipelineError, in a sentence where the log tells why."""
+    session = _session()
     try:
-        return _session().ask(job, request)
+        return session.ask(job, request)
     except PipelineError as error:
-        if found := DISK_FAULT.search(str(error)):
-            place = f"{job}: checkpoints folder {paths.checkpoints()}"
-            raise PipelineError(f"{place}: {found[0]}; nothing was changed; mend it and run again") from error
+        if said := spark_errors.sentence(job, session.log):
+            raise PipelineError(said) from error
         raise
 
 
@@ -62,7 +61,6 @@ def submit_arguments(master: str, *java_options: str) -> list[str]:
     return [*given, *(part for name, value in confs.items() for part in ("--conf", f"{name}={value}"))]
 
 
-DISK_FAULT = re.compile("No space left on device|Disk quota exceeded|Read-only file system|Input/output error")
 COMMAND = (sys.executable, "-m", "spark_jobs.session")
 DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 EXECUTORS_PYTHON = "spark.pyspark.python"

@@ -4,6 +4,7 @@ import configparser
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 import psycopg2
 
+from luigi_tasks import cluster
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -56,21 +58,23 @@ class Project:
         self.landing = folder / "landing"
         self.checkpoints = folder / "checkpoints"
         self.landing.mkdir(parents=True)
-        self._config = configparser.ConfigParser(interpolation=None)
-        self._config.read(REPOSITORY / "luigi.cfg", encoding="utf-8")
         self._server: EmbeddedPostgres | None = None
+        shutil.copyfile(REPOSITORY / "luigi.cfg", folder / "luigi.cfg")
         self.set(SMALL)
         self.set(settings or {})
 
     def set(self, settings: Settings) -> None:
         """Change settings in luigi.cfg: {section: {key: value}}."""
+        config = configparser.ConfigParser(interpolation=None)
+        path = self.folder / "luigi.cfg"
+        config.read(path, encoding="utf-8")
         for section, keys in settings.items():
-            if not self._config.has_section(section):
-                self._config.add_section(section)
+            if not config.has_section(section):
+                config.add_section(section)
             for key, value in keys.items():
-                self._config.set(section, key, str(value))
-        with (self.folder / "luigi.cfg").open("w", encoding="utf-8") as file:
-            self._config.write(file)
+                config.set(section, key, str(value))
+        with path.open("w", encoding="utf-8") as file:
+            config.write(file)
 
     def land(self, name: str, content: object) -> Path:
         """Put a file below the landing folder: bytes and texts as they are, anything else as JSON."""
@@ -142,6 +146,22 @@ class Project:
         if self._server is not None:
             self._server.release()
             self._server = None
+
+
+def free_ports(count: int) -> int:
+    """The first of so many ports in a row that nobody listens on."""
+    for first in range(17_077, 30_000, count):
+        probes = [socket.socket() for _ in range(count)]
+        try:
+            for port, probe in enumerate(probes, first):
+                probe.bind((cluster.HOST, port))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return first
+    raise AssertionError("no free ports")
 
 
 def _inherited() -> dict[str, str]:

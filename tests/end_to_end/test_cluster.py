@@ -2,12 +2,11 @@
 
 import gzip
 import json
-import socket
 import time
 from pathlib import Path
 
 import pytest
-from project import MakeProject, Project
+from project import MakeProject, Project, free_ports
 
 from bench.sample import user_documents
 from luigi_tasks import child, cluster
@@ -15,22 +14,6 @@ from luigi_tasks import child, cluster
 BATCH = "2026-11-23"
 FILES = 60
 WORKERS = 2
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    for first in range(17_077, 30_000, count):
-        probes = [socket.socket() for _ in range(count)]
-        try:
-            for port, probe in enumerate(probes, first):
-                probe.bind((cluster.HOST, port))
-        except OSError:
-            continue
-        finally:
-            for probe in probes:
-                probe.close()
-        return first
-    raise AssertionError("no free ports")
 
 
 def land_sample(project: Project) -> None:

@@ -1,5 +1,6 @@
 """What happens around a run: the server, the disk, other runs, Spark's processes, the landing folder, the clock."""
 
+import contextlib
 import json
 import os
 import signal
@@ -7,17 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import psycopg2
 import pytest
-from points import POINTS, wait_for
-from project import Process
+from points import POINTS, said, wait_for
+from project import Process, free_ports
 from world import FIRST, SECOND, World
+
+from luigi_tasks import cluster
 
 LUIGI_FAILED = 30
 RUNNING_ALREADY = 10
 SECONDS_TO_END = 120
+WORKERS = 2
 
 
 def end(world: World, process: Process) -> int:
@@ -53,7 +58,7 @@ def test_server_killed__loses_nothing(world: World, point: str, table: str, even
 
 
 @pytest.mark.parametrize(
-    ("setting", "undone", "said"),
+    ("setting", "undone", "refusal"),
     [
         (
             "set default_transaction_read_only = on",
@@ -68,14 +73,14 @@ def test_server_killed__loses_nothing(world: World, point: str, table: str, even
     ],
     ids=["read-only", "refuses logins"],
 )
-def test_server_that_takes_nothing__is_named(world: World, setting: str, undone: str, said: str):
+def test_server_that_takes_nothing__is_named(world: World, setting: str, undone: str, refusal: str):
     world.reset()
     world.administer(f"alter database warehouse {setting}")
     process = world.start()
     assert end(world, process) != 0
-    assert said in world.said()
+    assert refusal in world.said()
     world.administer(f"alter database warehouse {undone}")
-    world.must_be_whole_and_recover(f"PostgreSQL: {said}")
+    world.must_be_whole_and_recover(f"PostgreSQL: {refusal}")
 
 
 def test_lock_held_by_somebody__ends_the_run_after_a_while(world: World):
@@ -87,6 +92,20 @@ def test_lock_held_by_somebody__ends_the_run_after_a_while(world: World):
         assert end(world, process) == LUIGI_FAILED
     assert "holds AccessExclusiveLock on raw_data.posts" in world.said()
     world.must_be_whole_and_recover("PostgreSQL: a lock is held")
+
+
+def test_connections_used_up_by_others__are_waited_for(world: World):
+    world.reset()
+    process = world.start()
+    wait_for(POINTS["Clean begins"], world, process)
+    with ExitStack() as others:
+        others.enter_context(world.session())
+        with contextlib.suppress(psycopg2.OperationalError):
+            while True:
+                others.enter_context(world.another_session())
+        wait_for(said("the server has no connection left"), world, process)
+    assert end(world, process) == 0
+    world.must_be_whole_and_recover("PostgreSQL: no connection left")
 
 
 # the disk
@@ -252,6 +271,31 @@ def test_child_killed__is_named(world: World, victim: str):
     world.must_be_whole_and_recover(f"killed: {victim}")
 
 
+def test_executor_killed__is_made_up_for(world: World):
+    world.reset()
+    port = free_ports(WORKERS + 2)
+    world.project.set({"spark": {"master": f"spark://{cluster.HOST}:{port}"}})
+    with cluster.running(port, WORKERS, cores=1, memory="1g", logs=world.project.folder / "cluster") as (_, *workers):
+        process = world.start()
+        wait_for(POINTS["Extract writes a part"], world, process)
+        parents = ",".join(str(worker.pid) for worker in workers)
+        found = subprocess.run(["pgrep", "-P", parents, "-f", "ExecutorBackend"], capture_output=True, check=True)
+        os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+        assert end(world, process) == 0
+        assert "Lost executor" in world.log("spark.log")
+        world.must_be_whole_and_recover("Spark: an executor killed")
+
+
+def test_memory_short_of_a_python_worker__is_named(world: World):
+    world.reset()
+    world.project.set({"spark": {"conf": "spark.ui.enabled=false|spark.executor.pyspark.memory=150m"}})
+    process = world.start()
+    assert end(world, process) == LUIGI_FAILED
+    assert "Python has not enough memory beside Java" in world.said()
+    world.project.set({"spark": {"conf": "spark.ui.enabled=false"}})
+    world.must_be_whole_and_recover("Spark: Python is short of memory")
+
+
 # the landing folder and the clock
 
 
@@ -268,6 +312,24 @@ def test_file_that_changes_while_it_is_read__stops_the_run(world: World):
     assert "files changed while they were read" in world.said()
     path.write_bytes(content)
     world.must_be_whole_and_recover("landing: changes while it is read")
+
+
+@pytest.mark.parametrize("point", ["Clean begins", "Load begins", "dbt begins"])
+def test_file_that_changes_once_it_was_read__is_the_next_run_s(world: World, point: str):
+    world.reset()
+    path = world.project.landing / SECOND
+    content = path.read_bytes()
+    process = world.start()
+    wait_for(POINTS[point], world, process)
+    path.write_bytes(json.dumps(json.loads(content)[:-1]).encode())
+    assert end(world, process) == 0
+    assert world.state() == world.after
+    ran = world.project.run()
+    assert ran.code == 0
+    assert "Extract 2026-01-02: done, 599 rows" in ran.output
+    path.write_bytes(content)
+    assert world.project.run().code == 0
+    world.must_be_whole_and_recover("landing: changes once it was read")
 
 
 def test_file_that_vanishes_while_it_is_read__stops_the_run(world: World):

@@ -160,11 +160,9 @@ class World:
         raise AssertionError(f"not all of the marts were published: {differ}")
 
     def peek(self, sql: str) -> list[tuple[object, ...]]:
-        """The rows of a query, if the server runs; it is neither started nor kept running for that."""
-        socket = announced_socket(locate(self.project.folder / "postgres"))
+        """The rows of a query; none where the server does not run."""
         try:
-            opened = psycopg2.connect(host=str(socket), port=PORT, user=SUPERUSER, dbname=DATABASE)
-            with closing(opened) as connection, connection.cursor() as cursor:
+            with self.another_session() as cursor:
                 cursor.execute(sql)
                 return cursor.fetchall()
         except psycopg2.Error:
@@ -189,12 +187,19 @@ class World:
         """A session of somebody else's, which keeps the server running."""
         server = acquire(self.project.folder / "postgres")
         try:
-            opened = psycopg2.connect(host=server.parameters["PGHOST"], port=PORT, user=SUPERUSER, dbname=database)
-            with closing(opened) as connection, connection.cursor() as cursor:
-                connection.autocommit = True
+            with self.another_session(database) as cursor:
                 yield cursor
         finally:
             server.release()
+
+    @contextmanager
+    def another_session(self, database: str = DATABASE) -> Iterator[Cursor]:
+        """A session on the server, which is neither started nor kept running for it."""
+        socket = announced_socket(locate(self.project.folder / "postgres"))
+        opened = psycopg2.connect(host=str(socket), port=PORT, user=SUPERUSER, dbname=database)
+        with closing(opened) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            yield cursor
 
     def postmaster(self) -> int:
         """Its process."""
