@@ -84,8 +84,8 @@ class CheckpointTarget(luigi.Target):
                 built.rename(unfinished / name)
         files = []
         for path in sorted(unfinished.rglob("*")):
+            sync(path)
             if path.is_file() and not path.name.startswith((".", "_")):
-                sync(path)
                 name = path.relative_to(unfinished).as_posix()
                 files.append({"path": name, "bytes": path.stat().st_size, "sha256": fingerprints.of_file(path)})
         manifest = {"stage": self.stage, "batch": self.batch, "run": journal.run_id(), "files": files, **facts}

@@ -11,6 +11,8 @@ from luigi_tasks.checks import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 
 BUILT = ("extract", "clean", "audit")
+WAREHOUSE_TO_EXPORTS = 4
+"""So many times the size of plain exports: tables, indexes, what is published, and the server's own log."""
 
 
 def landing_folder() -> Result:
@@ -49,16 +51,21 @@ def logs_folder() -> Result:
 
 
 def free_space() -> Result:
-    """Whether there is as much free as the exports take, for the checkpoints and for the embedded warehouse."""
-    needed = sum(size for batch in landing.batches() for size, _ in landing.stand(batch).values())
-    places = [paths.checkpoints()]
+    """Whether there is room for all exports: once for the checkpoints, several times for the embedded warehouse."""
+    exported = sum(size for batch in landing.batches() for size, _ in landing.stand(batch).values())
+    needed = {paths.checkpoints(): exported}
     if not warehouse.is_named():
-        places.append(warehouse.embedded_home() or paths.embedded_postgres())
-    free = {place: shutil.disk_usage(_nearest(place)).free for place in places}
-    said = ", ".join(f"{_size(bytes_)} free for {place}" for place, bytes_ in free.items())
-    if min(free.values()) < needed:
-        return Result(WARN, f"{said}, less than the {_size(needed)} in the landing folder; make room")
-    return Result(OK, f"{said}; {_size(needed)} in the landing folder")
+        needed[warehouse.embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_TO_EXPORTS
+    disks: dict[int, list[Path]] = {}
+    for place in needed:
+        disks.setdefault(_nearest(place).stat().st_dev, []).append(place)
+    said = []
+    for places in disks.values():
+        free, wanted = shutil.disk_usage(_nearest(places[0])).free, sum(needed[place] for place in places)
+        said.append(f"{_size(free)} free for {' and '.join(map(str, places))}")
+        if free < wanted:
+            return Result(WARN, f"{said[-1]}, {_size(wanted)} may be needed for {paths.landing()}; make room")
+    return Result(OK, f"{', '.join(said)}; {_size(exported)} in the landing folder")
 
 
 def _size(bytes_: int) -> str:

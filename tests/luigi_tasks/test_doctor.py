@@ -202,12 +202,13 @@ def test_checkpoints__fail_where_they_are_on_two_file_systems(project, name):
     assert f"{project.checkpoints / name} lies on another file system" in found["checkpoints"].text
 
 
-def test_free_space__warns_where_it_is_less_than_the_exports(project):
+def test_free_space__warns_where_checkpoints_and_warehouse_together_need_more(project):
     with project.land("2026-01-02.json", "").open("r+b") as file:
-        file.truncate(shutil.disk_usage(project.folder).total)  # a hole, which takes no space
+        file.truncate(shutil.disk_usage(project.folder).free // 5 + 100_000_000)  # a hole, which takes no space
     found = findings(project)
     assert worse(found) == {"free space": WARN}
-    assert "in the landing folder; make room" in found["free space"].text
+    assert f"free for {project.checkpoints} and {project.folder}/postgres, " in found["free space"].text
+    assert f"may be needed for {project.landing}; make room" in found["free space"].text
 
 
 def test_java__warns_of_a_java_home_that_is_passed_over(project):
