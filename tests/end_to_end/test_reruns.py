@@ -81,6 +81,13 @@ def test_marts__hold_the_later_batch_s_version(project):
     assert likes == [("ann", 1, 1), ("ben", 5, 1), ("cyd", 7, 1)]
 
 
+@pytest.mark.parametrize(("column", "ranked"), [("total_likes", False), ("engagement_rank", True)])
+@pytest.mark.parametrize("mart", ["user_engagement_mart", "content_performance_mart"])
+def test_marts__count_ranks_only_for_who_asks_for_them(project, mart, column, ranked):
+    plan = project.rows(f"explain select {column} from marts.{mart} where user_sk = md5('ann')::uuid")
+    assert any("WindowAgg" in line for (line,) in plan) == ranked
+
+
 def test_load__runs_again_alone_when_its_marker_is_deleted(project):
     marts = project.marts()
     project.rows("delete from etl.table_updates where target_table = 'raw_data.posts' and batch = '2026-01-01'")

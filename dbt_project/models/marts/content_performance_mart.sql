@@ -18,7 +18,7 @@ final as (
         posts.*,
         ranks.engagement_rank
     from posts
-    inner join ranks on posts.total_engagement = ranks.total_engagement
+    left join ranks on posts.total_engagement = ranks.total_engagement
 
 )
 

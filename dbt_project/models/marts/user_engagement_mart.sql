@@ -18,7 +18,7 @@ final as (
         users.*,
         ranks.engagement_rank
     from users
-    inner join ranks on users.total_engagement = ranks.total_engagement
+    left join ranks on users.total_engagement = ranks.total_engagement
 
 )
 
