@@ -1,5 +1,5 @@
-{#- The rank of every total_engagement that rows of `relation` have: one more than how many have more. One plain query, of
-    which the planner sees that each is there once: so it leaves the ranks out where nobody asks for them. -#}
+{#- The rank of every total_engagement that rows of `relation` have: one more than how many have more. One plain
+    query, of which the planner sees that each is there once: it leaves the ranks out where nobody asks for them. -#}
 {% macro engagement_ranks(relation) -%}
 select
     engagement.total_engagement,
