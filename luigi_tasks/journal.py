@@ -3,15 +3,33 @@
 import json
 import os
 import shutil
-import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from luigi_tasks import config, paths
 
 RUN_ID = "SOCIALMART_RUN_ID"
 """Environment variable: forked and started children belong to their parent's run."""
+
+
+DONE, FAILED = "done", "failed"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished stage: what people call it with and without its batches, when it began (seconds since 1970), how long
+    it took, and what it came to."""
+
+    stage: str
+    batches: Sequence[str]
+    title: str
+    what: str
+    started: float
+    seconds: float
+    rows: int | None
+    outcome: str
 
 
 def run_id() -> str:
@@ -30,30 +48,17 @@ def folder() -> Path:
     return place
 
 
-def write(title: str, what: str, seconds: float, rows: int | None, outcome: str) -> None:
+def write(entry: Entry) -> None:
     """Add a finished stage to the journal."""
-    entry = {
-        "title": title,
-        "what": what,
-        "started": time.time() - seconds,
-        "seconds": round(seconds, 2),
-        "rows": rows,
-        "outcome": outcome,
-    }
     folder()
     with paths.journal(run_id()).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(entry) + "\n")
+        file.write(json.dumps(asdict(entry)) + "\n")
 
 
-def as_json(entries: list[dict[str, Any]]) -> str:
-    """A journal as one text."""
-    return json.dumps(entries)
-
-
-def read(run: str) -> list[dict[str, Any]]:
+def read(run: str) -> list[Entry]:
     """The finished stages of a run, in the order in which they began."""
     path = paths.journal(run)
     if not path.exists():
         return []
-    entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return sorted(entries, key=lambda entry: entry["started"])
+    entries = [Entry(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    return sorted(entries, key=lambda entry: entry.started)

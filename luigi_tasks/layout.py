@@ -33,8 +33,22 @@ create table if not exists etl.runs (
     started_at timestamptz not null,
     finished_at timestamptz not null,
     host text not null,
+    outcome text not null
+);
+alter table etl.runs
+    drop column if exists stages,
+    add column if not exists login text not null default '',
+    add column if not exists command text not null default '',
+    add column if not exists versions jsonb not null default '{}';
+create table if not exists etl.stages (
+    run_id text not null,
+    stage text not null,
+    batches text[] not null,
+    started_at timestamptz not null,
+    seconds double precision not null,
+    rows bigint,
     outcome text not null,
-    stages jsonb not null
+    primary key (run_id, stage, started_at)
 );
 create table if not exists etl.changed_batches (
     table_name text not null,

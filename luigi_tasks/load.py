@@ -88,8 +88,8 @@ class Load(BatchStage):
             dbt_changes.index_raw_data(cursor, self.table)
 
     @property
-    def title(self) -> str:
-        return f"Load {self.table} {super().title.removeprefix('Load ')}"
+    def kind(self) -> str:
+        return f"Load {self.table}"
 
 
 def claim_empty(cursor: Cursor, table: str) -> bool:

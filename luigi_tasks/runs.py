@@ -1,14 +1,25 @@
-"""The record of a run in etl.runs, written when its process ends."""
+"""The record of a run in etl.runs and etl.stages, written when its process ends."""
 
 import atexit
+import getpass
+import importlib.metadata
+import json
 import logging
 import os
+import platform
+import shlex
 import socket
+import sys
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+
+from psycopg2.extras import execute_values
 
 from luigi_tasks import journal, layout, warehouse
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.journal import Entry
+
+PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgres", "psycopg2-binary")
 
 logger = logging.getLogger(__name__)
 
@@ -26,18 +37,42 @@ def _record(process: int) -> None:
     stages = journal.read(journal.run_id())
     if not stages or os.getpid() != process:
         return
-    outcome = "failed" if any(stage["outcome"] == "failed" for stage in stages) else "done"
     try:
         layout.prepare()
-        warehouse.retried("the record of the run", partial(_insert, stages, outcome))
+        warehouse.retried("the record of the run", partial(_insert, stages))
     except PipelineError as error:
         logger.warning("this run is not recorded in etl.runs: %s", error)
 
 
-def _insert(stages: list[dict[str, Any]], outcome: str) -> None:
+def _insert(stages: Sequence[Entry]) -> None:
+    """Once: after a commit whose answer was lost it is there already."""
+    outcome = journal.FAILED if any(stage.outcome == journal.FAILED for stage in stages) else journal.DONE
+    run = journal.run_id()
     with warehouse.transaction() as cursor:
+        versions = _versions() | {"postgresql": cursor.connection.info.parameter_status("server_version")}
         cursor.execute(
-            "insert into etl.runs (run_id, started_at, finished_at, host, outcome, stages) "
-            "values (%s, to_timestamp(%s), now(), %s, %s, %s) on conflict (run_id) do nothing",
-            (journal.run_id(), stages[0]["started"], socket.gethostname(), outcome, journal.as_json(stages)),
+            "insert into etl.runs (run_id, started_at, finished_at, host, outcome, login, command, versions) "
+            "values (%s, to_timestamp(%s), now(), %s, %s, %s, %s, %s) on conflict do nothing",
+            (
+                *(run, stages[0].started, socket.gethostname(), outcome),
+                *(_login(), shlex.join(sys.argv[1:]), json.dumps(versions)),
+            ),
         )
+        execute_values(
+            cursor,
+            "insert into etl.stages (run_id, stage, batches, started_at, seconds, rows, outcome) values %s "
+            "on conflict do nothing",
+            [(run, s.stage, list(s.batches), s.started, s.seconds, s.rows, s.outcome) for s in stages],
+            template="(%s, %s, %s::text[], to_timestamp(%s), %s, %s, %s)",
+        )
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in a container
+        return str(os.getuid())

@@ -13,7 +13,7 @@ from typing import Any
 import luigi
 from luigi.task import flatten
 
-from luigi_tasks import checkpoints, journal, markers, run_lock, runs, warehouse
+from luigi_tasks import checkpoints, journal, logs, markers, paths, run_lock, runs, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 
 logger = logging.getLogger(__name__)
@@ -88,9 +88,14 @@ class Stage(luigi.Task):
         return False
 
     @property
+    def kind(self) -> str:
+        """How people call it, whatever batches it is about."""
+        return self.task_family
+
+    @property
     def title(self) -> str:
         """How people call it."""
-        return self.task_family
+        return self.kind
 
 
 def stale(stages: Iterable[Stage]) -> list[Stage]:
@@ -127,7 +132,7 @@ class BatchStage(Stage):
 
     @property
     def title(self) -> str:
-        return title_of(self.task_family, self.batches)
+        return title_of(self.kind, self.batches)
 
 
 def title_of(stage: str, batches: Sequence[str]) -> str:
@@ -180,15 +185,26 @@ def one_check(batches: Sequence[str] = ()) -> Iterator[dict[str, str | None]]:
 @contextmanager
 def timed(stage: Stage, what: str) -> Iterator[dict[str, Any]]:
     """Log a stage's start and end, and write it into the run's journal. The block sets `rows` in what it is given."""
-    logger.info("%s: started, %s", stage.title, what)
     started = time.monotonic()
     facts: dict[str, Any] = {"rows": None}
-    try:
-        yield facts
-    except BaseException:
-        journal.write(stage.title, what, time.monotonic() - started, None, "failed")
-        raise
-    seconds = time.monotonic() - started
-    rows = "" if facts["rows"] is None else f"{facts['rows']:,} rows, "
-    logger.info("%s: done, %s%.1f s", stage.title, rows, seconds)
-    journal.write(stage.title, what, seconds, facts["rows"], "done")
+    journal.folder()
+    log = paths.stage_log(journal.run_id(), stage.kind)
+    common = {"run": journal.run_id(), "stage": stage.kind, "batches": stage.batches}
+    with logs.also_in(log, logging.getLogger(__package__), common):
+        logger.info("%s: started, %s", stage.title, what)
+        try:
+            yield facts
+        except BaseException:
+            _write(stage, what, time.monotonic() - started, None, journal.FAILED)
+            raise
+        seconds = time.monotonic() - started
+        rows = "" if facts["rows"] is None else f"{facts['rows']:,} rows, "
+        logger.info("%s: done, %s%.1f s", stage.title, rows, seconds)
+    _write(stage, what, seconds, facts["rows"], journal.DONE)
+
+
+def _write(stage: Stage, what: str, seconds: float, rows: int | None, outcome: str) -> None:
+    entry = journal.Entry(
+        stage.kind, stage.batches, stage.title, what, time.time() - seconds, round(seconds, 2), rows, outcome
+    )
+    journal.write(entry)

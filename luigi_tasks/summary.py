@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from typing import Any
 
 from luigi_tasks import journal, landing, paths, replay
@@ -20,8 +21,8 @@ MARTS = (
 def as_json(run: str) -> dict[str, Any]:
     """Everything the summary says, for scripts."""
     stages = journal.read(run)
-    replayed = replay.lines(run) if any(stage["title"] == "Replay" for stage in stages) else []
-    return {"run": run, "stages": stages, "batches": _ledgers(), "replayed": replayed}
+    replayed = replay.lines(run) if any(stage.stage == "Replay" for stage in stages) else []
+    return {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _ledgers(), "replayed": replayed}
 
 
 def as_text(run: str, coloured: bool) -> str:

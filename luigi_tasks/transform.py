@@ -228,4 +228,5 @@ def _connection() -> dict[str, str]:
     """What the profile reads: the warehouse as libpq found it, so that its own defaults count here too."""
     info = warehouse.retried("dbt", warehouse.reader).info
     found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
-    return {"PGHOST": "localhost"} | warehouse.variables() | {name: value for name, value in found.items() if value}
+    named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
+    return named | warehouse.variables() | {name: value for name, value in found.items() if value}

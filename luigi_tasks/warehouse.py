@@ -14,7 +14,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
 
-from luigi_tasks import config, database_errors, embedded_place, locks, paths
+from luigi_tasks import config, database_errors, embedded_place, journal, locks, paths
 from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
 from luigi_tasks.errors import PipelineError, TransientError
 
@@ -85,7 +85,7 @@ def _open() -> Connection:
     open_ = partial(
         psycopg2.connect,
         connect_timeout=settings.connect_timeout,
-        application_name="socialmart",
+        application_name=application_name(),
         options=f"-c timezone=UTC {session_options()}",
     )
     if is_named():
@@ -96,6 +96,11 @@ def _open() -> Connection:
     except psycopg2.OperationalError:
         embedded().bring_back()
         return open_(**where)
+
+
+def application_name() -> str:
+    """What the server shows of a session's origin: this program, and its run, where it is one."""
+    return f"socialmart {os.environ.get(journal.RUN_ID, '')}".strip()
 
 
 def session_options() -> str:

@@ -4,6 +4,8 @@ The tests share one project; each leaves it up to date.
 """
 
 import fcntl
+import getpass
+import importlib.metadata
 import json
 import os
 import re
@@ -376,10 +378,55 @@ def test_secrets__are_in_no_log_and_no_checkpoint(project):
                 assert b"never-to-be-seen" not in path.read_bytes(), path
 
 
-def test_run__is_recorded(project):
-    [(finished, outcome, stages)] = project.rows(
-        "select finished_at, outcome, stages from etl.runs order by started_at limit 1"
+def test_run__is_recorded_with_its_stages(project):
+    [(run, finished, outcome, login, command, versions)] = project.rows(
+        "select run_id, finished_at, outcome, login, command, versions from etl.runs order by started_at limit 1"
     )
     assert finished < datetime.now(UTC)
-    assert outcome == "done"
-    assert [stage["title"].split()[0] for stage in stages][:3] == ["Extract", "Clean", "Audit"]
+    assert (outcome, login, command) == ("done", getpass.getuser(), "--module luigi_tasks RunAll")
+    assert versions["postgresql"].startswith("18.")
+    assert versions["luigi"] == importlib.metadata.version("luigi")
+    stages = project.rows(
+        "select stage, batches, rows, outcome from etl.stages where run_id = %s order by started_at", run
+    )
+    both = ["2026-01-01", "2026-01-02"]
+    assert stages[:2] == [("Extract", both, 4, "done"), ("Clean", both, 12, "done")]
+    assert ("Load posts", both, 4, "done") in stages
+    assert [stage for stage, *_ in stages[-3:]] == ["DbtRun", "DbtTest", "Publish"]
+
+
+def test_run__leaves_a_log_a_stage_of_lines_of_json(project):
+    first = min((project.folder / "logs").iterdir())
+    logs = {path.stem for path in first.glob("*.jsonl")}
+    assert logs >= {"journal", "Extract", "Clean", "Audit", "Load_users", "DbtRun", "DbtTest", "Publish"}
+    lines = [json.loads(line) for line in (first / "Load_posts.jsonl").read_text().splitlines()]
+    assert {line["run"] for line in lines} == {first.name}
+    assert [line["message"].split(": ")[1].split(",")[0] for line in lines] == ["started", "done"]
+
+
+def test_sessions__are_known_to_the_server_by_their_run(project):
+    project.rows("create table seen (relation text, name text)")
+    look = "insert into public.seen values (tg_relid::regclass, current_setting('application_name'))"
+    body = f"begin {look}; return null; end"
+    project.rows(f"create function public.look() returns trigger language plpgsql as $$ {body} $$")
+    for table in ("core.dim_users", "etl.table_updates"):
+        project.rows(f"create trigger look after insert on {table} execute function public.look()")
+    project.land("2026-01-02/part-1.json", [document("ben", 6), document("cyd", 7)])
+    assert "DbtRun" in run(project)
+    newest = max((project.folder / "logs").iterdir()).name
+    name = f"socialmart {newest}"
+    assert set(project.rows("table seen")) == {("core.dim_users", name), ("etl.table_updates", name)}
+    project.rows("drop function public.look() cascade; drop table seen")
+    project.land("2026-01-02/part-1.json", NEW)
+    run(project)
+
+
+def test_run_that_failed__is_recorded_too(project):
+    test = project.folder / "dbt_project" / "tests" / "never_right.sql"
+    test.write_text("select 1 as wrong\n")
+    assert project.run().code == 30
+    test.unlink()
+    failed = "select outcome from etl.stages where run_id = etl.runs.run_id and stage = 'DbtTest'"
+    last = project.rows(f"select outcome, ({failed}) from etl.runs order by started_at desc limit 1")
+    assert last == [("failed", "failed")]
+    assert run(project) == []

@@ -1,12 +1,14 @@
-"""Log lines for people: a mistake of theirs is a sentence, a fault of ours keeps its traceback."""
+"""Log lines for people: a mistake of theirs is a sentence, a fault of ours keeps its traceback; for programs JSON."""
 
+import json
 import logging
 import sys
+from datetime import datetime
 
 import pytest
 
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.logs import Formatter
+from luigi_tasks.logs import Formatter, also_in
 
 
 def logged(error: BaseException) -> str:
@@ -31,3 +33,33 @@ def test_formatter__shows_a_signal_without_a_traceback():
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError("y")])
 def test_formatter__keeps_the_traceback_of_a_fault(error):
     assert "Traceback" in logged(error)
+
+
+def lines(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_also_in__leaves_a_line_of_json_a_record_of_the_block(tmp_path):
+    logger = logging.getLogger("luigi_tasks.tried")
+    with also_in(tmp_path / "Load.jsonl", logging.getLogger("luigi_tasks"), {"run": "r", "batches": ["é"]}):
+        logger.warning("%s of %s\nrows", 1, 2)
+    logger.warning("no longer")
+    [line] = lines(tmp_path / "Load.jsonl")
+    assert datetime.fromisoformat(line.pop("time")).tzinfo is not None
+    assert line == {
+        "level": "WARNING",
+        "logger": "luigi_tasks.tried",
+        "message": "1 of 2\nrows",
+        "run": "r",
+        "batches": ["é"],
+    }
+
+
+@pytest.mark.parametrize(("error", "has_traceback"), [(PipelineError("mend it"), False), (KeyError("mend it"), True)])
+def test_also_in__says_how_a_block_failed(tmp_path, error, has_traceback):
+    with pytest.raises(type(error)), also_in(tmp_path / "log", logging.getLogger("luigi_tasks"), {}):
+        raise error
+    [line] = lines(tmp_path / "log")
+    assert (line["level"], line["message"]) == ("ERROR", "failed")
+    assert "mend it" in line["error"]
+    assert ("traceback" in line) == has_traceback
