@@ -50,6 +50,18 @@ create table if not exists etl.stages (
     outcome text not null,
     primary key (run_id, stage, started_at)
 );
+create table if not exists etl.remarks (
+    run_id text not null,
+    kind text not null,
+    subject text not null,
+    remark text not null,
+    primary key (run_id, kind, subject, remark)
+);
+create table if not exists etl.days_looked_at (
+    date_day date primary key,
+    posts bigint not null,
+    reactions bigint not null
+);
 create table if not exists etl.changed_batches (
     table_name text not null,
     batch text not null,

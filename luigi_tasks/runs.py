@@ -1,4 +1,4 @@
-"""The record of a run in etl.runs and etl.stages, written when its process ends."""
+"""The record of a run in etl.runs, its stages and what is unusual about it, written when its process ends."""
 
 import atexit
 import getpass
@@ -15,9 +15,10 @@ from functools import partial
 
 from psycopg2.extras import execute_values
 
-from luigi_tasks import journal, layout, warehouse
+from luigi_tasks import journal, layout, warehouse, watch
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.journal import Entry
+from luigi_tasks.watch import Remark
 
 PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgres", "psycopg2-binary")
 
@@ -40,6 +41,8 @@ def _record(process: int) -> None:
     try:
         layout.prepare()
         warehouse.retried("the record of the run", partial(_insert, stages))
+        for remark in warehouse.retried("what is unusual", partial(_look, stages)):
+            logger.warning("%s", remark.text)
     except PipelineError as error:
         logger.warning("this run is not recorded in etl.runs: %s", error)
 
@@ -65,6 +68,16 @@ def _insert(stages: Sequence[Entry]) -> None:
             [(run, s.stage, list(s.batches), s.started, s.seconds, s.rows, s.outcome) for s in stages],
             template="(%s, %s, %s::text[], to_timestamp(%s), %s, %s, %s)",
         )
+
+
+def _look(stages: Sequence[Entry]) -> list[Remark]:
+    run = journal.run_id()
+    with warehouse.transaction() as cursor:
+        remarks = watch.look(cursor, run, stages)
+        rows = [(run, remark.kind, remark.subject, remark.text) for remark in remarks]
+        if rows:
+            execute_values(cursor, "insert into etl.remarks values %s on conflict do nothing", rows)
+    return remarks
 
 
 def _versions() -> dict[str, str]:

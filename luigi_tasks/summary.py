@@ -2,11 +2,15 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
-from luigi_tasks import journal, landing, paths, replay
+from luigi_tasks import journal, landing, paths, replay, warehouse, watch
 from luigi_tasks.checkpoints import CheckpointTarget
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.journal import Entry
 
 BOLD, GREEN, RED, PLAIN = "\033[1m", "\033[32m", "\033[31m", "\033[0m"
 MARTS = (
@@ -21,8 +25,22 @@ MARTS = (
 def as_json(run: str) -> dict[str, Any]:
     """Everything the summary says, for scripts."""
     stages = journal.read(run)
-    replayed = replay.lines(run) if any(stage.stage == "Replay" for stage in stages) else []
-    return {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _ledgers(), "replayed": replayed}
+    found = {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _ledgers()}
+    return {**found, "usual_seconds": [], "remarks": [], "replayed": [], **(_recorded(run, stages) if stages else {})}
+
+
+def _recorded(run: str, stages: Sequence[Entry]) -> dict[str, Any]:
+    """What the warehouse has to say of a run: the seconds that are usual for each stage, what is unusual, what became
+    of rejected records; or why it says nothing."""
+    try:
+        with warehouse.reading() as cursor:
+            usual = [watch.usual_seconds(cursor, run, stage) for stage in stages]
+            cursor.execute("select remark from etl.remarks where run_id = %s order by kind, subject", (run,))
+            remarks = [text for (text,) in cursor.fetchall()]
+        replayed = replay.lines(run) if any(stage.stage == "Replay" for stage in stages) else []
+    except PipelineError as error:
+        return {"remarks": [f"what was usual is not known: {error}"]}
+    return {"usual_seconds": usual, "remarks": remarks, "replayed": replayed}
 
 
 def as_text(run: str, coloured: bool) -> str:
@@ -32,10 +50,13 @@ def as_text(run: str, coloured: bool) -> str:
     lines = [paint(BOLD, f"Run {run}")]
     if not found["stages"]:
         lines.append("  Nothing to do: every batch and the marts are up to date.")
-    for entry in found["stages"]:
+    for entry, usual in zip_longest(found["stages"], found["usual_seconds"]):
         rows = "" if entry["rows"] is None else f"{entry['rows']:>12,} rows"
+        rows = f"{rows:17}  usual {usual:,.1f} s" if usual is not None else rows
         outcome = paint(GREEN, "done  ") if entry["outcome"] == "done" else paint(RED, "failed")
         lines.append(f"  {outcome} {entry['title']:<40} {entry['seconds']:>8.1f} s {rows}")
+    if found["remarks"]:
+        lines += [paint(BOLD, "Unusual"), *(f"  {paint(RED, '!')} {remark}" for remark in found["remarks"])]
     if found["replayed"]:
         lines += [paint(BOLD, "Replayed"), replay.as_text(found["replayed"])]
     lines.append(paint(BOLD, "Ledger of the landing folder"))

@@ -430,3 +430,25 @@ def test_run_that_failed__is_recorded_too(project):
     last = project.rows(f"select outcome, ({failed}) from etl.runs order by started_at desc limit 1")
     assert last == [("failed", "failed")]
     assert run(project) == []
+
+
+def test_slow_stage__is_named_in_the_log_and_the_summary(project):
+    project.rows("update etl.stages set seconds = 0.001, rows = null where stage = 'DbtTest'")
+    project.rows(
+        "insert into etl.stages select 'earlier ' || number, 'DbtTest', '{}', now() - interval '1 h', 0.001, null, "
+        "'done' from generate_series(1, 20) as number"
+    )
+    project.rows("delete from etl.table_updates where target_table = 'candidates tested'")
+    test = project.folder / "dbt_project" / "tests" / "slow.sql"
+    test.write_text("select 1 from pg_sleep(2.5) as slept where slept is null\n")
+    ran = project.run()
+    assert ran.code == 0
+    said = re.compile(r"DbtTest took \d\.\d s; 0\.0 s are usual for as many rows")
+    assert said.search(ran.output)
+    summary = project.socialmart("summary").output
+    assert said.search(summary)
+    assert "usual 0.0 s" in summary
+    assert said.fullmatch(json.loads(project.socialmart("summary", "--json").output)["remarks"][0])
+    project.rows("delete from etl.stages where run_id like 'earlier%'")
+    test.unlink()
+    run(project)
