@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|^PG|^DBT_", re.IGNORECASE)
+SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|^PG|^DBT_|_NOTIFY$", re.IGNORECASE)
 TAIL_LINES = 12
 SECONDS_TO_END = 10
 PR_SET_PDEATHSIG = 1

@@ -82,7 +82,24 @@ class dbt(luigi.Config):
     threads: int = luigi.IntParameter(default=4, description="models and tests that run at once")
 
 
-SECTIONS: tuple[type[luigi.Config], ...] = (landing, checkpoints, logs, spark, quality, warehouse, dbt)
+class notify(luigi.Config):
+    """[notify]: when a message about a run is sent; where to, is in the environment."""
+
+    on: str = luigi.ChoiceParameter(
+        default="warnings",
+        choices=("never", "failure", "warnings", "always"),
+        description="never, failure, warnings (failures too) or always",
+    )
+    stale_hours: float = luigi.NumericalParameter(
+        default=0.0,
+        var_type=float,
+        min_value=0.0,
+        max_value=sys.float_info.max,
+        description="hours without a load after which it is unusual that nothing new comes; 0: never",
+    )
+
+
+SECTIONS: tuple[type[luigi.Config], ...] = (landing, checkpoints, logs, spark, quality, warehouse, dbt, notify)
 
 Section = TypeVar("Section", bound=luigi.Config)
 

@@ -32,6 +32,14 @@ class Entry:
     outcome: str
 
 
+@dataclass(frozen=True)
+class Failure:
+    """A stage that failed, or of which it could not be found out whether it is up to date, and why."""
+
+    title: str
+    reason: str
+
+
 def run_id() -> str:
     """This run's name, the time at which it began."""
     return os.environ.setdefault(RUN_ID, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}")
@@ -53,6 +61,21 @@ def write(entry: Entry) -> None:
     folder()
     with paths.journal(run_id()).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(entry)) + "\n")
+
+
+def fail(failure: Failure) -> None:
+    """Add a failure to those of the run."""
+    folder()
+    with paths.failures(run_id()).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(failure)) + "\n")
+
+
+def failures(run: str) -> list[Failure]:
+    """What failed in a run, in order."""
+    path = paths.failures(run)
+    if not path.exists():
+        return []
+    return [Failure(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def read(run: str) -> list[Entry]:

@@ -75,6 +75,11 @@ def journal(run_id: str) -> Path:
     return run_logs(run_id) / "journal.jsonl"
 
 
+def failures(run_id: str) -> Path:
+    """One line of JSON a failure."""
+    return run_logs(run_id) / "failures.jsonl"
+
+
 def stage_log(run_id: str, stage: str) -> Path:
     """One line of JSON a line that the stage logged."""
     return run_logs(run_id) / f"{stage.replace(' ', '_')}.jsonl"

@@ -1,4 +1,4 @@
-"""The record of a run in etl.runs, its stages and what is unusual about it, written when its process ends."""
+"""The end of a run: its record in etl.runs, its stages and what is unusual about it, and a message to who wants one."""
 
 import atexit
 import getpass
@@ -15,7 +15,7 @@ from functools import partial
 
 from psycopg2.extras import execute_values
 
-from luigi_tasks import journal, layout, warehouse, watch
+from luigi_tasks import config, journal, layout, notify, warehouse, watch
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.journal import Entry
 from luigi_tasks.watch import Remark
@@ -24,31 +24,34 @@ PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgr
 
 logger = logging.getLogger(__name__)
 
-_recorded: set[int] = set()
+
+def conclude_at_exit() -> None:
+    """Have this process's run concluded when it ends, before all that was registered to end until now."""
+    atexit.unregister(_conclude)
+    atexit.register(_conclude, os.getpid())
 
 
-def record_at_exit() -> None:
-    """Have this process's run recorded when it ends; a run in which no stage did anything leaves no record."""
-    if os.getpid() not in _recorded:
-        _recorded.add(os.getpid())
-        atexit.register(_record, os.getpid())
-
-
-def _record(process: int) -> None:
-    stages = journal.read(journal.run_id())
-    if not stages or os.getpid() != process:
+def _conclude(process: int) -> None:
+    if os.getpid() != process:  # a fork of the run
         return
+    stages, failures = journal.read(journal.run_id()), journal.failures(journal.run_id())
+    remarks: list[str] = []
     try:
-        layout.prepare()
-        warehouse.retried("the record of the run", partial(_insert, stages))
-        for remark in warehouse.retried("what is unusual", partial(_look, stages)):
-            logger.warning("%s", remark.text)
+        if stages or (config.read(config.notify).stale_hours and not failures):
+            layout.prepare()
+            warehouse.retried("the record of the run", partial(_insert, stages))
+            remarks = [remark.text for remark in warehouse.retried("what is unusual", partial(_look, stages))]
     except PipelineError as error:
-        logger.warning("this run is not recorded in etl.runs: %s", error)
+        remarks = [f"this run is not recorded in etl.runs: {error}"]
+    for remark in remarks:
+        logger.warning("%s", remark)
+    notify.tell(stages, failures, remarks)
 
 
 def _insert(stages: Sequence[Entry]) -> None:
-    """Once: after a commit whose answer was lost it is there already."""
+    """Once: after a commit whose answer was lost it is there already. Nothing, of a run in which nothing was done."""
+    if not stages:
+        return
     outcome = journal.FAILED if any(stage.outcome == journal.FAILED for stage in stages) else journal.DONE
     run = journal.run_id()
     with warehouse.transaction() as cursor:

@@ -1,5 +1,6 @@
 """The base of all stages. Here, and nowhere else, it is decided whether a stage is up to date."""
 
+import contextlib
 import logging
 import signal
 import sys
@@ -80,11 +81,15 @@ class Stage(luigi.Task):
 
     def complete(self) -> bool:
         _begin()
-        if self.why_stale() is None:
-            return True
+        try:
+            if self.why_stale() is None:
+                return True
+        except Exception as error:  # of which Luigi tells nobody but the log
+            _note(self, error)
+            raise
         self.warm_up()
         warehouse.hold()
-        runs.record_at_exit()  # after the above: what is registered last happens first
+        runs.conclude_at_exit()  # again: while the warehouse is held
         return False
 
     @property
@@ -96,6 +101,14 @@ class Stage(luigi.Task):
     def title(self) -> str:
         """How people call it."""
         return self.kind
+
+
+@Stage.event_handler(luigi.Event.FAILURE)
+@Stage.event_handler(luigi.Event.BROKEN_TASK)
+def _note(stage: Stage, error: BaseException) -> None:
+    reason = "it was ended" if isinstance(error, SystemExit) else str(error)
+    with contextlib.suppress(OSError):  # where no log can be written, that is what is said
+        journal.fail(journal.Failure(stage.title, reason or type(error).__name__))
 
 
 def stale(stages: Iterable[Stage]) -> list[Stage]:
@@ -144,6 +157,7 @@ def _begin() -> None:
     """What a run has and its forked workers share: the lock and the run's name."""
     if run_lock.hold():
         checkpoints.clear_staging()
+        runs.conclude_at_exit()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)
         sys.unraisablehook = _leave_after_all

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import paths
+from luigi_tasks import config, paths
 from luigi_tasks.journal import DONE, Entry
 
 LAST_RUNS = 20
@@ -27,6 +27,8 @@ SHARE_MORE = 0.01
 LAST_DAYS = 14
 LAST_WEEKS = 26
 FEWEST_WEEKS = 6
+FEWEST_A_DAY = 10
+"""Of days with fewer, one is like the other."""
 DEVIATIONS = 4
 LEAST_DEVIATION = 0.1
 """Of the median: days that hardly differ from each other do not make an ordinary one a surprise."""
@@ -53,7 +55,22 @@ def look(cursor: Cursor, run: str, stages: Sequence[Entry]) -> list[Remark]:
         *rejecting_batches(cursor, audited),
         *drifted_batches(audited),
         *(strange_days(cursor) if published else ()),
+        *no_new_data(cursor, config.read(config.notify).stale_hours),
     ]
+
+
+def no_new_data(cursor: Cursor, stale_hours: float) -> Iterator[Remark]:
+    """That nothing was loaded for so many hours; 0 means that this is never unusual."""
+    if not stale_hours:
+        return
+    cursor.execute(
+        "select extract(epoch from now() - max(started_at + make_interval(secs => seconds))) / 3600 "
+        "from etl.stages where starts_with(stage, 'Load ') and outcome = %s",
+        (DONE,),
+    )
+    (hours,) = cursor.fetchone()
+    if hours is not None and hours > stale_hours:
+        yield Remark("no new data", "", f"nothing was loaded for {hours:,.1f} hours; {stale_hours:g} are allowed")
 
 
 def usual_seconds(cursor: Cursor, run: str, stage: Entry) -> float | None:
@@ -134,7 +151,7 @@ def strange_days(cursor: Cursor) -> Iterator[Remark]:
     cursor.execute(DAYS, {"days": LAST_DAYS, "weeks": LAST_WEEKS})
     for day, what, found, usual, deviation, weeks in cursor.fetchall():
         range_ = DEVIATIONS * max(MAD_TO_DEVIATION * deviation, LEAST_DEVIATION * usual, 1)
-        if weeks >= FEWEST_WEEKS and abs(found - usual) > range_:
+        if weeks >= FEWEST_WEEKS and usual >= FEWEST_A_DAY and abs(found - usual) > range_:
             text = f"{day:%A} {day}: {found:,} {what}; {usual:,.0f} are usual on that weekday"
             yield Remark("strange day", str(day), text)
     cursor.execute(LOOKED_AT, {"days": LAST_DAYS})

@@ -1,0 +1,143 @@
+"""The message about a run, as a mail server and a web server receive it."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from project import MakeProject, Project, Run, free_ports
+
+
+class Received:
+    """What came, by mail and by webhook, and when."""
+
+    def __init__(self, addresses: str) -> None:
+        self.addresses = addresses
+        self.mails: list[str] = []
+        self.posts: list[dict[str, Any]] = []
+        self.times: list[float] = []
+
+
+@contextmanager
+def receivers() -> Iterator[Received]:
+    smtp = free_ports(2)
+    received = Received(
+        f"mailto://127.0.0.1:{smtp}?from=pipeline@example.net&to=team@example.net json://127.0.0.1:{smtp + 1}/hook"
+    )
+
+    class Mailbox:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            received.mails.append(envelope.content.decode())
+            received.times.append(time.monotonic())
+            return "250 OK"
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            received.times.append(time.monotonic())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    mail = Controller(Mailbox(), hostname="127.0.0.1", port=smtp)
+    web = HTTPServer(("127.0.0.1", smtp + 1), Hook)
+    mail.start()
+    Thread(target=web.serve_forever, daemon=True).start()
+    try:
+        yield received
+    finally:
+        mail.stop()
+        web.shutdown()
+        web.server_close()
+
+
+@pytest.fixture(scope="module")
+def project(make_project: MakeProject) -> Project:
+    made = make_project()
+    made.land("2026-01-01.json", [{"user_id": "ann"}])
+    assert made.run().code == 0
+    return made
+
+
+def told(project: Project, *arguments: str, **settings: object) -> tuple[Run, Received]:
+    project.set({"notify": {"on": "warnings", "stale_hours": 0} | settings})
+    with receivers() as received:
+        return project.run(*arguments, SOCIALMART_NOTIFY=received.addresses), received
+
+
+def test_failure__is_told_with_its_reason_the_log_and_how_to_run_again(project):
+    project.land("2026-01-02.json", '[{"user_id": "ben"}, {')
+    ran, received = told(project)
+    assert ran.code == 30
+    [post], [mail] = received.posts, received.mails
+    assert post["type"] == "failure"
+    assert post["title"].endswith(" failed")
+    for expected in (
+        "Failed:\n- Audit 2026-01-02: batch 2026-01-02, file 2026-01-02.json: at byte 22: the array is cut short; ",
+        "Stages:\n- Extract 2026-01-02: done, ",
+        "INFO Extract 2026-01-02: started, 1 batches\n",
+        f"To run again, from the last finished target:\ncd {project.folder} && ",
+        "/luigi --module luigi_tasks RunAll",
+    ):
+        assert expected in post["message"], post["message"]
+    assert "From: " in mail
+    assert "team@example.net" in mail
+    assert "the array is cut short" in mail.replace("=\r\n", "")
+    project.landing.joinpath("2026-01-02.json").unlink()
+
+
+def test_warning__is_told_unless_only_failures_are_wanted(project):
+    project.land("2026-01-03.json", [{"user_id": "cyd", "shoe_size": 43}])
+    ran, received = told(project)
+    assert ran.code == 0
+    [post] = received.posts
+    assert (post["type"], len(received.mails)) == ("warning", 1)
+    assert "Unusual:\n- batch 2026-01-03: fields nobody announced: shoe_size" in post["message"]
+    assert "To run again" not in post["message"]
+    project.land("2026-01-04.json", [{"user_id": "dot", "hat_size": 57}])
+    assert told(project, on="failure")[1].posts == []
+
+
+@pytest.mark.parametrize(("on", "messages"), [("warnings", 0), ("always", 1), ("never", 0)])
+def test_nothing_to_do__is_told_who_wants_always_to_be_told(project, on, messages):
+    project.run()
+    ran, received = told(project, on=on)
+    assert ran.code == 0
+    assert [post["type"] for post in received.posts] == ["success"] * messages
+
+
+def test_nothing_new__is_told_after_a_while(project):
+    project.run()
+    project.rows("update etl.stages set started_at = started_at - interval '30 hours'")
+    ran, received = told(project, stale_hours=26)
+    assert ran.code == 0
+    [post] = received.posts
+    assert "Unusual:\n- nothing was loaded for 30." in post["message"]
+    assert told(project, stale_hours=40)[1].posts == []
+
+
+def test_missing_server__is_told_too(project):
+    project.set({"warehouse": {"retries": 1}})
+    with receivers() as received:
+        ran = project.run(SOCIALMART_NOTIFY=received.addresses, PGHOST="127.0.0.1", PGPORT="1")
+    assert ran.code == 35
+    [post] = received.posts
+    assert "Failed:\n- RunAll: " in post["message"]
+    assert "the server cannot be reached" in post["message"]
+
+
+@pytest.mark.parametrize("address", ["nonsense", "json://127.0.0.1:1/s3cret"])
+def test_message_that_cannot_be_sent__changes_nothing_and_tells_no_secret(project, address):
+    project.set({"notify": {"on": "always"}})
+    ran = project.run(SOCIALMART_NOTIFY=address)
+    assert ran.code == 0
+    assert "SOCIALMART_NOTIFY" in ran.output
+    assert "s3cret" not in ran.output
+    assert "Traceback" not in ran.output
