@@ -4,8 +4,9 @@ import contextlib
 import logging
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -45,6 +46,12 @@ class Stage(luigi.Task):
     def get_params(cls) -> list[tuple[str, luigi.Parameter]]:
         """The parameters of a class, which Luigi would search for whenever it makes or looks up a task."""
         return super().get_params()
+
+    @classmethod
+    def from_str_params(cls, params_str: Mapping[str, str]) -> "Stage":
+        """The task that a command line asks for: from here on signals end the run in good order."""
+        _heed_signals()
+        return super().from_str_params(params_str)
 
     @property
     def batches(self) -> list[str]:
@@ -158,15 +165,20 @@ def _begin() -> None:
     if run_lock.hold():
         checkpoints.clear_staging()
         runs.conclude_at_exit()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _leave)
-        sys.unraisablehook = _leave_after_all
+        _heed_signals()
     journal.run_id()
 
 
+def _heed_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
+    sys.unraisablehook = _leave_after_all
+
+
 def _leave(number: int, frame: object) -> None:
-    """On SIGTERM and Ctrl-C end in good order: Luigi ends its workers, and they their children."""
-    sys.exit(128 + number)
+    """On SIGTERM and Ctrl-C end in good order: Luigi ends its workers, and they their children. What is ending ends."""
+    if threading.main_thread().is_alive():  # no longer while functions registered with atexit are called
+        sys.exit(128 + number)
 
 
 def _leave_after_all(lost: Any) -> None:

@@ -45,7 +45,8 @@ def test_run_interrupted_at_any_moment__is_made_good_by_the_next(world: World, m
 def _interrupt(world: World, process: Process, number: signal.Signals) -> None:
     ended = world.interrupt(process, number)
     assert ended.left == [], ended.output
-    assert "Traceback" not in ended.output, ended.output
+    if "/luigi_tasks/" in ended.output or " INFO " in ended.output:  # else Luigi itself was still being loaded
+        assert "Traceback" not in ended.output, ended.output
     if ended.output and number != signal.SIGKILL and "RunAll: " not in ended.output:
         assert ended.code == 128 + number
     world.must_be_whole_and_recover(f"{number.name}")
