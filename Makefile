@@ -5,7 +5,7 @@ USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-faults lint sample doctor explain psql summary cluster bench clean
+.PHONY: help setup run test test-faults lint sample doctor explain psql summary cluster dashboard bench clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -68,6 +68,9 @@ bench: .venv/.bench ## measure the pipeline against the floor; BENCH=--quick, --
 
 cluster: setup ## run a Spark cluster on this machine (a master, two workers) until Ctrl-C
 	@$(BIN)/socialmart cluster
+
+dashboard: setup ## run Luigi's dashboard on this machine until Ctrl-C; runs show up there
+	@$(BIN)/socialmart dashboard
 
 clean: ## delete checkpoints, logs and the embedded warehouse; landing files stay
 	rm -rf data/checkpoints data/logs data/postgres

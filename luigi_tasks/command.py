@@ -10,7 +10,9 @@ import sys
 import warnings
 from dataclasses import asdict
 
-from luigi_tasks import cluster, doctor, explain, paths, quarantine, spark_session, summary, warehouse
+from luigi.interface import core
+
+from luigi_tasks import cluster, dashboard, doctor, explain, paths, quarantine, spark_session, summary, warehouse
 from luigi_tasks.checks import FAIL
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import java_home
@@ -46,6 +48,9 @@ def main() -> None:
     of_cluster.add_argument("--cores", type=int, default=1, help="of each worker")
     of_cluster.add_argument("--memory", default="1g", help="of each worker's executor")
     of_cluster.set_defaults(run=_cluster)
+    of_dashboard = commands.add_parser("dashboard", help="run Luigi's dashboard on this machine until Ctrl-C")
+    of_dashboard.add_argument("--port", type=int, help="default: [core] default_scheduler_port, or 8082")
+    of_dashboard.set_defaults(run=_dashboard)
     arguments, further = parser.parse_known_args()
     arguments.further = further
     if further and arguments.run is not _psql:
@@ -106,7 +111,7 @@ def _java(arguments: argparse.Namespace) -> int:
 def _cluster(arguments: argparse.Namespace) -> int:
     """Run a cluster until Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    port, logs = arguments.port, paths.logs() / "cluster"
+    port, logs = arguments.port, paths.service_logs("cluster")
     with cluster.running(port, arguments.workers, arguments.cores, arguments.memory, logs) as processes:
         master = f"spark://{cluster.HOST}:{port}"
         print(f"master {master}, page http://{cluster.HOST}:{port + 1}, {arguments.workers} workers, logs in {logs}")
@@ -114,6 +119,17 @@ def _cluster(arguments: argparse.Namespace) -> int:
         for process in processes:
             process.wait()
     return 0
+
+
+def _dashboard(arguments: argparse.Namespace) -> int:
+    """Run luigid until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    port = arguments.port or core().scheduler_port
+    log = paths.service_logs("dashboard") / "luigid.log"
+    with dashboard.running(port, log) as process:
+        print(f"http://{dashboard.HOST}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
+        sys.stdout.flush()
+        return process.wait()
 
 
 def _psql(arguments: argparse.Namespace) -> int:

@@ -82,6 +82,16 @@ class dbt(luigi.Config):
     threads: int = luigi.IntParameter(default=4, description="models and tests that run at once")
 
 
+class dashboard(luigi.Config):
+    """[dashboard]: whether a run tells luigid, whose place is in [core]."""
+
+    use: str = luigi.ChoiceParameter(
+        default="auto",
+        choices=("auto", "always", "never"),
+        description="auto: luigid where it answers, else the local scheduler; always; or never, and [core] decides",
+    )
+
+
 class notify(luigi.Config):
     """[notify]: when a message about a run is sent; where to, is in the environment."""
 
@@ -99,7 +109,10 @@ class notify(luigi.Config):
     )
 
 
-SECTIONS: tuple[type[luigi.Config], ...] = (landing, checkpoints, logs, spark, quality, warehouse, dbt, notify)
+SECTIONS: tuple[type[luigi.Config], ...] = (
+    *(landing, checkpoints, logs, spark, quality),
+    *(warehouse, dbt, dashboard, notify),
+)
 
 Section = TypeVar("Section", bound=luigi.Config)
 

@@ -162,14 +162,16 @@ def _dates() -> Iterator[tuple[float, Path]]:
 
 
 def _luigid() -> Result:
-    settings = config.read(core)
-    if settings.local_scheduler:
-        return Result(OK, "not used, as [core] local_scheduler is true")
+    settings, use = config.read(core), config.read(config.dashboard).use
+    if use == "never" and settings.local_scheduler:
+        return Result(OK, "not used, as [dashboard] use is never")
     url = urlsplit(settings.scheduler_url or f"http://{settings.scheduler_host}:{settings.scheduler_port}")
     host, port = url.hostname or "localhost", url.port or (443 if url.scheme == "https" else 80)
     if why := _why_silent(host, port):
+        if use == "auto":
+            return Result(OK, f"none at {host}:{port}, so that the local scheduler is used")
         raise PipelineError(
-            f"no answer at {host}:{port} ({why}); start luigid there, or set [core] local_scheduler = true in luigi.cfg"
+            f"no answer at {host}:{port} ({why}); start luigid there, or set [dashboard] use = auto in luigi.cfg"
         )
     return Result(OK, f"answers at {host}:{port}")
 

@@ -50,8 +50,7 @@ def folder() -> Path:
     place = paths.run_logs(run_id())
     if not place.exists():
         place.mkdir(parents=True)
-        runs = sorted(path for path in paths.logs().iterdir() if path.is_dir())
-        for path in runs[: -config.read(config.logs).keep_runs]:
+        for path in paths.runs()[: -config.read(config.logs).keep_runs]:
             shutil.rmtree(path, ignore_errors=True)
     return place
 

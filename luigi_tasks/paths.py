@@ -13,6 +13,7 @@ from luigi_tasks import config
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
+LUIGID_SETTINGS = PROJECT / "luigi_tasks/luigid.cfg"
 LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
 PUBLISH_SOURCES = (PROJECT / "luigi_tasks/publish.py",)
 AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
@@ -64,6 +65,16 @@ def run_lock() -> Path:
 
 def logs() -> Path:
     return Path(config.read(config.logs).folder).absolute()
+
+
+def service_logs(name: str) -> Path:
+    """What runs beside the pipeline, such as a cluster, says."""
+    return logs() / ".services" / name
+
+
+def runs() -> list[Path]:
+    """The folders of all runs, in the order of their names: the oldest first."""
+    return sorted(path for path in logs().glob("[!.]*") if path.is_dir())
 
 
 def run_logs(run_id: str) -> Path:

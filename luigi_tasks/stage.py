@@ -6,16 +6,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
 import luigi
+from luigi.cmdline_parser import CmdlineParser
 from luigi.task import flatten
 
-from luigi_tasks import checkpoints, journal, logs, markers, paths, run_lock, runs, warehouse
+from luigi_tasks import checkpoints, dashboard, journal, logs, markers, paths, run_lock, runs, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 
 logger = logging.getLogger(__name__)
@@ -47,11 +48,9 @@ class Stage(luigi.Task):
         """The parameters of a class, which Luigi would search for whenever it makes or looks up a task."""
         return super().get_params()
 
-    @classmethod
-    def from_str_params(cls, params_str: Mapping[str, str]) -> "Stage":
-        """The task that a command line asks for: from here on signals end the run in good order."""
-        _heed_signals()
-        return super().from_str_params(params_str)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _begin_on_command_line()
 
     @property
     def batches(self) -> list[str]:
@@ -167,6 +166,14 @@ def _begin() -> None:
         runs.conclude_at_exit()
         _heed_signals()
     journal.run_id()
+
+
+@cache
+def _begin_on_command_line() -> None:
+    """With the first task that the program luigi makes, which is what it was asked for, a run begins."""
+    if CmdlineParser.get_instance():
+        _heed_signals()
+        dashboard.choose_scheduler()
 
 
 def _heed_signals() -> None:

@@ -82,8 +82,7 @@ def as_text(run: str, coloured: bool) -> str:
 
 def last_run() -> str | None:
     """The name of the latest run that left a folder of logs."""
-    folder = paths.logs()
-    runs = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    runs = [path.name for path in paths.runs()]
     return os.environ.get(journal.RUN_ID) or (runs[-1] if runs else None)
 
 

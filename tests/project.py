@@ -36,6 +36,7 @@ SMALL: Settings = {
     "logs": {"folder": "logs"},
     "warehouse": {"embedded_folder": "postgres"},
     "spark": {"master": "local[1]"},
+    "dashboard": {"use": "never"},
 }
 
 

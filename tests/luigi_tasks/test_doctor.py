@@ -371,8 +371,12 @@ def test_dbt__fails_where_project_or_profile_cannot_be_read(project, files, text
 
 
 def test_luigid__fails_where_it_is_wanted_and_does_not_answer(project, silent, listener):
-    where = {"local_scheduler": "false", "default-scheduler-host": "127.0.0.1"}
-    project.set({"core": where | {"default-scheduler-port": silent}})
+    where = {"default-scheduler-host": "127.0.0.1", "default-scheduler-port": silent}
+    project.set({"core": where, "dashboard": {"use": "auto"}})
+    assert findings(project)["luigid"] == Finding(
+        "luigid", OK, f"none at 127.0.0.1:{silent}, so that the local scheduler is used"
+    )
+    project.set({"dashboard": {"use": "always"}})
     found = findings(project)
     assert worse(found) == {"luigid": FAIL}
     assert found["luigid"].text.startswith(f"no answer at 127.0.0.1:{silent} (")
