@@ -237,9 +237,8 @@ def test_two_runs_through_luigid__do_everything_once(world: World):
     with luigid(world.project.folder / "luigid") as port:
         world.project.set({"core": {"local_scheduler": "false", "default_scheduler_port": port}})
         process = world.start()
-        time.sleep(0.1)
-        assert world.project.run().code == RUNNING_ALREADY
-        assert end(world, process) == 0
+        codes = [world.project.run().code, end(world, process)]
+        assert sorted(codes) == [0, RUNNING_ALREADY], "one of them, whichever was first, did it all"
         world.must_be_whole_and_recover("two runs at once, luigid")
 
 
