@@ -39,7 +39,7 @@ run: setup ## run the pipeline on the landing folder; the sample goes there if i
 test: .venv/.test lint ## run all tests
 	$(BIN)/python -m pytest
 
-test-faults: .venv/.test ## interrupt, break, fill up and crowd everything, at every point; half an hour
+test-faults: .venv/.test ## interrupt, break, fill up and crowd everything, at every point; three quarters of an hour
 	FAULTS=all $(BIN)/python -m pytest tests/faults
 
 lint: .venv/.test ## ruff, mypy and sqlfluff

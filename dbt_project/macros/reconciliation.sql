@@ -7,11 +7,11 @@
 {%- endmacro %}
 
 {#- The current version of every key in a raw table, found in another way than staging finds it: by
-    the keys that stand in several batches; none does while there is one batch. Where a kind of touched keys is
-    named, and only those are to be looked at: of these keys. -#}
-{% macro current_rows(table, key, kind=none, touched_key="id") -%}
+    the keys that stand in several batches; none does while there is one batch. Where only touched keys are to be
+    looked at: of these. -#}
+{% macro current_rows(table, key, kind, touched_key="id") -%}
     {%- set relation = source("raw_data", table) -%}
-    {%- if kind and (not execute or var("touched_only")) %}
+    {%- if not execute or var("touched_only") %}
     select distinct on (versions.{{ key }}) versions.*
     from {{ relation }} as versions
     {{ join_touched("versions." ~ key, kind, touched_key, when=true) }}

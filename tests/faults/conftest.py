@@ -8,7 +8,7 @@ from project import projects
 from world import ALL, Trial, World, as_table
 
 ONE_IN = 5
-"""So many are tried unless all are to be: minutes instead of half an hour."""
+"""So many are tried unless all are to be: minutes instead of three quarters of an hour."""
 
 trials: list[Trial] = []
 
