@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import luigi
 from luigi.interface import core
 
-from luigi_tasks import child, config, paths, warehouse
+from luigi_tasks import child, config, layout, paths, warehouse
 from luigi_tasks.errors import PipelineError
 
 HOST = "127.0.0.1"
@@ -26,9 +27,7 @@ def running(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         raise PipelineError(f"port {port} of {HOST} is taken; end what listens there, or name another with --port")
     warehouse.hold()
     with warehouse.transaction() as cursor:
-        cursor.execute("select to_regnamespace(%s) is null", (HISTORY,))
-        if cursor.fetchone() == (True,):
-            cursor.execute(f"create schema {HISTORY}")
+        layout.make_schema(cursor, HISTORY)
     state = log.with_suffix(".state")
     argv = [str(Path(sys.executable).with_name("luigid")), "--address", HOST, "--port", str(port)]
     environ = child.environment(**warehouse.variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
@@ -41,17 +40,27 @@ def running(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def answers(host: str, port: int) -> bool:
     """Whether something takes connections there."""
+    return why_silent(host, port, SECONDS_TO_ANSWER) is None
+
+
+def why_silent(host: str, port: int, seconds: float) -> str | None:
+    """Why nothing takes connections at a port; None where something does."""
     try:
-        socket.create_connection((host, port), SECONDS_TO_ANSWER).close()
-    except OSError:
-        return False
-    return True
+        socket.create_connection((host, port), seconds).close()
+    except (OSError, OverflowError) as error:
+        return str(error)
+    return None
+
+
+def place(settings: core) -> tuple[str, int]:
+    """Host and port of luigid, as [core] has them: in its URL, or one by one."""
+    url = urlsplit(settings.scheduler_url or f"http://{settings.scheduler_host}:{settings.scheduler_port}")
+    return url.hostname or "localhost", url.port or (443 if url.scheme == "https" else 80)
 
 
 def choose_scheduler() -> None:
     """Have the run that is about to begin use luigid or the local scheduler, as [dashboard] says."""
     use = config.read(config.dashboard).use
     if use != "never":
-        settings = core()
-        is_there = use == "always" or answers(settings.scheduler_host, settings.scheduler_port)
+        is_there = use == "always" or answers(*place(core()))
         luigi.configuration.get_config().set("core", "local_scheduler", str(not is_there).lower())

@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,13 +11,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import luigi
 import yaml
 from luigi.interface import core
 
-from luigi_tasks import checks, child, config, folder_checks, java, paths, spark_session, warehouse_checks
+from luigi_tasks import checks, child, config, dashboard, folder_checks, java, paths, spark_session, warehouse_checks
 from luigi_tasks.checks import FAIL, OK, WARN, Check, Finding, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.summary import GREEN, PLAIN, RED
@@ -110,18 +108,10 @@ def _require_a_master(master: str) -> None:
     places = master.removeprefix("spark://").split(",")
     if not all(re.fullmatch(r".+:\d{1,5}", place) for place in places):
         raise PipelineError(f"luigi.cfg, section [spark], key master: expected spark://host:port, found {master}")
-    refused = [_why_silent(host, int(port)) for host, _, port in (place.rpartition(":") for place in places)]
+    split = [place.rpartition(":") for place in places]
+    refused = [dashboard.why_silent(host, int(port), SECONDS_TO_ANSWER) for host, _, port in split]
     if all(refused):
         raise PipelineError(f"{master}: no answer ({refused[0]}); start the master, or set [spark] master in luigi.cfg")
-
-
-def _why_silent(host: str, port: int) -> str | None:
-    """Why nothing takes connections at a port; None where something does."""
-    try:
-        socket.create_connection((host, port), SECONDS_TO_ANSWER).close()
-    except (OSError, OverflowError) as error:
-        return str(error)
-    return None
 
 
 def _dbt() -> Result:
@@ -165,9 +155,8 @@ def _luigid() -> Result:
     settings, use = config.read(core), config.read(config.dashboard).use
     if use == "never" and settings.local_scheduler:
         return Result(OK, "not used, as [dashboard] use is never")
-    url = urlsplit(settings.scheduler_url or f"http://{settings.scheduler_host}:{settings.scheduler_port}")
-    host, port = url.hostname or "localhost", url.port or (443 if url.scheme == "https" else 80)
-    if why := _why_silent(host, port):
+    host, port = dashboard.place(settings)
+    if why := dashboard.why_silent(host, port, SECONDS_TO_ANSWER):
         if use == "auto":
             return Result(OK, f"none at {host}:{port}, so that the local scheduler is used")
         raise PipelineError(

@@ -120,6 +120,13 @@ def _prepare() -> None:
         cursor.execute(f"comment on schema raw_data is '{_version()}'")
 
 
+def make_schema(cursor: Cursor, name: str) -> None:
+    """Only where it is missing: `if not exists` takes the right to make one even then."""
+    cursor.execute("select to_regnamespace(%s) is null", (name,))
+    if cursor.fetchone() == (True,):
+        cursor.execute(f"create schema {name}")
+
+
 def is_current(cursor: Cursor) -> bool:
     """Whether the layout that is there is this version's."""
     cursor.execute("select obj_description(to_regnamespace('raw_data'), 'pg_namespace')")

@@ -12,11 +12,11 @@ from functools import partial
 from psycopg2.errors import InvalidTableDefinition, WrongObjectType
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import dbt_changes, fingerprints, paths, warehouse
+from luigi_tasks import dbt_changes, fingerprints, layout, paths, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 from luigi_tasks.markers import Marker
-from luigi_tasks.stage import Stage, timed
-from luigi_tasks.transform import DbtTest, dbt_companion, only_rows_changed
+from luigi_tasks.stage import timed
+from luigi_tasks.transform import DbtStage, DbtTest, dbt_companion, only_rows_changed
 
 PUBLISHED, MARTS = "published", "marts"
 NEW, OLD = "__new", "__old"
@@ -43,7 +43,7 @@ class Relation:
         return f"{PUBLISHED}.{self.name}"
 
 
-class Publish(Stage):
+class Publish(DbtStage):
     """Leaves the schema marts as dbt built and tested it, and a marker that says from what, in one transaction.
 
     Rows are copied of those keys that were touched since it ran last; after a change of the code, and where no
@@ -59,12 +59,6 @@ class Publish(Stage):
     def built_from(self) -> BuiltFrom:
         run = self.requires().requires()
         return {**run.built_from(), "publish": fingerprints.of_modules(*paths.PUBLISH_SOURCES)}
-
-    def target_stale(self) -> str | None:
-        return self.output().why_stale()
-
-    def warm_up(self) -> None:
-        dbt_companion().start()
 
     def run(self) -> None:
         if not self.target_stale():
@@ -114,7 +108,7 @@ def replace(cursor: Cursor, relations: Sequence[Relation]) -> int:
     What others made on a mart, such as views and rights, stays as long as its columns do.
     """
     for schema in (PUBLISHED, MARTS):
-        _make_schema(cursor, schema)
+        layout.make_schema(cursor, schema)
     tables = [relation for relation in relations if not relation.is_view]
     copied = sum(_copy_whole(cursor, table) for table in tables)
     before = _put_aside(cursor)  # from here on readers wait
@@ -127,13 +121,6 @@ def replace(cursor: Cursor, relations: Sequence[Relation]) -> int:
     for name in before:
         cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
     return copied
-
-
-def _make_schema(cursor: Cursor, name: str) -> None:
-    """Only where it is missing: `if not exists` takes the right to make one even then."""
-    cursor.execute("select to_regnamespace(%s) is null", (name,))
-    if cursor.fetchone() == (True,):
-        cursor.execute(f"create schema {name}")
 
 
 def _copy_whole(cursor: Cursor, table: Relation) -> int:

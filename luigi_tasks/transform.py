@@ -41,7 +41,17 @@ WHOLE_TABLES = f"{SIDE_BY_SIDE} -c random_page_cost=4"
 """The same for those that read tables as a whole: no walk through one in the order of an index."""
 
 
-class DbtRun(Stage):
+class DbtStage(Stage):
+    """A stage that asks dbt, and whose target is a marker."""
+
+    def target_stale(self) -> str | None:
+        return self.output().why_stale()
+
+    def warm_up(self) -> None:
+        dbt_companion().start()
+
+
+class DbtRun(DbtStage):
     """Leaves staging, core and candidates built from all that is loaded, and a marker that says from what.
 
     What was loaded since the last run is taken in; after a change of the code the models that changed are built
@@ -64,12 +74,6 @@ class DbtRun(Stage):
             "code": dbt_project.common(project),
             **dbt_project.models(project),
         }
-
-    def target_stale(self) -> str | None:
-        return self.output().why_stale()
-
-    def warm_up(self) -> None:
-        dbt_companion().start()
 
     def run(self) -> None:
         if not self.target_stale():
@@ -100,7 +104,7 @@ class DbtRun(Stage):
             target.touch(cursor)
 
 
-class DbtTest(Stage):
+class DbtTest(DbtStage):
     """Leaves a marker that says which state of the candidates passed all tests of data.
 
     Unit tests are of the code, and belong to `make test`.
@@ -114,12 +118,6 @@ class DbtTest(Stage):
 
     def built_from(self) -> BuiltFrom:
         return {**self.requires().built_from(), "tests": dbt_project.tests(paths.dbt_project())}
-
-    def target_stale(self) -> str | None:
-        return self.output().why_stale()
-
-    def warm_up(self) -> None:
-        dbt_companion().start()
 
     def run(self) -> None:
         if not self.target_stale():
