@@ -28,9 +28,7 @@ setup: .venv/.run ## make .venv with pinned dependencies
 run: setup ## run the pipeline on the landing folder; the sample goes there if it is empty
 	@mkdir -p $(LANDING)
 	@test -n "$$(ls -A $(LANDING))" || cp -R data/sample/. $(LANDING)/
-	@export SOCIALMART_RUN_ID=$$(date -u +%Y%m%dT%H%M%S)-$$$$; \
-		$(BIN)/luigi --module luigi_tasks RunAll; code=$$?; \
-		$(BIN)/socialmart summary; exit $$code
+	@$(BIN)/socialmart run
 
 .venv/.bench: .venv/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

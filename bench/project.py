@@ -74,7 +74,8 @@ class Project:
         with server(self.folder / "postgres") as embedded:
             _check(f"pipeline, {run_id}", embedded.parameters, expected)
         journal = self.folder / "logs" / run_id / "journal.jsonl"
-        entries = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+        events = [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+        entries = [event for event in events if event["event"] == "finished"]
         return replace(measured, stages=stages(entries, measured.seconds))
 
     def _write_settings(self) -> None:

@@ -13,7 +13,8 @@ from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.clean import Clean
 from luigi_tasks.errors import BatchStopped
 from luigi_tasks.markers import Marker
-from luigi_tasks.stage import BatchStage, timed
+from luigi_tasks.stage import BatchStage, counted
+from luigi_tasks.work import timed
 from spark_jobs.schemas import TABLES
 
 PASSED, STOPPED = "passed", "stopped"
@@ -57,9 +58,12 @@ class Audit(BatchStage):
         tasks = self.pending()
         if not tasks:
             return
-        with timed(self, f"{len(tasks)} batches"), checkpoints.staging_folder("audit") as staging:
+        with timed(self, counted(len(tasks))) as work, checkpoints.staging_folder("audit") as staging:
             layout.prepare()
-            stopped = [reason for task in tasks if (reason := task.audit(staging))]
+            stopped: list[str] = []
+            for number, task in enumerate(tasks):
+                work.tell(number, len(tasks), f"{number:,} of {counted(len(tasks))}")
+                stopped += filter(None, [task.audit(staging)])
             if stopped:
                 raise BatchStopped("\n".join(stopped))
 

@@ -7,7 +7,8 @@ from typing import Any
 from luigi_tasks import checkpoints, config, fingerprints, paths, spark_session
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.extract import Extract
-from luigi_tasks.stage import BatchStage, timed
+from luigi_tasks.stage import BatchStage, counted
+from luigi_tasks.work import timed
 from spark_jobs.schemas import ENTITY_TABLES, TABLES
 
 
@@ -44,16 +45,16 @@ class Clean(BatchStage):
         whole = [task for task in tasks if task not in broken]
         if not tasks:
             return
-        with timed(self, f"{len(tasks)} batches") as facts, checkpoints.staging_folder("clean") as staging:
+        with timed(self, counted(len(tasks))) as work, checkpoints.staging_folder("clean") as staging:
             for task in broken:
                 fault = task.requires().output().manifest()["fault"]
                 task.output().publish(staging, {}, {**_facts(task, {}, None), "fault": fault})
             if not whole:
                 return
-            result = spark_session.ask("clean", _request(whole, str(staging)))
+            result = spark_session.ask("clean", _request(whole, str(staging)), work.tell)
             for number, (task, found) in enumerate(zip(whole, result["batches"], strict=True)):
                 task.output().publish(staging, _parts(staging, number), _facts(task, _tables(found), found))
-            facts["rows"] = sum(table["rows"] for found in result["batches"] for table in _tables(found).values())
+            work.rows = sum(table["rows"] for found in result["batches"] for table in _tables(found).values())
 
 
 def _settings() -> dict[str, Any]:

@@ -12,7 +12,18 @@ from dataclasses import asdict
 
 from luigi.interface import core
 
-from luigi_tasks import cluster, dashboard, doctor, explain, paths, quarantine, spark_session, summary, warehouse
+from luigi_tasks import (
+    cluster,
+    dashboard,
+    doctor,
+    explain,
+    journal,
+    paths,
+    quarantine,
+    spark_session,
+    summary,
+    warehouse,
+)
 from luigi_tasks.checks import FAIL
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import java_home
@@ -30,6 +41,10 @@ def main() -> None:
         command = commands.add_parser(name, help=text)
         command.add_argument("--json", action="store_true", help="for scripts")
         command.set_defaults(run=run)
+    of_run = commands.add_parser("run", help="run the pipeline and watch it: live on a terminal; then show the summary")
+    of_run.add_argument("--json", action="store_true", help="for scripts: an event a line, as they happen")
+    of_run.add_argument("luigi", nargs=argparse.REMAINDER, help="luigi's own arguments; default: RunAll")
+    of_run.set_defaults(run=_run)
     rejected = commands.add_parser("rejected", help="count the rejected records, or write them out with their raw text")
     rejected.add_argument("--batch", default="", help="only this batch's")
     rejected.add_argument("--rule", default="", help="only those that broke this rule")
@@ -89,6 +104,16 @@ def _summary(arguments: argparse.Namespace) -> int:
         raise PipelineError("there was no run yet; start one with make run")
     print(json.dumps(summary.as_json(run), indent=1) if arguments.json else summary.as_text(run, sys.stdout.isatty()))
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run luigi, and show the summary after it where somebody reads it; its exit code."""
+    from luigi_tasks import live  # with rich, which nobody else needs
+
+    code = live.run(arguments.luigi or ["RunAll"], arguments.json)
+    if not arguments.json and (code == 0 or journal.read(journal.run_id())):
+        _summary(arguments)
+    return code
 
 
 def _rejected(arguments: argparse.Namespace) -> int:

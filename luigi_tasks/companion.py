@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,14 @@ class Companion:
             self._process = child.start(argv, self._environ, self.log, pass_fds=[theirs.fileno()])
         atexit.register(_end, self._process, os.getpid())
 
-    def ask(self, job: str, request: dict[str, Any]) -> dict[str, Any]:
-        """The result of a job; waits for it. Raises PipelineError where the job fails or the child is gone."""
+    def ask(self, job: str, request: dict[str, Any], tell: Callable[..., None] | None = None) -> dict[str, Any]:
+        """The result of a job; waits for it, and hands to `tell` by name how far it is: done, total, status, url.
+
+        Raises PipelineError where the job fails or the child is gone.
+        """
         self.start()
         assert self._socket is not None
+        answer: dict[str, Any] = {"progress": {}}
         ours, theirs = socket.socketpair()
         with ours, ours.makefile("rwb") as stream:
             try:
@@ -56,10 +60,13 @@ class Companion:
                 stream.write(json.dumps({"job": job, "request": request}).encode())
                 stream.flush()
                 ours.shutdown(socket.SHUT_WR)
-                answer = json.loads(stream.read() or b"null")
-            except (BrokenPipeError, ConnectionResetError):
-                answer = None
-        if answer is None:
+                for line in stream:
+                    answer = json.loads(line)
+                    if "progress" in answer and tell:
+                        tell(**answer["progress"])
+            except (BrokenPipeError, ConnectionResetError, json.JSONDecodeError):
+                pass  # it is gone, maybe in the middle of a line
+        if "progress" in answer:
             raise PipelineError(f"{self.name} ended before {job} was done; the end of {self.log}:\n{self._tail()}")
         if "error" in answer:
             raise PipelineError(f"{job} failed: {answer['error']}\nthe end of {self.log}:\n{self._tail()}")

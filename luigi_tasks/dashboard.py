@@ -58,6 +58,11 @@ def place(settings: core) -> tuple[str, int]:
     return url.hostname or "localhost", url.port or (443 if url.scheme == "https" else 80)
 
 
+def is_told() -> bool:
+    """Whether the run tells luigid what it does."""
+    return not core().local_scheduler
+
+
 def choose_scheduler() -> None:
     """Have the run that is about to begin use luigid or the local scheduler, as [dashboard] says."""
     use = config.read(config.dashboard).use

@@ -7,6 +7,7 @@ TARGET, from where the next process has only the files read that have changed si
 """
 
 import contextlib
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from luigi_tasks import dbt_project
-from spark_jobs.serving import serve
+from spark_jobs.serving import Tell, serve
 
 NICENESS = 10
 
@@ -39,7 +40,7 @@ class Project:
             raise parsed.exception
         self._manifest = parsed.result
 
-    def invoke(self, request: dict[str, Any]) -> dict[str, Any]:
+    def invoke(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         """Run dbt with `arguments`, its output added to the file `log`, and `pgoptions` for each of its sessions.
 
         Returns `success`, and a list `results` of what each model or test came to: name, status, message, rows.
@@ -52,12 +53,13 @@ class Project:
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", str(self._logs)]
         arguments = [*request["arguments"], *self._options, *output]
         with _output_to(log), _session_options(request["pgoptions"]):
-            ended: Any = dbtRunner(manifest=self._manifest).invoke([*arguments, "--no-write-json"])
+            runner = dbtRunner(manifest=self._manifest, callbacks=[Progress(tell).hear])
+            ended: Any = runner.invoke([*arguments, "--no-write-json"])
         if ended.exception is not None:
             raise ended.exception
         return {"success": ended.success, "results": [_as_json(result) for result in ended.result.results]}
 
-    def relations_of_marts(self, request: dict[str, Any]) -> dict[str, Any]:
+    def relations_of_marts(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         """What has to be published, as `relations`; see dbt_project.relations_of_marts."""
         self._parse_what_changed()
         return {"relations": dbt_project.relations_of_marts(self._manifest)}
@@ -65,6 +67,24 @@ class Project:
     def _parse_what_changed(self) -> None:
         if dbt_project.fingerprint(self._folder) != self._sources:
             self._parse()
+
+
+class Progress:
+    """How many of the models or tests of a command are done, by what dbt says."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._total = 0
+        self._numbers = itertools.count(1)  # which threads may share
+
+    def hear(self, event: Any) -> None:
+        """Take in something that dbt says: how many there are, or that one is done."""
+        if event.info.name == "ConcurrencyLine":
+            self._total = event.data.node_count
+        elif event.info.name == "NodeFinished":
+            done = next(self._numbers)
+            status = f"{done:,} of {self._total:,}, {event.data.node_info.node_name} the last"
+            self._tell({"done": done, "total": self._total, "status": status})
 
 
 def _as_json(result: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 from luigi_tasks import checkpoints, config, fingerprints, journal, landing, paths, spark_session
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.stage import BatchStage, timed
+from luigi_tasks.stage import BatchStage, counted
+from luigi_tasks.work import timed
 
 
 class Extract(BatchStage):
@@ -42,11 +43,11 @@ class Extract(BatchStage):
         if not tasks:
             return
         landing.require(task.batch for task in tasks)
-        with timed(self, f"{len(tasks)} batches") as facts, checkpoints.staging_folder("extract") as staging:
+        with timed(self, counted(len(tasks))) as work, checkpoints.staging_folder("extract") as staging:
             before = {task.batch: landing.stand(task.batch) for task in tasks}
             with ThreadPoolExecutor(1) as beside:
                 looked = beside.submit(lambda: [landing.look(batch, []) for batch in before])
-                result = spark_session.ask("extract", _request(list(before), str(staging)))
+                result = spark_session.ask("extract", _request(list(before), str(staging)), work.tell)
             changed = []
             for number, (task, found, seen) in enumerate(zip(tasks, result["batches"], looked.result(), strict=True)):
                 if landing.is_changed(task.batch, before[task.batch], seen):
@@ -55,7 +56,7 @@ class Extract(BatchStage):
                 folder = staging / f"batch_no={number}" / "documents"
                 parts = {} if found["fault"] else {"documents": folder}
                 task.output().publish(staging, parts, _facts(found, seen))
-            facts["rows"] = sum(found["tables"]["documents"]["rows"] for found in result["batches"])
+            work.rows = sum(found["tables"]["documents"]["rows"] for found in result["batches"])
         if changed:
             raise PipelineError(f"batch {', '.join(changed)}: files changed while they were read; run again")
 

@@ -1,9 +1,9 @@
-"""The journal of a run: one line of JSON a finished stage, written by whichever process ran it."""
+"""The journal of a run: a line of JSON an event, written by whichever process it happened in."""
 
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,23 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage is that began then (seconds since 1970): in percent, in words; and where there is more to see."""
+
+    stage: str
+    title: str
+    started: float
+    percent: int
+    status: str
+    url: str | None
+
+
+Event = Entry | Failure | Progress
+KINDS: dict[str, type[Event]] = {"finished": Entry, "failure": Failure, "progress": Progress}
+"""What the lines of a journal say of themselves as `event`."""
+
+
 def run_id() -> str:
     """This run's name, the time at which it began."""
     return os.environ.setdefault(RUN_ID, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}")
@@ -55,32 +72,31 @@ def folder() -> Path:
     return place
 
 
-def write(entry: Entry) -> None:
-    """Add a finished stage to the journal."""
+def write(event: Event) -> None:
+    """Add an event to the journal."""
     folder()
+    kind = next(kind for kind, type_ in KINDS.items() if isinstance(event, type_))
     with paths.journal(run_id()).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(entry)) + "\n")
+        file.write(json.dumps({"event": kind, **asdict(event)}) + "\n")
 
 
-def fail(failure: Failure) -> None:
-    """Add a failure to those of the run."""
-    folder()
-    with paths.failures(run_id()).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(failure)) + "\n")
-
-
-def failures(run: str) -> list[Failure]:
-    """What failed in a run, in order."""
-    path = paths.failures(run)
-    if not path.exists():
-        return []
-    return [Failure(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+def parse(lines: Iterable[str]) -> Iterator[Event]:
+    """The events in lines of a journal."""
+    for line in lines:
+        fields = json.loads(line)
+        yield KINDS[fields.pop("event")](**fields)
 
 
 def read(run: str) -> list[Entry]:
     """The finished stages of a run, in the order in which they began."""
+    return sorted((event for event in _events(run) if isinstance(event, Entry)), key=lambda entry: entry.started)
+
+
+def failures(run: str) -> list[Failure]:
+    """What failed in a run, in order."""
+    return [event for event in _events(run) if isinstance(event, Failure)]
+
+
+def _events(run: str) -> list[Event]:
     path = paths.journal(run)
-    if not path.exists():
-        return []
-    entries = [Entry(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    return sorted(entries, key=lambda entry: entry.started)
+    return list(parse(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []

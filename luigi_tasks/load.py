@@ -1,7 +1,7 @@
 """Load: a table of a batch's Clean checkpoint to raw_data, by COPY."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from luigi_tasks.audit import Audit
 from luigi_tasks.checkpoints import BuiltFrom, CheckpointTarget
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.markers import Marker
-from luigi_tasks.stage import BatchStage, timed
+from luigi_tasks.stage import BatchStage, counted
+from luigi_tasks.work import Work, timed
 from spark_jobs.schemas import TABLES
 
 ROWS_A_BLOCK = 20_000
@@ -54,26 +55,34 @@ class Load(BatchStage):
         if not tasks:
             return
         pa.set_memory_pool(pa.system_memory_pool())  # which keeps less of what is given back
-        with timed(self, f"{len(tasks)} batches") as facts:
+        with timed(self, counted(len(tasks))) as work:
             layout.prepare()
-            facts["rows"] = sum(task.load() for task in tasks)
+            total = sum(task.expected() for task in tasks)
+            work.rows = 0
+            for task in tasks:
+                work.rows += task.load(partial(_tell, work, work.rows, total))
             warehouse.retried(self.title, self._index)
 
-    def load(self) -> int:
-        """Replace one batch's rows and its marker, in one transaction. Returns the rows loaded."""
-        clean = CheckpointTarget("clean", self.batch)
-        expected = clean.require_intact(f"{self.table}/")["tables"][self.table]["rows"]
-        warehouse.retried(self.title, partial(self._replace, clean.folder / self.table, expected))
-        return expected
+    def expected(self) -> int:
+        """The rows that Clean left of the table."""
+        return CheckpointTarget("clean", self.batch).manifest()["tables"][self.table]["rows"]
 
-    def _replace(self, folder: Path, expected: int) -> None:
-        columns = list(TABLES[self.table])
+    def load(self, tell: Callable[[int], None]) -> int:
+        """Replace one batch's rows and its marker, in one transaction. Returns the rows loaded; `tell` hears how many
+        are on their way."""
+        clean = CheckpointTarget("clean", self.batch)
+        clean.require_intact(f"{self.table}/")
+        warehouse.retried(self.title, partial(self._replace, clean.folder / self.table, tell))
+        return self.expected()
+
+    def _replace(self, folder: Path, tell: Callable[[int], None]) -> None:
+        columns, expected = list(TABLES[self.table]), self.expected()
         with warehouse.transaction() as cursor:
             is_first = claim_empty(cursor, self.table)
             options = "format csv, freeze" if is_first else "format csv"
             dbt_changes.clear_batch(cursor, self.table, self.batch)
             copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
-            cursor.copy_expert(copy, RowStream(folder, columns))
+            cursor.copy_expert(copy, RowStream(folder, columns, tell))
             if cursor.rowcount != expected:
                 raise PipelineError(
                     f"{expected:,} rows expected, {cursor.rowcount:,} copied; nothing was changed; "
@@ -90,6 +99,10 @@ class Load(BatchStage):
     @property
     def kind(self) -> str:
         return f"Load {self.table}"
+
+
+def _tell(work: Work, before: int, total: int, rows: int) -> None:
+    work.tell(before + rows, total, f"{before + rows:,} of {total:,} rows")
 
 
 def claim_empty(cursor: Cursor, table: str) -> bool:
@@ -123,10 +136,10 @@ def _is_empty(cursor: Cursor, table: str, after: str = "") -> bool:
 
 
 class RowStream(io.RawIOBase):
-    """The rows of a folder's Parquet files as CSV, a block at a time: what COPY reads from."""
+    """The rows of a folder's Parquet files as CSV, a block at a time: what COPY reads from. `tell` hears how many."""
 
-    def __init__(self, folder: Path, columns: list[str]) -> None:
-        self._blocks = _csv_blocks(folder, columns)
+    def __init__(self, folder: Path, columns: list[str], tell: Callable[[int], None] = lambda rows: None) -> None:
+        self._blocks = _csv_blocks(folder, columns, tell)
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -141,7 +154,8 @@ class RowStream(io.RawIOBase):
         return count
 
 
-def _csv_blocks(folder: Path, columns: list[str]) -> Iterator[bytes]:
+def _csv_blocks(folder: Path, columns: list[str], tell: Callable[[int], None]) -> Iterator[bytes]:
+    rows = 0
     options = pv.WriteOptions(include_header=False)
     for path in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(path) as file:
@@ -149,6 +163,7 @@ def _csv_blocks(folder: Path, columns: list[str]) -> Iterator[bytes]:
                 sink = pa.BufferOutputStream()
                 pv.write_csv(_flat(block).select(columns), sink, options)
                 yield sink.getvalue().to_pybytes()
+                tell(rows := rows + len(block))
 
 
 def _flat(block: pa.RecordBatch) -> pa.RecordBatch:

@@ -75,7 +75,7 @@ def _end_of_log(run: str) -> list[str]:
     lines = [
         json.loads(line)
         for path in paths.run_logs(run).glob("*.jsonl")
-        if path not in (paths.journal(run), paths.failures(run))
+        if path != paths.journal(run)
         for line in path.read_text(encoding="utf-8").splitlines()
     ]
     last = sorted(lines, key=lambda line: line["time"])[-LAST_LINES:]

@@ -82,13 +82,8 @@ def run_logs(run_id: str) -> Path:
 
 
 def journal(run_id: str) -> Path:
-    """One line of JSON a finished stage."""
+    """One line of JSON an event: see journal.py."""
     return run_logs(run_id) / "journal.jsonl"
-
-
-def failures(run_id: str) -> Path:
-    """One line of JSON a failure."""
-    return run_logs(run_id) / "failures.jsonl"
 
 
 def stage_log(run_id: str, stage: str) -> Path:

@@ -5,7 +5,7 @@ those views of theirs that are no more than a query are made there too, and each
 marts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,8 +15,8 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import dbt_changes, fingerprints, layout, paths, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
 from luigi_tasks.markers import Marker
-from luigi_tasks.stage import timed
 from luigi_tasks.transform import DbtStage, DbtTest, dbt_companion, only_rows_changed
+from luigi_tasks.work import Tell, Work, timed
 
 PUBLISHED, MARTS = "published", "marts"
 NEW, OLD = "__new", "__old"
@@ -63,20 +63,20 @@ class Publish(DbtStage):
     def run(self) -> None:
         if not self.target_stale():
             return
-        with timed(self, "all marts") as facts:
+        with timed(self, "all marts") as work:
             found = dbt_companion().ask("relations_of_marts", {})
             relations = [Relation(**relation) for relation in found["relations"]]
-            facts["rows"] = warehouse.retried(self.title, partial(self._publish, relations))
+            work.rows = warehouse.retried(self.title, partial(self._publish, relations, work))
 
-    def _publish(self, relations: Sequence[Relation]) -> int:
+    def _publish(self, relations: Sequence[Relation], work: Work) -> int:
         """The number of rows that were copied."""
         target = self.output()
         with warehouse.transaction() as cursor:
             rows_alone = only_rows_changed(target.recorded(), target.built_from)
             if rows_alone and not dbt_changes.everything_touched(cursor) and _are_there(cursor, relations):
-                copied = copy_touched(cursor, relations)
+                copied = copy_touched(cursor, relations, work.tell)
             else:
-                copied = replace(cursor, relations)
+                copied = replace(cursor, relations, work.tell)
             dbt_changes.forget_touched(cursor)
             target.touch(cursor)
         return copied
@@ -87,11 +87,11 @@ def _are_there(cursor: Cursor, relations: Sequence[Relation]) -> bool:
     return cursor.fetchone() == (len(relations),)
 
 
-def copy_touched(cursor: Cursor, relations: Sequence[Relation]) -> int:
+def copy_touched(cursor: Cursor, relations: Sequence[Relation], tell: Tell) -> int:
     """Have the published tables hold the candidates' rows of touched keys; all rows of a table that is built as a
     whole. Gives back how many that were."""
     copied = 0
-    for table in (relation for relation in relations if not relation.is_view):
+    for table in _tables(relations, tell):
         condition = ""
         if table.touched:
             column, kind, key = table.touched["column"], table.touched["kind"], table.touched.get("key", "sk")
@@ -102,17 +102,16 @@ def copy_touched(cursor: Cursor, relations: Sequence[Relation]) -> int:
     return copied
 
 
-def replace(cursor: Cursor, relations: Sequence[Relation]) -> int:
+def replace(cursor: Cursor, relations: Sequence[Relation], tell: Tell) -> int:
     """Make all that is published anew; gives back the number of rows.
 
     What others made on a mart, such as views and rights, stays as long as its columns do.
     """
     for schema in (PUBLISHED, MARTS):
         layout.make_schema(cursor, schema)
-    tables = [relation for relation in relations if not relation.is_view]
-    copied = sum(_copy_whole(cursor, table) for table in tables)
+    copied = sum(_copy_whole(cursor, table) for table in _tables(relations, tell))
     before = _put_aside(cursor)  # from here on readers wait
-    for table in tables:
+    for table in (relation for relation in relations if not relation.is_view):
         cursor.execute(f"alter table {table.published}{NEW} rename to {table.name}")
     for view in (relation for relation in relations if relation.is_view):
         _make_view(cursor, view, [relation.schema for relation in relations])
@@ -121,6 +120,14 @@ def replace(cursor: Cursor, relations: Sequence[Relation]) -> int:
     for name in before:
         cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
     return copied
+
+
+def _tables(relations: Sequence[Relation], tell: Tell) -> Iterator[Relation]:
+    """The relations with rows of their own, one after the other; tells which is about to be copied."""
+    tables = [relation for relation in relations if not relation.is_view]
+    for number, table in enumerate(tables):
+        tell(number, len(tables), f"{number:,} of {len(tables):,} tables, {table.name} is next")
+        yield table
 
 
 def _copy_whole(cursor: Cursor, table: Relation) -> int:

@@ -11,7 +11,8 @@ from luigi_tasks import journal, landing, layout, quarantine, transform, warehou
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.publish import Publish
-from luigi_tasks.stage import BETWEEN_NAMES, Stage, stale, timed
+from luigi_tasks.stage import BETWEEN_NAMES, Stage, counted, stale
+from luigi_tasks.work import timed
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +62,9 @@ class Replay(Stage):
         yield stale(Clean(batch=name) for name in names)
         yield stale(_marts(names))
         if to_compare := self._to_compare():
-            with timed(self, f"{len(to_compare)} batches") as facts, quarantine.opened() as cursor:
+            with timed(self, counted(len(to_compare))) as work, quarantine.opened() as cursor:
                 compare(cursor, to_compare, journal.run_id())
-                facts["rows"] = cursor.rowcount
+                work.rows = cursor.rowcount
             logger.info("%s:\n%s", self.title, as_text(lines(journal.run_id())))
         stopped = set(names).difference(transform.admitted(names)) if names else set()
         yield [Audit(batch=name) for name in sorted(stopped)]  # which fail, and say why

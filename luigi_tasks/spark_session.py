@@ -6,11 +6,12 @@ import os
 import shlex
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from luigi_tasks import child, config, journal, paths, spark_errors
+from luigi_tasks import child, config, dashboard, journal, paths, spark_errors
 from luigi_tasks.companion import Companion
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.java import aot_cache, java_home
@@ -21,11 +22,14 @@ def start() -> None:
     _session().start()
 
 
-def ask(job: str, request: dict[str, Any]) -> dict[str, Any]:
-    """The result of one of the jobs in spark_jobs/. Raises PipelineError, in a sentence where the log tells why."""
+def ask(job: str, request: dict[str, Any], tell: Callable[..., None]) -> dict[str, Any]:
+    """The result of one of the jobs in spark_jobs/; `tell` hears how far it is.
+
+    Raises PipelineError, in a sentence where the log tells why.
+    """
     session = _session()
     try:
-        return session.ask(job, request)
+        return session.ask(job, request, tell)
     except PipelineError as error:
         if said := spark_errors.sentence(job, session.log):
             raise PipelineError(said) from error
@@ -64,11 +68,14 @@ def submit_arguments(master: str, *java_options: str) -> list[str]:
 COMMAND = (sys.executable, "-m", "spark_jobs.session")
 DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 EXECUTORS_PYTHON = "spark.pyspark.python"
+PAGE = "spark.ui.enabled"
 
 
 def _confs() -> dict[str, str]:
-    """The further settings of Spark, by name."""
-    return dict(_pair(each.strip()) for each in config.read(config.spark).conf.split("|") if each.strip())
+    """The further settings of Spark, by name. Its page takes time to start: where nobody asks for it, it is there
+    for who comes from luigid's."""
+    given = dict(_pair(each.strip()) for each in config.read(config.spark).conf.split("|") if each.strip())
+    return {PAGE: str(dashboard.is_told()).lower()} | given
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,11 +1,9 @@
 """The base of all stages. Here, and nowhere else, it is decided whether a stage is up to date."""
 
 import contextlib
-import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,10 +14,8 @@ import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.task import flatten
 
-from luigi_tasks import checkpoints, dashboard, journal, logs, markers, paths, run_lock, runs, warehouse
+from luigi_tasks import checkpoints, dashboard, journal, markers, run_lock, runs, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
-
-logger = logging.getLogger(__name__)
 
 BETWEEN_NAMES = "/"
 """No name of an entry of the landing folder holds one."""
@@ -114,7 +110,7 @@ class Stage(luigi.Task):
 def _note(stage: Stage, error: BaseException) -> None:
     reason = "it was ended" if isinstance(error, SystemExit) else str(error)
     with contextlib.suppress(OSError):  # where no log can be written, that is what is said
-        journal.fail(journal.Failure(stage.title, reason or type(error).__name__))
+        journal.write(journal.Failure(stage.title, reason or type(error).__name__))
 
 
 def stale(stages: Iterable[Stage]) -> list[Stage]:
@@ -157,6 +153,11 @@ class BatchStage(Stage):
 def title_of(stage: str, batches: Sequence[str]) -> str:
     """How people call a stage of one batch or of many."""
     return f"{stage} {batches[0]}" + (f" and {len(batches) - 1} more" if len(batches) > 1 else "")
+
+
+def counted(batches: int) -> str:
+    """So many batches, in words."""
+    return "1 batch" if batches == 1 else f"{batches:,} batches"
 
 
 def _begin() -> None:
@@ -213,31 +214,3 @@ def one_check(batches: Sequence[str] = ()) -> Iterator[dict[str, str | None]]:
     finally:
         _answers.reset(token)
         _up_to_date.update(stage for stage, reason in answers.items() if reason is None)
-
-
-@contextmanager
-def timed(stage: Stage, what: str) -> Iterator[dict[str, Any]]:
-    """Log a stage's start and end, and write it into the run's journal. The block sets `rows` in what it is given."""
-    started = time.monotonic()
-    facts: dict[str, Any] = {"rows": None}
-    journal.folder()
-    log = paths.stage_log(journal.run_id(), stage.kind)
-    common = {"run": journal.run_id(), "stage": stage.kind, "batches": stage.batches}
-    with logs.also_in(log, logging.getLogger(__package__), common):
-        logger.info("%s: started, %s", stage.title, what)
-        try:
-            yield facts
-        except BaseException:
-            _write(stage, what, time.monotonic() - started, None, journal.FAILED)
-            raise
-        seconds = time.monotonic() - started
-        rows = "" if facts["rows"] is None else f"{facts['rows']:,} rows, "
-        logger.info("%s: done, %s%.1f s", stage.title, rows, seconds)
-    _write(stage, what, seconds, facts["rows"], journal.DONE)
-
-
-def _write(stage: Stage, what: str, seconds: float, rows: int | None, outcome: str) -> None:
-    entry = journal.Entry(
-        stage.kind, stage.batches, stage.title, what, time.time() - seconds, round(seconds, 2), rows, outcome
-    )
-    journal.write(entry)

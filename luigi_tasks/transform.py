@@ -28,7 +28,8 @@ from luigi_tasks.dbt_project import CANDIDATES
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.load import Load
 from luigi_tasks.markers import Marker
-from luigi_tasks.stage import Stage, one_check, stale, timed
+from luigi_tasks.stage import Stage, one_check, stale
+from luigi_tasks.work import Work, timed
 from spark_jobs.schemas import TABLES
 
 INPUTS = "inputs"
@@ -78,13 +79,13 @@ class DbtRun(DbtStage):
     def run(self) -> None:
         if not self.target_stale():
             return
-        with timed(self, "all models") as facts:
+        with timed(self, "all models") as work:
             layout.prepare()
-            target, results = warehouse.retried(self.title, self._build)
-            facts["rows"] = sum(max(result["rows"], 0) for result in results)
+            target, results = warehouse.retried(self.title, partial(self._build, work))
+            work.rows = sum(max(result["rows"], 0) for result in results)
             warehouse.retried(self.title, partial(self._finish, target))
 
-    def _build(self) -> tuple[Marker, list[Mapping[str, Any]]]:
+    def _build(self, work: Work) -> tuple[Marker, list[Mapping[str, Any]]]:
         """The marker of what was built, to be touched, and dbt's results."""
         with warehouse.transaction() as cursor:
             for table in TABLES:
@@ -96,7 +97,7 @@ class DbtRun(DbtStage):
             target.clear(cursor)
             if before and FULL_REFRESH not in options:  # what is left half done, the next attempt takes up again
                 Marker(CANDIDATES, "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)
-        return target, _dbt("run", options)
+        return target, _dbt("run", options, work)
 
     def _finish(self, target: Marker) -> None:
         with warehouse.transaction() as cursor:
@@ -122,17 +123,17 @@ class DbtTest(DbtStage):
     def run(self) -> None:
         if not self.target_stale():
             return
-        with timed(self, "all tests"):
+        with timed(self, "all tests") as work:
             target = self.output()
-            warehouse.retried(self.title, partial(self._test, target))
+            warehouse.retried(self.title, partial(self._test, target, work))
             warehouse.retried(self.title, partial(_touch, target))
 
-    def _test(self, target: Marker) -> None:
+    def _test(self, target: Marker, work: Work) -> None:
         with warehouse.transaction() as cursor:
             everything = dbt_changes.everything_touched(cursor)
         options = to_test(target.recorded(), target.built_from, everything)
         settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
-        _dbt("test", ["--exclude-resource-type", "unit_test", *options], settings)
+        _dbt("test", ["--exclude-resource-type", "unit_test", *options], work, settings)
 
 
 def _touch(target: Marker) -> None:
@@ -193,13 +194,14 @@ def dbt_companion() -> Companion:
     return Companion("dbt", argv, child.environment(**_connection()), journal.folder() / "dbt.log")
 
 
-def _dbt(command: str, options: Sequence[str], settings: str = "") -> list[Mapping[str, Any]]:
+def _dbt(command: str, options: Sequence[str], work: Work, settings: str = "") -> list[Mapping[str, Any]]:
     """The results of a dbt command. Raises PipelineError with all that failed, TransientError where the server did."""
     log = journal.folder() / f"dbt_{command}.log"
     arguments = [command, *options, "--threads", str(config.read(config.dbt).threads)]
     pgoptions = f"{warehouse.session_options()} {settings}"
     try:
-        answer = dbt_companion().ask("invoke", {"arguments": arguments, "log": str(log), "pgoptions": pgoptions})
+        request = {"arguments": arguments, "log": str(log), "pgoptions": pgoptions}
+        answer = dbt_companion().ask("invoke", request, work.tell)
     except PipelineError as error:
         raise _explained(command, str(error)) from error
     if not answer["success"]:

@@ -25,8 +25,10 @@ from pyspark import SparkContext
 
 from spark_jobs import job, parts, tables
 from spark_jobs.parts import Part, PartWriter
+from spark_jobs.progress import Progress
 from spark_jobs.rules import OLDEST_AGE
 from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
+from spark_jobs.serving import Tell
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
 DOCUMENTS_A_BLOCK = 2_000
@@ -84,7 +86,7 @@ Doubles = dict[str, np.ndarray]
 """By entity: the rows of a part's candidates that later records supersede."""
 
 
-def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
+def run(spark: SparkContext, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Write every table below `staging`, as `batch_no=N/TABLE`, and say what was read and written."""
     staging = Path(request["staging"])
     inputs = [
@@ -93,7 +95,7 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
         for folder in batch["paths"]
         for path in sorted(Path(folder).glob("*.parquet"))
     ]
-    facts, doubles = _clean_all(spark, inputs)
+    facts, doubles = _clean_all(spark, inputs, tell)
     ages = _median_ages(spark, inputs, doubles) if request["settings"]["impute_age"] else {}
     written = {one.part: one.written for one in facts}
     tasks = [(one, doubles.get(number, {}), ages.get(one.batch_no)) for number, one in enumerate(inputs)]
@@ -103,7 +105,7 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
         if any(_has_to_be_divided(entity, *task[1:]) for entity in ENTITY_TABLES)
     }
     if divided:
-        written |= dict(zip(divided, job.spread(spark, list(divided.values()), _finish), strict=True))
+        written |= dict(zip(divided, _finish_all(spark, list(divided.values()), tell), strict=True))
     for task in divided.values():
         _take_divided(*task)
     facts_of = job.by_batch(facts, facts)
@@ -115,16 +117,18 @@ def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _clean_all(spark: SparkContext, inputs: list[Input]) -> tuple[list[Facts], dict[int, Doubles]]:
+def _clean_all(spark: SparkContext, inputs: list[Input], tell: Tell) -> tuple[list[Facts], dict[int, Doubles]]:
     """Clean every part by itself, and find the superseded records of all, by the number of the part."""
     buckets = 1 + sum(one.path.stat().st_size for one in inputs) // BUCKET_BYTES
-    found = (
-        spark.parallelize(list(enumerate(inputs)), job.slices(spark, inputs))
-        .flatMap(partial(_clean, buckets=buckets))
-        .partitionBy(buckets, _same)
-        .mapPartitions(_superseded)
-        .collect()
-    )
+    progress = Progress(spark, len(inputs), f"{{rows:,}} documents, {{files:,}} of {len(inputs):,} files")
+    with progress.told(tell):
+        found = (
+            spark.parallelize(list(enumerate(inputs)), job.slices(spark, inputs))
+            .flatMap(partial(_clean, buckets=buckets, progress=progress))
+            .partitionBy(buckets, _same)
+            .mapPartitions(_superseded)
+            .collect()
+        )
     doubles: dict[int, Doubles] = {}
     for one in found:
         if isinstance(one, Keys):
@@ -133,7 +137,7 @@ def _clean_all(spark: SparkContext, inputs: list[Input]) -> tuple[list[Facts], d
     return [one for one in found if isinstance(one, Facts)], doubles
 
 
-def _clean(numbered: tuple[int, Input], buckets: int) -> Iterator[tuple[int, Facts | Keys]]:
+def _clean(numbered: tuple[int, Input], buckets: int, progress: Progress) -> Iterator[tuple[int, Facts | Keys]]:
     """Write a part of every table as if nothing were superseded. Gives keys and facts, each with its bucket."""
     number, part = numbered
     read = dict.fromkeys(("documents", "users", "posts", "comments", *MEASURES), 0)
@@ -159,6 +163,7 @@ def _clean(numbered: tuple[int, Input], buckets: int) -> Iterator[tuple[int, Fac
                 if entity == "post":
                     _add(read, _sums(records.table))
                     _add(lost, _sums(records.table.filter(is_rejected)))
+    progress.add(read["documents"], 1)
     yield number % buckets, Facts(number, part.batch_no, read, lost, drift, _finish((part, {}, None)))
     for entity, blocks in found.items():
         keys = np.concatenate(blocks)
@@ -210,6 +215,18 @@ def _ages(task: tuple[Input, Doubles]) -> np.ndarray:
         known = users.filter(pc.invert(is_double))["age"].drop_null()
         ages += np.bincount(known.to_numpy(), minlength=len(ages))
     return ages
+
+
+def _finish_all(spark: SparkContext, tasks: list[tuple[Input, Doubles, int | None]], tell: Tell) -> list[Written]:
+    progress = Progress(spark, len(tasks), f"superseded records taken out of {{files:,}} of {len(tasks):,} files")
+    with progress.told(tell):
+        return job.spread(spark, tasks, partial(_finish_and_count, progress=progress))
+
+
+def _finish_and_count(task: tuple[Input, Doubles, int | None], progress: Progress) -> Written:
+    written = _finish(task)
+    progress.add(files=1)
+    return written
 
 
 def _finish(task: tuple[Input, Doubles, int | None]) -> Written:

@@ -32,8 +32,10 @@ from spark_jobs.landing_files import (
     read_texts,
 )
 from spark_jobs.parts import Part, PartWriter
+from spark_jobs.progress import Progress
 from spark_jobs.records import Row, document_row
 from spark_jobs.schemas import DOCUMENTS, NOT_JSON
+from spark_jobs.serving import Tell
 
 ROWS_A_BLOCK = 1_000
 BYTES_A_BLOCK = 4 << 20
@@ -75,17 +77,17 @@ class Outcome:
     fault: dict[str, Any] | None
 
 
-def run(spark: SparkContext, request: dict[str, Any]) -> dict[str, Any]:
+def run(spark: SparkContext, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
     staging = Path(request["staging"])
     limit = request["settings"]["max_unpacked_bytes"]
     assigned = [one for number, batch in enumerate(request["batches"]) for one in assignments(number, batch, limit)]
-    outcomes = _read_all(spark, assigned, staging)
+    outcomes = _read_all(spark, assigned, staging, tell)
     failed = {outcome.assignment.sources[0].path for outcome in outcomes if outcome.fault}
     if failed:
         again = _carefully([one for one in assigned if one.sources[0].path in failed], staging)
         outcomes = [outcome for outcome in outcomes if outcome.assignment.sources[0].path not in failed]
-        outcomes += _read_all(spark, again, staging)
+        outcomes += _read_all(spark, again, staging, tell)
     outcomes.sort(key=lambda outcome: outcome.assignment.number)
     of_batch = job.by_batch([outcome.assignment for outcome in outcomes], outcomes)
     return {"batches": [_summary(of_batch.get(number, [])) for number in range(len(request["batches"]))]}
@@ -131,8 +133,22 @@ class BrokenSource(Exception):
         return self._facts
 
 
-def _read_all(spark: SparkContext, assigned: list[Assignment], staging: Path) -> list[Outcome]:
-    return job.spread(spark, assigned, partial(read, staging=staging))
+def _read_all(spark: SparkContext, assigned: list[Assignment], staging: Path, tell: Tell) -> list[Outcome]:
+    files = sum(_ends(one) for one in assigned)
+    progress = Progress(spark, len(assigned), f"{{rows:,}} documents, {{files:,}} of {files:,} files")
+    with progress.told(tell):
+        return job.spread(spark, assigned, partial(_read_and_count, staging=staging, progress=progress))
+
+
+def _read_and_count(assignment: Assignment, staging: Path, progress: Progress) -> Outcome:
+    outcome = read(assignment, staging)
+    progress.add(outcome.part.rows if outcome.part else 0, _ends(assignment))
+    return outcome
+
+
+def _ends(assignment: Assignment) -> int:
+    """How many files end in what an assignment reads."""
+    return sum(source.piece.end is None for source in assignment.sources)
 
 
 def _carefully(assigned: list[Assignment], staging: Path) -> list[Assignment]:

@@ -9,14 +9,18 @@ spark-submit, taken from PYSPARK_SUBMIT_ARGS; the driver runs here, executors wh
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from pyspark import SparkContext
 
-from spark_jobs.serving import serve
+from spark_jobs.serving import Tell, serve
+
+Job = Callable[[SparkContext, dict[str, Any], Tell], dict[str, Any]]
 
 
 def main() -> None:
@@ -27,8 +31,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if not str(spark.master).startswith("local"):
             spark.addPyFile(str(_zipped(Path(folder))))
-        serve(int(sys.argv[1]), {"extract": partial(extract.run, spark), "clean": partial(clean.run, spark)})
+        handlers = {"extract": partial(_run, extract.run, spark), "clean": partial(_run, clean.run, spark)}
+        serve(int(sys.argv[1]), handlers)
     spark.stop()
+
+
+def _run(job: Job, spark: SparkContext, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """A job's result. Who asked is told where Spark shows itself at work, too; None where it does not."""
+    url = spark.uiWebUrl
+    return job(spark, request, lambda progress: tell({**progress, "url": url}))
 
 
 def _zipped(folder: Path) -> Path:

@@ -205,7 +205,7 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
         change(worlds)
     take()
     dbt("--full-refresh")
-    forget(partial(publish.replace, relations=dbt.relations()))
+    forget(partial(publish.replace, relations=dbt.relations(), tell=lambda *progress: None))
     return worlds
 
 
@@ -225,7 +225,7 @@ def take_in(dbt: Dbt) -> None:
     """What DbtRun and Publish do."""
     take()
     dbt()
-    forget(partial(publish.copy_touched, relations=dbt.relations()))
+    forget(partial(publish.copy_touched, relations=dbt.relations(), tell=lambda *progress: None))
 
 
 def contents() -> dict[str, Counter[str]]:
@@ -301,7 +301,7 @@ def test_changes__loaded_before_a_run_ended_are_left_to_the_next(dbt: Dbt) -> No
     take()
     dbt()
     change(worlds)
-    forget(partial(publish.copy_touched, relations=dbt.relations()))
+    forget(partial(publish.copy_touched, relations=dbt.relations(), tell=lambda *progress: None))
     take_in(dbt)
     assert_equals_rebuild(dbt, "seed 6:")
 

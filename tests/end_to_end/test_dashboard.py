@@ -1,6 +1,7 @@
 """A run shows up in luigid while that is there, and its history stays in the warehouse."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -8,6 +9,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from project import PROGRAMS, MakeProject, Project, free_ports
@@ -46,10 +48,11 @@ def page(port: int, path: str) -> str:
         return answer.read().decode()
 
 
-def done(port: int) -> set[str]:
+def done(port: int) -> dict[str, dict[str, Any]]:
+    """What luigid shows of the tasks that are done, by name and batch."""
     asked = urllib.parse.quote(json.dumps({"status": "DONE", "upstream_status": ""}))
     found = json.loads(page(port, f"/api/task_list?data={asked}"))["response"]
-    return {f"{task['name']} {task['params']['batch']}" for task in found.values()}
+    return {f"{task['name']} {task['params']['batch']}": task for task in found.values()}
 
 
 def test_run__shows_up_where_luigid_answers_and_goes_on_alone_where_not(project):
@@ -59,7 +62,11 @@ def test_run__shows_up_where_luigid_answers_and_goes_on_alone_where_not(project)
     with dashboard(project, port):
         ran = project.run()
         assert ran.code == 0, ran.output
-        assert done(port) >= {f"{stage} 2026-01-01" for stage in ("Extract", "Clean", "Audit", "Load")} | {"RunAll "}
+        shown = done(port)
+        assert shown.keys() >= {f"{stage} 2026-01-01" for stage in ("Extract", "Clean", "Audit", "Load")} | {"RunAll "}
+        extract = shown["Extract 2026-01-01"]
+        assert re.fullmatch(r"1 rows, \d+\.\d s", extract["status_message"]) and extract["progress_percentage"] == 100
+        assert re.fullmatch(r"http://[\w.]+:\d+", extract["tracking_url"])
         assert 'luigi_task_done_total{family="Extract"} 1.0' in page(port, "/metrics")
         assert "Extract" in page(port, "/tasklist")
     history = project.rows(

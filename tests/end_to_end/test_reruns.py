@@ -66,8 +66,8 @@ def run(project, *arguments: str, **variables: str) -> list[str]:
 def titles(project, before: set[Path]) -> list[str]:
     found = []
     for folder in set((project.folder / "logs").iterdir()) - before:
-        lines = (folder / "journal.jsonl").read_text().splitlines()
-        found += [json.loads(line)["title"] for line in lines]
+        events = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+        found += [event["title"] for event in events if event["event"] == "finished"]
     return sorted(found)
 
 

@@ -52,6 +52,19 @@ class InThisProcess:
     def parallelize(self, items: Iterable[Any], slices: int) -> Rows:
         return Rows(items)
 
+    def accumulator(self, value: int) -> "Accumulator":
+        return Accumulator(value)
+
+
+@dataclass
+class Accumulator:
+    """As much of Spark's as the jobs use."""
+
+    value: int
+
+    def add(self, value: int) -> None:
+        self.value += value
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -82,7 +95,8 @@ def run(
         for name, files in batches.items()
     ]
     settings = {"max_unpacked_bytes": max_unpacked_bytes}
-    extracted = extract.run(spark, {"batches": request, "staging": str(place / "extract"), "settings": settings})
+    asked = {"batches": request, "staging": str(place / "extract"), "settings": settings}
+    extracted = extract.run(spark, asked, _ignore)
     gc.enable()  # which a task of Extract turns off in its process
     faults = [found["fault"] for found in extracted["batches"]]
     documents = [
@@ -90,11 +104,16 @@ def run(
         for number, fault in enumerate(faults)
     ]
     named = [{"name": name, "paths": paths} for name, paths in zip(batches, documents, strict=True)]
-    cleaned = clean.run(spark, {"batches": named, "staging": str(place / "clean"), "settings": {"impute_age": False}})
+    asked = {"batches": named, "staging": str(place / "clean"), "settings": {"impute_age": False}}
+    cleaned = clean.run(spark, asked, _ignore)
     return {
         name: Ended(fault, counts, _tables(place / "clean" / f"batch_no={number}"))
         for number, (name, fault, counts) in enumerate(zip(batches, faults, cleaned["batches"], strict=True))
     }
+
+
+def _ignore(progress: dict[str, Any]) -> None:
+    """How far a job is matters to nobody here."""
 
 
 def run_file(content: bytes) -> Ended:

@@ -13,21 +13,28 @@ from luigi_tasks.companion import Companion
 from luigi_tasks.errors import PipelineError
 
 SERVER = """
-import os, subprocess, sys
+import os, subprocess, sys, time
 from spark_jobs.serving import serve
 
-def fail(request):
+def fail(request, tell):
     raise ValueError("no such luck")
 
-def pids(request):
+def count(request, tell):
+    for number in range(1, 4):
+        tell({"done": number, "total": 3, "status": f"{number} of 3"})
+        time.sleep(request["seconds"])
+    return {"counted": 3}
+
+def pids(request, tell):
     return {"pids": [os.getpid(), subprocess.Popen(["sleep", "1000"]).pid]}
 
 print("ready to serve", flush=True)
 serve(int(sys.argv[1]), {
-    "double": lambda request: {"twice": request["text"] * 2},
+    "double": lambda request, tell: {"twice": request["text"] * 2},
     "fail": fail,
-    "leave": lambda request: os._exit(7),
+    "leave": lambda request, tell: os._exit(7),
     "pids": pids,
+    "count": count,
 })
 """
 
@@ -57,6 +64,22 @@ def test_ask__gives_the_result_of_each_job_from_one_process(companion):
     assert companion.ask("double", {"text": "é"}) == {"twice": "éé"}
     long = "x" * 3_000_000
     assert companion.ask("double", {"text": long}) == {"twice": long * 2}
+
+
+def test_ask__hands_on_how_far_the_job_is(companion):
+    told = []
+    found = companion.ask("count", {"seconds": 0}, lambda **progress: told.append(progress))
+    assert told == [{"done": number, "total": 3, "status": f"{number} of 3"} for number in (1, 2, 3)]
+    assert found == companion.ask("count", {"seconds": 0}) == {"counted": 3}
+
+
+def test_ask__is_answered_after_somebody_who_asked_has_gone(companion):
+    companion.start()
+    pid = os.fork()
+    if pid == 0:
+        companion.ask("count", {"seconds": 0.3}, lambda **progress: os._exit(0))
+    os.waitpid(pid, 0)
+    assert companion.ask("double", {"text": "a"}) == {"twice": "aa"}
 
 
 def test_ask__from_forks_at_once_gives_each_its_own_answer(companion):

@@ -387,9 +387,15 @@ def test_issues__have_the_place_and_key_of_kept_records_only():
 
 
 def run_job(
-    spark: SparkContext, folder: Path, files: Files, *batches: str, documents_a_part: int = 1000, **settings: object
+    spark: SparkContext,
+    folder: Path,
+    files: Files,
+    *batches: str,
+    documents_a_part: int = 1000,
+    told: list[dict[str, Any]] | None = None,
+    **settings: object,
 ) -> dict[str, Any]:
-    """Run the job on checkpoints below `folder`, each batch's in a folder of its name."""
+    """Run the job on checkpoints below `folder`, each batch's in a folder of its name; what it tells goes to `told`."""
     request = []
     for batch in batches:
         path = folder / folder_name(batch) / "documents"
@@ -399,7 +405,7 @@ def run_job(
             pq.write_table(pa.table(of_batch.slice(start, documents_a_part)), path / f"{start:06}.parquet")
         request.append({"name": batch, "paths": [str(path)]})
     asked = {"batches": request, "staging": str(folder / "staging"), "settings": {"impute_age": False, **settings}}
-    return clean.run(spark, asked)
+    return clean.run(spark, asked, ([] if told is None else told).append)
 
 
 def written(folder: Path, batch_no: int, table: str) -> list[dict[str, Any]]:
@@ -463,6 +469,15 @@ def test_run__counts_what_was_read_and_what_became_of_it_for_each_batch(spark, t
             },
         ]
     }
+
+
+def test_run__tells_how_many_documents_and_files_are_done(spark, tmp_path):
+    users: Files = {("one", "f"): [{"user_id": f"u{number}"} for number in range(5)]}
+    twice: Files = {("two", "f"): [{"user_id": "u1"}, {"user_id": "u1"}, {"user_id": "u2"}]}
+    told: list[dict[str, Any]] = []
+    run_job(spark, tmp_path, users | twice, "one", "two", documents_a_part=2, told=told)
+    assert {"done": 5, "total": 5, "status": "8 documents, 5 of 5 files"} in told
+    assert told[-1] == {"done": 1, "total": 1, "status": "superseded records taken out of 1 of 1 files"}
 
 
 def test_run__takes_any_name_for_a_batch(spark, tmp_path):

@@ -97,21 +97,34 @@ def test_read_documents__of_a_file_that_cannot_be_read_says_so(tmp_path):
 
 
 def run_job(
-    spark: Any, folder: Path, batches: dict[str, list[str]], max_unpacked_bytes: int | None = None
+    spark: Any,
+    folder: Path,
+    batches: dict[str, list[str]],
+    max_unpacked_bytes: int | None = None,
+    told: list[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run the job on files below `folder`."""
+    """Run the job on files below `folder`; what it tells on the way is added to `told`."""
     request = [
         {"name": name, "files": [{"name": file, "path": str(folder / file)} for file in files]}
         for name, files in batches.items()
     ]
     settings = {"max_unpacked_bytes": max_unpacked_bytes}
-    found = extract.run(spark, {"batches": request, "staging": str(folder / "staging"), "settings": settings})
+    asked = {"batches": request, "staging": str(folder / "staging"), "settings": settings}
+    found = extract.run(spark, asked, ([] if told is None else told).append)
     return found["batches"]
 
 
 def written(folder: Path, batch_no: int) -> list[dict[str, Any]]:
     paths = sorted((folder / "staging" / f"batch_no={batch_no}" / "documents").glob("*"))
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def test_run__tells_how_many_documents_and_files_are_done(spark, tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b'{"user_id": "u1"}\n{"user_id": "u2"}')
+    told = []
+    run_job(spark, tmp_path, {"one": ["a", "b"], "two": ["c"]}, told=told)
+    assert told[-1] == {"done": 2, "total": 2, "status": "6 documents, 3 of 3 files"}
 
 
 def test_run__tells_for_each_batch_its_documents_or_its_first_broken_file(spark, tmp_path):
