@@ -6,12 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|^PG|^DBT_|_NOTIFY$", re.IGNORECASE)
 TAIL_LINES = 12
 SECONDS_TO_END = 10
+POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
 
 
@@ -51,21 +53,30 @@ def _end_with_parent() -> None:
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:
-    """End a child and all that it started: asked first, then forced."""
+    """End a child and all that it started: asked first, so that they put their things in order, then forced."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
-            child.wait(SECONDS_TO_END)
         except ProcessLookupError:
             return
-        except subprocess.TimeoutExpired:
-            continue
+        until = time.monotonic() + SECONDS_TO_END
+        while time.monotonic() < until and (child.poll() is None or group_lives(child)):
+            time.sleep(POLL_SECONDS)
 
 
 def group_lives(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a child, or something that it started, is still there."""
+    """Whether a child, or something that it started, is still at work."""
     try:
         os.killpg(child.pid, 0)
     except ProcessLookupError:
         return False
-    return True
+    return sys.platform != "linux" or any(_is_at_work(path, child.pid) for path in Path("/proc").glob("[0-9]*/stat"))
+
+
+def _is_at_work(stat: Path, group: int) -> bool:
+    """Whether a process is of a group, and has not ended: one whose parent is slow to notice its end is still there."""
+    try:
+        state, _, its_group = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
+    except OSError:
+        return False
+    return its_group == str(group) and state not in "ZX"

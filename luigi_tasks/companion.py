@@ -5,8 +5,10 @@ which run in forks of it, ask. A companion ends with the run, however that ends.
 """
 
 import atexit
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -18,6 +20,9 @@ from luigi_tasks import child
 from luigi_tasks.errors import PipelineError
 
 POLL_SECONDS = 0.1
+
+_companions: list[tuple[subprocess.Popen[bytes], int]] = []
+"""Those that are at work, and the process that started them."""
 
 
 class Companion:
@@ -42,7 +47,8 @@ class Companion:
         with theirs:
             argv = [*self._argv, str(theirs.fileno())]
             self._process = child.start(argv, self._environ, self.log, pass_fds=[theirs.fileno()])
-        atexit.register(_end, self._process, os.getpid())
+        _companions.append((self._process, os.getpid()))
+        atexit.register(_end, *_companions[-1])
 
     def ask(self, job: str, request: dict[str, Any], tell: Callable[..., None] | None = None) -> dict[str, Any]:
         """The result of a job; waits for it, and hands to `tell` by name how far it is: done, total, status, url.
@@ -82,6 +88,14 @@ class Companion:
 
     def _tail(self) -> str:
         return child.tail(self.log)
+
+
+def dismiss() -> None:
+    """Tell this process's companions that they are not needed any more; it waits for them when it ends."""
+    for process, owner in _companions:
+        if owner == os.getpid():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
 
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 
 from psycopg2.extras import execute_values
 
-from luigi_tasks import config, journal, layout, notify, warehouse, watch
+from luigi_tasks import companion, config, journal, layout, notify, warehouse, watch
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.journal import Entry
 from luigi_tasks.watch import Remark
@@ -34,6 +34,7 @@ def conclude_at_exit() -> None:
 def _conclude(process: int) -> None:
     if os.getpid() != process:  # a fork of the run
         return
+    companion.dismiss()
     stages, failures = journal.read(journal.run_id()), journal.failures(journal.run_id())
     remarks: list[str] = []
     try:

@@ -6,6 +6,7 @@ DESCRIPTOR is the socket on which the stages ask (see serving.py). Master, memor
 spark-submit, taken from PYSPARK_SUBMIT_ARGS; the driver runs here, executors wherever the master puts them.
 """
 
+import signal
 import sys
 import tempfile
 import zipfile
@@ -24,6 +25,7 @@ Job = Callable[[SparkContext, dict[str, Any], Tell], dict[str, Any]]
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that its folder goes
     with ThreadPoolExecutor(1) as beside:  # Java takes longer to start than pyarrow to be imported
         jobs = beside.submit(import_module, "spark_jobs.clean"), beside.submit(import_module, "spark_jobs.extract")
         spark = SparkContext()

@@ -78,6 +78,13 @@ def test_run_all__does_nothing_when_all_is_up_to_date(project):
     assert "started" not in ran.output.replace("started PostgreSQL", "")
 
 
+def test_run_all__leaves_nothing_in_the_folder_for_temporary_files(project, tmp_path):
+    shutil.rmtree(project.checkpoints / "clean" / "2026-01-01")
+    ran = project.run(TMPDIR=str(tmp_path), JAVA_TOOL_OPTIONS=f"-Djava.io.tmpdir={tmp_path}")
+    assert ran.code == 0, ran.output
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_marts__hold_the_later_batch_s_version(project):
     likes = project.rows("select username, total_likes, total_comments from marts.user_engagement_mart order by 1")
     assert likes == [("ann", 1, 1), ("ben", 5, 1), ("cyd", 7, 1)]
