@@ -82,7 +82,7 @@ def test_failure__is_told_with_its_reason_the_log_and_how_to_run_again(project):
     for expected in (
         "Failed:\n- Audit 2026-01-02: batch 2026-01-02, file 2026-01-02.json: at byte 22: the array is cut short; ",
         "Stages:\n- Extract 2026-01-02: done, ",
-        "INFO Extract 2026-01-02: started, 1 batches\n",
+        "INFO Extract 2026-01-02: started, 1 batch\n",
         f"To run again, from the last finished target:\ncd {project.folder} && ",
         "/luigi --module luigi_tasks RunAll",
     ):

@@ -27,7 +27,7 @@ def cursor(own_warehouse) -> Iterator[Cursor]:
 
 
 def entry(seconds: float, rows: int | None = 1000, started: float = 1e9, outcome: str = "done") -> Entry:
-    return Entry("Clean", ["b"], "Clean b", "1 batches", started, seconds, rows, outcome)
+    return Entry("Clean", ["b"], "Clean b", "1 batch", started, seconds, rows, outcome)
 
 
 def record(cursor: Cursor, seconds: list[float], rows: int | None = 1000) -> None:

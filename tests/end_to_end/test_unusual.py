@@ -1,0 +1,71 @@
+"""A night on which much is unusual, after many ordinary days, as the summary and the message tell of it."""
+
+import time
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from threading import Thread
+from typing import Any
+
+from project import MakeProject, Project
+from test_notify import receivers
+
+ORDINARY_DAYS = 60
+POSTS = 40
+
+
+def export(day: date, posts: int, **more: object) -> list[dict[str, Any]]:
+    created = f"{day}T10:00:00Z"
+    written = [
+        {"post_id": f"{day} {number}", "timestamp": created, "reactions": {"like": 2}} for number in range(posts)
+    ]
+    return [{"user_id": f"user of {day}", "posts": written, **more}]
+
+
+def days_that_are_over(count: int) -> list[date]:
+    today = datetime.now(UTC).date()
+    return [today - timedelta(days=count - number) for number in range(count)]
+
+
+def pretend_that_it_ran_before(project: Project) -> None:
+    """Six runs as the warehouse would remember them, all loads within a tenth of a second."""
+    for number in range(6):
+        project.rows(
+            "insert into etl.stages select 'run ' || %s, 'Load users', '{}', now() - interval '1 day', 0.1, 1, 'done'",
+            number,
+        )
+
+
+def hold_up(project: Project, seconds: float) -> None:
+    """Keep loads waiting for so long, once Extract has begun."""
+    until = time.monotonic() + 60
+    while not any((project.folder / "logs").glob("night/Extract.jsonl")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    project.rows(f"lock table raw_data.users in share mode; select pg_sleep({seconds})")
+
+
+def test_unusual_night__is_told_after_ordinary_days_of_which_nothing_was(make_project: MakeProject):
+    project = make_project({"notify": {"on": "warnings"}})
+    random = Random(1)
+    *ordinary, last = days_that_are_over(ORDINARY_DAYS + 1)
+    for day in ordinary:
+        project.land(f"{day}.json", export(day, round(random.gauss(POSTS, 3))))
+    with receivers() as received:
+        assert project.run(SOCIALMART_NOTIFY=received.addresses).code == 0
+        assert (received.mails, received.posts) == ([], [])
+        assert project.rows("select count(*) from etl.remarks") == [(0,)]
+
+        pretend_that_it_ran_before(project)
+        project.land(f"{last}.json", export(last, POSTS // 10, shoe_size=43))
+        busy = Thread(target=hold_up, args=(project, 9))
+        busy.start()
+        ran = project.run(SOCIALMART_NOTIFY=received.addresses, SOCIALMART_RUN_ID="night")
+        busy.join()
+    assert ran.code == 0, ran.output
+    [post], [mail] = received.posts, received.mails
+    summary = project.socialmart("summary").output
+    for told in (post["message"], mail.replace("=\r\n", ""), summary):
+        assert f"Load users {last} took " in told
+        assert f"batch {last}: fields nobody announced: shoe_size" in told
+        assert f"{last:%A} {last}: 4 posts; " in told
+        assert f"{last:%A} {last}: 8 reactions; " in told
