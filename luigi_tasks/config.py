@@ -10,6 +10,9 @@ import luigi
 
 from luigi_tasks.errors import PipelineError
 
+LEVELS = ("never", "failure", "warnings", "always")
+"""When a message is sent, each level before it included."""
+
 
 class landing(luigi.Config):
     """[landing]: where exports are dropped."""
@@ -97,7 +100,7 @@ class notify(luigi.Config):
 
     on: str = luigi.ChoiceParameter(
         default="warnings",
-        choices=("never", "failure", "warnings", "always"),
+        choices=LEVELS,
         description="never, failure, warnings (failures too) or always",
     )
     stale_hours: float = luigi.NumericalParameter(

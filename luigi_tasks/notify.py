@@ -17,7 +17,7 @@ from luigi_tasks.journal import Entry, Failure
 
 ADDRESSES = "SOCIALMART_NOTIFY"
 """Environment variable: addresses as apprise has them (mailto://…, slack://…, json://…), with blanks between."""
-NEVER, ON_FAILURE, ON_WARNINGS, ALWAYS = LEVELS = ("never", "failure", "warnings", "always")
+_, ON_FAILURE, ON_WARNINGS, ALWAYS = config.LEVELS
 LAST_LINES = 15
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def tell(stages: Sequence[Entry], failures: Sequence[Failure], remarks: Sequence
     """Send the message, if somebody wants it. That it cannot be sent is logged, and changes nothing else."""
     level = ON_FAILURE if failures else ON_WARNINGS if remarks else ALWAYS
     addresses = os.environ.get(ADDRESSES, "").split()
-    if not addresses or LEVELS.index(config.read(config.notify).on) < LEVELS.index(level):
+    if not addresses or config.LEVELS.index(config.read(config.notify).on) < config.LEVELS.index(level):
         return
     import apprise  # which takes a while, and is seldom needed
 
