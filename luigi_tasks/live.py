@@ -24,10 +24,12 @@ from rich.text import Text
 
 from luigi_tasks import child, journal, paths
 from luigi_tasks.journal import Entry, Event, Progress
+from luigi_tasks.stage import title_of
 from spark_jobs.schemas import TABLES
 
 STAGES = ("Extract", "Clean", "Audit", *(f"Load {table}" for table in TABLES), "DbtRun", "DbtTest", "Publish")
 SECONDS_BETWEEN = 0.1
+BAR_WIDTH = 16
 HEAD = re.compile(r"\d\d:\d\d:\d\d (?P<level>[A-Z]+) ")
 """How the first line of something logged begins; its further lines do not."""
 
@@ -143,6 +145,11 @@ class View:
     def render(self) -> Group:
         """The stages as they are now."""
         table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(min_width=1)
+        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(width=BAR_WIDTH)
+        table.add_column(justify="right", no_wrap=True, min_width=8)
+        table.add_column(no_wrap=True, overflow="ellipsis")
         for stage in dict.fromkeys([*STAGES, *self._done, *self._at_work]):
             table.add_row(*self._line(stage))
         seconds = time.monotonic() - self._started
@@ -152,8 +159,8 @@ class View:
 
     def _line(self, stage: str) -> tuple[Text | Spinner, Text, ProgressBar | Text, Text, Text]:
         if progress := self._at_work.get(stage):
-            bar = ProgressBar(100, progress.percent, width=20)
-            took = Text(f"{time.time() - progress.started:,.1f} s", justify="right")
+            bar = ProgressBar(100, progress.percent, width=BAR_WIDTH)
+            took = Text(f"{time.time() - progress.started:,.1f} s")
             return Spinner("dots"), Text(progress.title), bar, took, Text(progress.status)
         if done := self._done.get(stage):
             return _of_finished(done)
@@ -164,7 +171,8 @@ def _of_finished(entries: Sequence[Entry]) -> tuple[Text, Text, Text, Text, Text
     """A line for a stage that ran, once or for several batches."""
     failed = [entry for entry in entries if entry.outcome == journal.FAILED]
     mark, outcome = (Text("✗", "red"), Text("failed", "red")) if failed else (Text("✓", "green"), Text("done", "green"))
-    title = entries[0].title + (f", and {len(entries) - 1:,} times more" if len(entries) > 1 else "")
+    batches = [batch for entry in entries for batch in entry.batches]
+    title = title_of(entries[0].stage, batches) if batches else entries[0].title
     rows = [entry.rows for entry in entries if entry.rows is not None]
-    seconds = Text(f"{sum(entry.seconds for entry in entries):,.1f} s", justify="right")
+    seconds = Text(f"{sum(entry.seconds for entry in entries):,.1f} s")
     return mark, Text(title), outcome, seconds, Text(f"{sum(rows):,} rows" if rows else "")
