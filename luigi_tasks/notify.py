@@ -39,7 +39,7 @@ def tell(stages: Sequence[Entry], failures: Sequence[Failure], remarks: Sequence
         receiver = apprise.Apprise.instantiate(address)
         if receiver is None:
             logger.warning("%s: address %d is none that apprise knows; nothing is sent there", ADDRESSES, number)
-        elif not receiver.notify(title=title(level), body=text, notify_type=kind):
+        elif not receiver.notify(text, title(level), kind, body_format=apprise.NotifyFormat.TEXT):
             logger.warning("%s: the message could not be sent to address %d", ADDRESSES, number)
 
 

@@ -1,5 +1,7 @@
 """The message about a run, as a mail server and a web server receive it."""
 
+import email
+import email.policy
 import json
 import time
 from collections.abc import Iterator
@@ -87,9 +89,10 @@ def test_failure__is_told_with_its_reason_the_log_and_how_to_run_again(project):
         "/luigi --module luigi_tasks RunAll",
     ):
         assert expected in post["message"], post["message"]
-    assert "From: " in mail
-    assert "team@example.net" in mail
-    assert "the array is cut short" in mail.replace("=\r\n", "")
+    parsed = email.message_from_string(mail, policy=email.policy.default)
+    assert (parsed["From"], parsed["To"]) == ("pipeline@example.net", "team@example.net")
+    assert parsed.get_content_type() == "text/plain"
+    assert parsed.get_content().splitlines() == post["message"].splitlines()
     project.landing.joinpath("2026-01-02.json").unlink()
 
 

@@ -1,6 +1,5 @@
 """A night on which much is unusual, after many ordinary days, as the summary and the message tell of it."""
 
-import time
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from threading import Thread
@@ -35,13 +34,17 @@ def pretend_that_it_ran_before(project: Project) -> None:
         )
 
 
-def hold_up(project: Project, seconds: float) -> None:
-    """Keep loads waiting for so long, once Extract has begun."""
-    until = time.monotonic() + 60
-    while not any((project.folder / "logs").glob("night/Extract.jsonl")):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    project.rows(f"lock table raw_data.users in share mode; select pg_sleep({seconds})")
+HOLD_UP = """
+do $$ begin
+    lock table raw_data.users in share mode;
+    for attempt in 1..600 loop
+        exit when exists (select 1 from pg_locks where relation = 'raw_data.users'::regclass and not granted);
+        perform pg_sleep(0.1);
+    end loop;
+    perform pg_sleep(3);
+end $$
+"""
+"""Keeps whoever wants to write users waiting for three seconds."""
 
 
 def test_unusual_night__is_told_after_ordinary_days_of_which_nothing_was(make_project: MakeProject):
@@ -57,7 +60,7 @@ def test_unusual_night__is_told_after_ordinary_days_of_which_nothing_was(make_pr
 
         pretend_that_it_ran_before(project)
         project.land(f"{last}.json", export(last, POSTS // 10, shoe_size=43))
-        busy = Thread(target=hold_up, args=(project, 9))
+        busy = Thread(target=project.rows, args=(HOLD_UP,))
         busy.start()
         ran = project.run(SOCIALMART_NOTIFY=received.addresses, SOCIALMART_RUN_ID="night")
         busy.join()
