@@ -107,12 +107,12 @@ class Project:
             start_new_session=True,
         )
 
-    def socialmart(self, *arguments: str) -> Run:
-        """`socialmart ARGUMENTS`, as people would."""
+    def socialmart(self, *arguments: str, **variables: str) -> Run:
+        """`socialmart ARGUMENTS`, as people would; `variables` are set for it."""
         ended = subprocess.run(
             [PROGRAMS / "socialmart", *arguments],
             cwd=self.folder,
-            env=_inherited(),
+            env=_inherited() | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,196 @@
+"""The manual in docs/ and the code say the same.
+
+A message is a text that stands where people get to read it: in an error, a warning, a remark, a reason. With … for each
+part that varies, the messages of the code are those of docs/troubleshooting.md, no more and no less.
+"""
+
+import ast
+import configparser
+import operator
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+
+from luigi_tasks import database_errors, paths, spark_errors
+
+DOCS = paths.PROJECT / "docs"
+TROUBLESHOOTING, ARCHITECTURE = DOCS / "troubleshooting.md", DOCS / "architecture.md"
+MODULES = sorted(path for package in ("luigi_tasks", "spark_jobs") for path in (paths.PROJECT / package).glob("*.py"))
+
+READ = {
+    "PipelineError": 0,
+    "TransientError": 0,
+    "SystemExit": 0,
+    "ValueError": 0,
+    "BrokenFile": 1,
+    "BrokenSource": 2,
+    "Result": 1,
+    "Remark": 2,
+    "warning": 0,
+    "error": 0,
+    "as_pipeline_error": 0,
+    "_explained": 1,
+}
+"""Which argument people get to read, by the name of what is called."""
+REASONS = {"why_stale", "_why_stale", "target_stale", "why_changed", "why_stopped", "_verdict", "in_the_way"}
+"""Functions that return such a text."""
+LISTS = {"faults", "remarks"}
+"""Lists of such texts."""
+FEWEST_WORDS = 2
+"""Of less, all that is said is in the parts that vary."""
+VARIES = "…"
+
+
+def test_troubleshooting__has_every_message_of_the_code():
+    missing = {message: place for message, place in messages().items() if message not in documented()}
+    assert not missing, "docs/troubleshooting.md has no entry for what the code says:\n" + "\n".join(
+        f"  {place}:\n- `{message}`" for message, place in missing.items()
+    )
+
+
+def test_troubleshooting__has_no_message_that_the_code_does_not_have():
+    unknown = {message: line for message, line in documented().items() if message not in messages()}
+    assert not unknown, "the code no longer says what docs/troubleshooting.md has:\n" + "\n".join(
+        f"  line {line}: `{message}`" for message, line in unknown.items()
+    )
+
+
+def test_troubleshooting__has_every_exit_code():
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(paths.PROJECT / "luigi.cfg")
+    section = TROUBLESHOOTING.read_text(encoding="utf-8").split("## Exit codes")[1].split("\n## ")[0]
+    listed = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
+    of_luigi = {int(code) for code in parser["retcode"].values()}
+    assert of_luigi <= listed, f"docs/troubleshooting.md has no exit code {sorted(of_luigi - listed)}"
+
+
+def test_architecture__names_every_module_once():
+    rows = re.findall(r"^\| `((?:luigi_tasks|spark_jobs)/\w+\.py)` \|", _architecture(), re.MULTILINE)
+    there = Counter(str(path.relative_to(paths.PROJECT)) for path in MODULES)
+    missing, unknown = there - Counter(rows), Counter(rows) - there
+    assert not missing, f"docs/architecture.md, Modules: no row for {', '.join(sorted(missing))}"
+    assert not unknown, f"docs/architecture.md, Modules: rows too many, of {', '.join(sorted(unknown))}"
+
+
+def test_architecture__names_only_what_is_there():
+    named = set(re.findall(r"`((?:luigi_tasks|spark_jobs)\.[\w.]+)`", _architecture()))
+    assert named
+    lost = sorted(name for name in named if not _is_there(name))
+    assert not lost, f"docs/architecture.md names what is not in the code: {', '.join(lost)}"
+
+
+def _is_there(name: str) -> bool:
+    package, module, *attributes = name.split(".")
+    try:
+        found = import_module(f"{package}.{module}")
+        return not attributes or operator.attrgetter(".".join(attributes))(found) is not None
+    except (ImportError, AttributeError):
+        return False
+
+
+def _architecture() -> str:
+    return ARCHITECTURE.read_text(encoding="utf-8")
+
+
+@cache
+def documented() -> dict[str, int]:
+    """The messages of docs/troubleshooting.md, items of a list that hold nothing else, and their lines."""
+    lines = TROUBLESHOOTING.read_text(encoding="utf-8").splitlines()
+    found = [(match[1], number) for number, line in enumerate(lines, 1) if (match := re.fullmatch("- `(.+)`", line))]
+    twice = [message for message, count in Counter(message for message, _ in found).items() if count > 1]
+    assert not twice, f"docs/troubleshooting.md has these twice: {twice}"
+    return dict(found)
+
+
+@cache
+def messages() -> dict[str, str]:
+    """The messages of the code, and where each stands."""
+    found = {}
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for function in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]:
+            for node in _read_by_people(function):
+                for text in _texts(node, _named(tree) | _named(function)):
+                    found[_pattern(text)] = f"{path.relative_to(paths.PROJECT)}, line {node.lineno}"
+    for kind in (*database_errors.KINDS, database_errors.OTHER):
+        found[str(database_errors.as_pipeline_error("", kind, VARIES))] = "luigi_tasks/database_errors.py"
+    for one in spark_errors.KINDS:
+        filled = f"{VARIES}: {one.meaning}; nothing was changed; {one.advice}; the whole log: {VARIES}"
+        found[re.sub(r"\{[^}]*\}", VARIES, filled)] = "luigi_tasks/spark_errors.py"
+    return {message: place for message, place in found.items() if _words(message) >= FEWEST_WORDS}
+
+
+def _pattern(text: str) -> str:
+    """A text on one line, with … for each place that logging fills in."""
+    return re.sub(f"{VARIES}+", VARIES, re.sub(r"%[sd]|%\.1f", VARIES, " ".join(text.split())))
+
+
+def _words(message: str) -> int:
+    return len(re.findall(r"[A-Za-z]{2,}", message))
+
+
+def _read_by_people(function: ast.AST) -> Iterator[ast.expr]:
+    """The expressions in a function, but not in those within it, that are messages or may be."""
+    for node in _of_itself(function):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            is_fine = name == "Result" and getattr(node.args[0], "id", "") == "OK"
+            if name in READ and len(node.args) > READ[name] and not is_fine:
+                yield node.args[READ[name]]
+            if name == "append" and getattr(node.func.value, "id", "") in LISTS:
+                yield node.args[0]
+        elif isinstance(node, ast.Return) and getattr(function, "name", "") in REASONS and node.value:
+            yield node.value
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in LISTS:
+            yield node.value
+        elif isinstance(node, ast.Dict):
+            yield from (
+                value for key, value in zip(node.keys, node.values, strict=True) if getattr(key, "value", "") in LISTS
+            )
+
+
+def _of_itself(function: ast.AST) -> Iterator[ast.AST]:
+    for node in ast.iter_child_nodes(function):
+        if not isinstance(node, ast.FunctionDef):
+            yield node
+            yield from _of_itself(node)
+
+
+def _named(function: ast.AST) -> dict[str, ast.expr]:
+    """The texts that a function gives names to."""
+    return {
+        node.targets[0].id: node.value
+        for node in _of_itself(function)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.JoinedStr | ast.Constant)
+        and not isinstance(getattr(node.value, "value", ""), int | float)
+    }
+
+
+def _texts(node: ast.expr, named: dict[str, ast.expr]) -> Iterator[str]:
+    """The texts that an expression may come to."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(_part(part, named) for part in node.values)
+    elif isinstance(node, ast.Name) and node.id in named:
+        yield from _texts(named[node.id], {})
+    elif isinstance(node, ast.IfExp):
+        yield from _texts(node.body, named)
+        yield from _texts(node.orelse, named)
+    elif isinstance(node, ast.BoolOp):
+        for value in node.values:
+            yield from _texts(value, named)
+    elif isinstance(node, ast.Tuple | ast.List):
+        for element in node.elts:
+            yield from _texts(element, named)
+
+
+def _part(part: ast.expr, named: dict[str, ast.expr]) -> str:
+    """A part of an f-string: its text, or that which it names, or …."""
+    if isinstance(part, ast.FormattedValue):
+        return next(_texts(part.value, named), VARIES) if isinstance(part.value, ast.Name) else VARIES
+    return str(part.value)
