@@ -133,22 +133,23 @@ def _words(message: str) -> int:
 
 def _read_by_people(function: ast.AST) -> Iterator[ast.expr]:
     """The expressions in a function, but not in those within it, that are messages or may be."""
+    function_name = getattr(function, "name", "")
     for node in _of_itself(function):
-        if isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            is_fine = name == "Result" and getattr(node.args[0], "id", "") == "OK"
-            if name in READ and len(node.args) > READ[name] and not is_fine:
-                yield node.args[READ[name]]
-            if name == "append" and getattr(node.func.value, "id", "") in LISTS:
-                yield node.args[0]
-        elif isinstance(node, ast.Return) and getattr(function, "name", "") in REASONS and node.value:
-            yield node.value
-        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in LISTS:
-            yield node.value
-        elif isinstance(node, ast.Dict):
-            yield from (
-                value for key, value in zip(node.keys, node.values, strict=True) if getattr(key, "value", "") in LISTS
-            )
+        match node:
+            case ast.Call(ast.Name("Result"), [ast.Name("OK"), *_]):
+                continue
+            case ast.Call(ast.Attribute(ast.Name(name), "append"), [value]) if name in LISTS:
+                yield value
+            case ast.Call(ast.Name(name) | ast.Attribute(attr=name), values) if name in READ:
+                yield from values[READ[name] :][:1]
+            case ast.Return(ast.expr() as value) if function_name in REASONS:
+                yield value
+            case ast.Assign([ast.Name(name)], value) if name in LISTS:
+                yield value
+            case ast.Dict(keys, values):
+                yield from (
+                    value for key, value in zip(keys, values, strict=True) if getattr(key, "value", "") in LISTS
+                )
 
 
 def _of_itself(function: ast.AST) -> Iterator[ast.AST]:
@@ -160,33 +161,28 @@ def _of_itself(function: ast.AST) -> Iterator[ast.AST]:
 
 def _named(function: ast.AST) -> dict[str, ast.expr]:
     """The texts that a function gives names to."""
-    return {
-        node.targets[0].id: node.value
-        for node in _of_itself(function)
-        if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.JoinedStr | ast.Constant)
-        and not isinstance(getattr(node.value, "value", ""), int | float)
-    }
+    found = {}
+    for node in _of_itself(function):
+        match node:
+            case ast.Assign([ast.Name(name)], ast.JoinedStr() | ast.Constant(str()) as value):
+                found[name] = value
+    return found
 
 
 def _texts(node: ast.expr, named: dict[str, ast.expr]) -> Iterator[str]:
     """The texts that an expression may come to."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-    elif isinstance(node, ast.JoinedStr):
-        yield "".join(_part(part, named) for part in node.values)
-    elif isinstance(node, ast.Name) and node.id in named:
-        yield from _texts(named[node.id], {})
-    elif isinstance(node, ast.IfExp):
-        yield from _texts(node.body, named)
-        yield from _texts(node.orelse, named)
-    elif isinstance(node, ast.BoolOp):
-        for value in node.values:
-            yield from _texts(value, named)
-    elif isinstance(node, ast.Tuple | ast.List):
-        for element in node.elts:
-            yield from _texts(element, named)
+    match node:
+        case ast.Constant(str() as text):
+            yield text
+        case ast.JoinedStr(parts):
+            yield "".join(_part(part, named) for part in parts)
+        case ast.Name(name) if name in named:
+            yield from _texts(named[name], {})
+        case ast.IfExp(_, yes, no):
+            yield from (*_texts(yes, named), *_texts(no, named))
+        case ast.BoolOp(_, values) | ast.Tuple(values) | ast.List(values):
+            for value in values:
+                yield from _texts(value, named)
 
 
 def _part(part: ast.expr, named: dict[str, ast.expr]) -> str:
