@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from project import REPOSITORY, MakeProject, Project
@@ -50,10 +51,10 @@ def blocks(*frames: str) -> list[Block]:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for block in BLOCK.finditer(text):
-            frame = INDENTED if block[3] else block[1]
+            frame = block[1] if not block[3] else CRON if "* * *" in block[3] else INDENTED
             if frame in frames and (frame != INDENTED or COMMAND.match(block[3])):
                 line = text[: block.start()].count("\n") + 1
-                found.append(Block(frame, block[3] or block[2], f"{page.name}, line {line}"))
+                found.append(Block(frame, dedent(block[3] or block[2]), f"{page.name}, line {line}"))
     return found
 
 
