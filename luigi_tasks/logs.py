@@ -14,7 +14,9 @@ from typing import Any
 from luigi_tasks.errors import PipelineError
 
 TRACEBACK_OF_A_SENTENCE = re.compile(
-    r"\s*Traceback \(most recent call last\):\n.*\n(?:luigi_tasks\.errors\.\w+: |(?=SystemExit: |luigi\.rpc\.RPCError: ))", re.DOTALL
+    r"\s*Traceback \(most recent call last\):\n.*\n"
+    r"(?:luigi_tasks\.errors\.\w+: |(?=SystemExit: |luigi\.rpc\.RPCError: ))",
+    re.DOTALL,
 )
 
 

@@ -12,11 +12,15 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from pathlib import Path
+
+import pytest
 
 from luigi_tasks import database_errors, paths, spark_errors
 
 DOCS = paths.PROJECT / "docs"
 TROUBLESHOOTING, ARCHITECTURE = DOCS / "troubleshooting.md", DOCS / "architecture.md"
+PAGES = [paths.PROJECT / "README.md", paths.PROJECT / "DECISIONS.md", *sorted(DOCS.glob("*.md"))]
 MODULES = sorted(path for package in ("luigi_tasks", "spark_jobs") for path in (paths.PROJECT / package).glob("*.py"))
 
 READ = {
@@ -64,6 +68,20 @@ def test_troubleshooting__has_every_exit_code():
     listed = {int(code) for row in re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE) for code in row.split(",")}
     of_luigi = {int(code) for code in parser["retcode"].values()}
     assert of_luigi <= listed, f"docs/troubleshooting.md has no exit code {sorted(of_luigi - listed)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links__lead_somewhere(page: Path):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8")):
+        place = page.parent / target if target else page
+        assert place.exists(), f"{page.name}: {target} is not there"
+        assert not anchor or anchor in _anchors(place), f"{page.name}: {place.name} has no heading #{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """What the headings of a page are linked by."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_architecture__names_every_module_once():
