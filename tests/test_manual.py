@@ -26,6 +26,7 @@ MODULES = sorted(path for package in ("luigi_tasks", "spark_jobs") for path in (
 READ = {
     "PipelineError": 0,
     "TransientError": 0,
+    "BatchStopped": 0,
     "SystemExit": 0,
     "ValueError": 0,
     "BrokenFile": 1,
