@@ -52,7 +52,7 @@ class CheckpointTarget(luigi.Target):
             path = self.folder / file["path"]
             if not path.is_file() or path.stat().st_size != file["bytes"]:
                 return f"its file {file['path']} is missing or has another size"
-        return why_changed(manifest["built_from"], built_from or {})
+        return None if built_from is None else why_changed(manifest["built_from"], built_from)
 
     def require_intact(self, folder: str = "") -> dict[str, Any]:
         """The manifest, after every file, or every one of a folder in it, was compared with it.
@@ -111,8 +111,13 @@ def _read_manifest(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
 
 
 def why_changed(before: BuiltFrom, now: BuiltFrom) -> str | None:
-    names = [name for name in now if before.get(name) != now[name]]
+    names = changed(before, now)
     return f"its {' and '.join(names)} changed" if names else None
+
+
+def changed(before: BuiltFrom, now: BuiltFrom) -> list[str]:
+    """The names of what is not what it was, is new, or, as a model of dbt that was dropped, is no more."""
+    return [name for name in {**now, **before} if before.get(name) != now.get(name)]
 
 
 @contextmanager

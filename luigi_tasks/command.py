@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,8 +53,13 @@ def main() -> None:
     form.add_argument("--json", action="store_true", help="for scripts")
     form.add_argument("--export", metavar="FILE", help="write the records as JSON Lines; - for standard output")
     rejected.set_defaults(run=_rejected)
-    psql = commands.add_parser("psql", help="open psql on the warehouse; further arguments go to psql")
-    psql.set_defaults(run=_psql)
+    for program, text in (
+        ("psql", "open psql on the warehouse"),
+        ("pg_dump", "back the warehouse up"),
+        ("pg_restore", "bring a backup back, with -d and the warehouse's name"),
+    ):
+        client = commands.add_parser(program, help=f"{text}; further arguments go to {program}")
+        client.set_defaults(run=_client, program=program)
     java = commands.add_parser("java", help="show the JAVA_HOME that Spark jobs are run with")
     java.add_argument("--prepare", action="store_true", help="first let it keep what makes Spark start faster")
     java.set_defaults(run=_java)
@@ -68,7 +74,7 @@ def main() -> None:
     of_dashboard.set_defaults(run=_dashboard)
     arguments, further = parser.parse_known_args()
     arguments.further = further
-    if further and arguments.run is not _psql:
+    if further and arguments.run is not _client:
         parser.error(f"unknown arguments: {' '.join(further)}")
     try:
         sys.exit(arguments.run(arguments))
@@ -157,9 +163,13 @@ def _dashboard(arguments: argparse.Namespace) -> int:
         return process.wait()
 
 
-def _psql(arguments: argparse.Namespace) -> int:
+def _client(arguments: argparse.Namespace) -> int:
+    """Run a client of PostgreSQL: the embedded server's own one, else that on the path."""
+    name = arguments.program
+    program = shutil.which(name) if warehouse.is_named() else str(warehouse.embedded().program(name))
+    if program is None:
+        raise PipelineError(f"{name}: not on PATH; install PostgreSQL's client programs, of the server's version")
     environment = os.environ | warehouse.variables()
-    program = "psql" if warehouse.is_named() else str(warehouse.embedded().program("psql"))
     return subprocess.run([program, *arguments.further], env=environment, check=False).returncode
 
 

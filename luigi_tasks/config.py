@@ -4,6 +4,7 @@ import configparser
 import operator
 import sys
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import luigi
@@ -137,3 +138,11 @@ def read_once(section: type[luigi.Config]) -> luigi.Config:
                 f"luigi.cfg, section [{family}], key {key}: cannot be read ({error}); expected: {parameter.description}"
             ) from error
     return section()
+
+
+def require_exit_codes() -> None:
+    """Leave where no luigi.cfg, or none with exit codes, was read: Luigi would end a run that failed with 0."""
+    if not luigi.configuration.get_config().has_section("retcode"):
+        raise SystemExit(
+            f"luigi.cfg: none with a section [retcode] is in {Path.cwd()}; go to where it is, or set LUIGI_CONFIG_PATH"
+        )

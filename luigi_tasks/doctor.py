@@ -47,7 +47,7 @@ def as_text(findings: list[Finding], coloured: bool) -> str:
 def _settings() -> Result:
     file = Path(os.environ.get("LUIGI_CONFIG_PATH", "luigi.cfg")).absolute()
     if not (file.is_file() and os.access(file, os.R_OK)):
-        return Result(WARN, f"{file}: not there or not readable, so that defaults hold; go to where luigi.cfg is")
+        raise PipelineError(f"{file}: not there or not readable; go to where it is, or set LUIGI_CONFIG_PATH")
     sections: tuple[type[luigi.Config], ...] = (core, *config.SECTIONS)
     faults, unknown = [], []
     for section in sections:

@@ -74,6 +74,6 @@ def why_stopped(found: list[Entry], rows_on_disk: dict[str, int], max_rejected_s
         if entry.measure == RECORDS and entry.rejected > max_rejected_share * entry.read:
             return (
                 f"{entry.rejected:,} of {entry.read:,} {entry.entity}s were rejected, at most {max_rejected_share:.0%} "
-                "allowed; look at the checkpoint's rejected/, mend the file or set [quality] max_rejected_share"
+                "allowed; look at them with socialmart rejected, mend the file or set [quality] max_rejected_share"
             )
     return None

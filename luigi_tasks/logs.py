@@ -14,14 +14,16 @@ from typing import Any
 from luigi_tasks.errors import PipelineError
 
 TRACEBACK_OF_A_SENTENCE = re.compile(
-    r"\s*Traceback \(most recent call last\):\n.*\n(?:luigi_tasks\.errors\.\w+: |(?=SystemExit: ))", re.DOTALL
+    r"\s*Traceback \(most recent call last\):\n.*\n"
+    r"(?:luigi_tasks\.errors\.\w+: |(?=SystemExit: |luigi\.rpc\.RPCError: ))",
+    re.DOTALL,
 )
 
 
 class Formatter(logging.Formatter):
     """The formatter that logging.ini names.
 
-    Luigi logs every error with its traceback; that of a PipelineError and of a signal goes.
+    Luigi logs every error with its traceback; that of a PipelineError, of a signal and of a silent luigid goes.
     """
 
     def format(self, record: logging.LogRecord) -> str:

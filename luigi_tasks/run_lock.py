@@ -1,12 +1,15 @@
 """One run at a time: all runs on one set of checkpoints share this lock (Luigi's own compares command lines)."""
 
 import fcntl
+import logging
 import os
 
 from luigi.interface import PidLockAlreadyTakenExit
 
 from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
+
+logger = logging.getLogger(__name__)
 
 _handle: int | None = None
 
@@ -32,6 +35,7 @@ def hold() -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
+        logger.warning("another run is at work and holds %s; nothing is done", path)
         raise PidLockAlreadyTakenExit from None
     _handle = handle
     return True

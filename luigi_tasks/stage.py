@@ -14,8 +14,9 @@ import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.task import flatten
 
-from luigi_tasks import checkpoints, dashboard, journal, markers, run_lock, runs, warehouse
+from luigi_tasks import checkpoints, config, dashboard, journal, markers, run_lock, runs, warehouse
 from luigi_tasks.checkpoints import BuiltFrom
+from luigi_tasks.errors import PipelineError
 
 BETWEEN_NAMES = "/"
 """No name of an entry of the landing folder holds one."""
@@ -43,6 +44,17 @@ class Stage(luigi.Task):
     def get_params(cls) -> list[tuple[str, luigi.Parameter]]:
         """The parameters of a class, which Luigi would search for whenever it makes or looks up a task."""
         return super().get_params()
+
+    @classmethod
+    def get_param_values(cls, params: list[tuple[str, luigi.Parameter]], args: Any, kwargs: Any) -> Any:
+        """The parameters' values. Raises PipelineError where the command line has none, or one that does not do."""
+        try:
+            return super().get_param_values(params, args, kwargs)
+        except (ValueError, luigi.parameter.ParameterException) as error:
+            name = cls.get_task_family()
+            raise PipelineError(
+                f"{error.__cause__ or error}; luigi --module luigi_tasks {name} --help says what it takes"
+            ) from error
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -173,6 +185,7 @@ def _begin() -> None:
 def _begin_on_command_line() -> None:
     """With the first task that the program luigi makes, which is what it was asked for, a run begins."""
     if CmdlineParser.get_instance():
+        config.require_exit_codes()
         _heed_signals()
         dashboard.choose_scheduler()
 

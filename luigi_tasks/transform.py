@@ -21,7 +21,7 @@ from luigi_tasks import (
     warehouse,
 )
 from luigi_tasks.audit import Audit
-from luigi_tasks.checkpoints import BuiltFrom
+from luigi_tasks.checkpoints import BuiltFrom, changed
 from luigi_tasks.clean import Clean
 from luigi_tasks.companion import Companion
 from luigi_tasks.dbt_project import CANDIDATES
@@ -144,12 +144,12 @@ def _touch(target: Marker) -> None:
 def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
     """How dbt has to run: where only rows were loaded, views are as they were; else all models are built anew, or
     those that changed and what depends on them."""
-    changed = _changed(before, now)
+    names = _changed(before, now)
     if only_rows_changed(before, now):
         return ["--exclude", "config.materialized:view"]
-    if changed & {INPUTS, "code"}:
+    if names & {INPUTS, "code"}:
         return [FULL_REFRESH]
-    return [FULL_REFRESH, "--select", *(f"{name}+" for name in sorted(changed))]
+    return [FULL_REFRESH, "--select", *(f"{name}+" for name in sorted(names))]
 
 
 def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[str]:
@@ -157,12 +157,12 @@ def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[
 
     Tests that look at single rows need not look at those that were published before, unless `everything` was touched.
     """
-    changed = _changed(before, now)
+    names = _changed(before, now)
     if only_rows_changed(before, now):
         return [] if everything else TOUCHED_ONLY
-    if changed & {INPUTS, "code", "tests"}:
+    if names & {INPUTS, "code", "tests"}:
         return []
-    return ["--select", *(f"{name}+" for name in sorted(changed))]
+    return ["--select", *(f"{name}+" for name in sorted(names))]
 
 
 def only_rows_changed(before: BuiltFrom | None, now: BuiltFrom) -> bool:
@@ -171,7 +171,7 @@ def only_rows_changed(before: BuiltFrom | None, now: BuiltFrom) -> bool:
 
 
 def _changed(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
-    return {name for name in now if before is None or before.get(name) != now[name]}
+    return set(changed(before or {}, now))
 
 
 def admitted(batches: Sequence[str]) -> Sequence[str]:

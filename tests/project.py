@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,12 +107,20 @@ class Project:
             start_new_session=True,
         )
 
-    def socialmart(self, *arguments: str) -> Run:
-        """`socialmart ARGUMENTS`, as people would."""
+    def socialmart(self, *arguments: str, **variables: str) -> Run:
+        """`socialmart ARGUMENTS`, as people would; `variables` are set for it."""
+        return self._ended([str(PROGRAMS / "socialmart"), *arguments], variables)
+
+    def bash(self, commands: str) -> Run:
+        """Commands of a shell, up to the first that fails, with the project's programs on the path."""
+        path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+        return self._ended(["bash", "-e", "-o", "pipefail", "-c", commands], {"PATH": path})
+
+    def _ended(self, argv: Sequence[str], variables: Mapping[str, str]) -> Run:
         ended = subprocess.run(
-            [PROGRAMS / "socialmart", *arguments],
+            argv,
             cwd=self.folder,
-            env=_inherited(),
+            env=_inherited() | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -320,6 +320,7 @@ BUILT_FROM = {"inputs": "1", "code": "1", "dim_users": "1", "fact_comments": "1"
         ({"code": "0", "dim_users": "0"}, ["--full-refresh"]),
         ({"inputs": "0", "dim_users": "0"}, ["--full-refresh"]),
         ({"inputs": "0", "code": "0"}, ["--full-refresh"]),
+        ({"dropped": "1"}, ["--full-refresh", "--select", "dropped+"]),
     ],
 )
 def test_refresh__is_of_no_more_than_what_changed(before: dict[str, str] | None, options: list[str]) -> None:

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -20,6 +21,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from project import PROGRAMS
 
 from luigi_tasks.embedded_postgres import acquire
 
@@ -264,6 +266,20 @@ def test_dbt__runs_alone_when_a_model_is_changed(project):
     assert run(project) == ["DbtRun", "DbtTest", "Publish"]
 
 
+def test_mart__goes_when_its_model_is_dropped(project):
+    dbt_project = project.folder / "dbt_project"
+    files = [*dbt_project.glob("models/marts/tag_analysis_mart.*"), dbt_project / "tests" / "assert_tags_agree.sql"]
+    before = {file: file.read_text() for file in files}
+    for file in files:
+        file.unlink()
+    assert run(project) == ["DbtRun", "DbtTest", "Publish"]
+    assert "tag_analysis_mart" not in project.marts()
+    for file, text in before.items():
+        file.write_text(text)
+    assert run(project) == ["DbtRun", "DbtTest", "Publish"]
+    assert project.marts()["tag_analysis_mart"]
+
+
 def test_dbt_test__runs_alone_when_a_test_is_changed(project):
     test = next((project.folder / "dbt_project" / "tests").rglob("*.sql"))
     test.write_text(test.read_text() + "\n-- a change\n")
@@ -349,7 +365,9 @@ def test_named_server__gets_the_same_marts(project, tmp_path_factory):
 def test_second_run__leaves_with_10_while_one_is_running(project):
     with (project.checkpoints / ".run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert project.run().code == 10
+        ran = project.run()
+    assert ran.code == 10
+    assert f"another run is at work and holds {lock.name}; nothing is done" in ran.output
 
 
 def test_missing_server__is_said_in_a_sentence(project):
@@ -369,6 +387,33 @@ def test_bad_setting__is_named_with_its_section_and_key(project):
     assert ran.code == 35
     assert "luigi.cfg, section [quality], key max_rejected_share: cannot be read" in ran.output
     assert "Traceback" not in ran.output
+
+
+def test_missing_luigi_cfg__is_said_in_a_sentence(project, tmp_path):
+    ended = subprocess.run(
+        [PROGRAMS / "luigi", "--module", "luigi_tasks", "RunAll"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"luigi.cfg: none with a section [retcode] is in {tmp_path}; go to where it is")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("table", "said"), [(["--Load-table", "likes"], "likes is not a valid choice"), ([], "requires the 'table'")]
+)
+def test_parameter_that_does_not_do__is_said_in_a_sentence(project, table, said):
+    ran = project.run("Load", "--Load-batch", "2026-01-01", *table)
+    assert ran.code == 40
+    assert said in ran.output
+    assert "luigi --module luigi_tasks Load --help says what it takes" in ran.output
+    assert "Traceback" not in ran.output
+
+
+def test_missing_client__is_said_in_a_sentence(project, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    ended = project.socialmart("psql", PGHOST="127.0.0.1")
+    assert ended.code == 1
+    assert ended.output.startswith("socialmart: psql: not on PATH; install PostgreSQL's client programs")
 
 
 def test_unknown_batch__is_said_with_the_ones_there_are(project):

@@ -150,9 +150,9 @@ def test_settings__warns_of_one_that_nobody_knows(project):
     assert found["settings"].text.startswith("[spark] mastr: no such setting")
 
 
-def test_settings__warns_where_there_is_no_luigi_cfg(project):
+def test_settings__fails_where_there_is_no_luigi_cfg(project):
     (project.folder / "luigi.cfg").unlink()
-    assert findings(project)["settings"].level == WARN
+    assert findings(project)["settings"].level == FAIL
 
 
 def test_socialmart__says_in_a_sentence_that_luigi_cfg_cannot_be_read(project):

@@ -66,6 +66,6 @@ def test_why_stopped__allows_the_configured_share_and_no_more():
     found = ledger.entries(counts())
     assert ledger.why_stopped(found, ON_DISK, 0.2) is None
     assert ledger.why_stopped(found, ON_DISK, 0.19) == (
-        "4 of 20 posts were rejected, at most 19% allowed; look at the checkpoint's rejected/, mend the file or set "
+        "4 of 20 posts were rejected, at most 19% allowed; look at them with socialmart rejected, mend the file or set "
         "[quality] max_rejected_share"
     )

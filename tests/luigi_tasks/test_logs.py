@@ -6,6 +6,7 @@ import sys
 from datetime import datetime
 
 import pytest
+from luigi.rpc import RPCError
 
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.logs import Formatter, also_in
@@ -28,6 +29,10 @@ def test_formatter__shows_a_pipeline_error_as_its_sentence():
 
 def test_formatter__shows_a_signal_without_a_traceback():
     assert logged(SystemExit(143)) == "Load failed\n  SystemExit: 143"
+
+
+def test_formatter__shows_that_luigid_is_silent_without_a_traceback():
+    assert logged(RPCError("Errors (3 attempts)")) == "Load failed\n  luigi.rpc.RPCError: Errors (3 attempts)"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError("y")])
