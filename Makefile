@@ -3,6 +3,7 @@ BIN := .venv/bin
 LANDING ?= data/landing
 USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
+AT_ONCE ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-faults lint sample doctor explain psql summary cluster dashboard bench clean
@@ -34,8 +35,8 @@ run: setup ## run the pipeline on the landing folder; the sample goes there if i
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-test: .venv/.test lint ## run all tests
-	$(BIN)/python -m pytest
+test: .venv/.test lint ## run all tests, files of tests AT_ONCE side by side
+	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile
 
 test-faults: .venv/.test ## interrupt, break, fill up and crowd everything, at every point; three quarters of an hour
 	FAULTS=all $(BIN)/python -m pytest tests/faults

@@ -158,8 +158,8 @@ class Project:
 
 
 def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    for first in range(17_077, 30_000, count):
+    """The first of so many ports in a row that nobody listens on; processes that look at once begin elsewhere."""
+    for first in range(17_077 + os.getpid() % 10_000, 30_000, count):
         probes = [socket.socket() for _ in range(count)]
         try:
             for port, probe in enumerate(probes, first):
