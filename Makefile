@@ -6,7 +6,7 @@ OUT ?= $(LANDING)/social_media_info.json
 AT_ONCE ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-faults lint sample doctor explain psql summary cluster dashboard bench clean
+.PHONY: help setup run test test-faults lint sample doctor explain psql summary report docs cluster dashboard bench clean
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -61,6 +61,12 @@ psql: setup ## open psql on the warehouse
 
 summary: setup ## show the last run's stages and the ledger
 	@$(BIN)/socialmart summary
+
+report: setup ## write the report on the published marts, and say where it is
+	@$(BIN)/socialmart report
+
+docs: setup ## write dbt's page about the models and their lineage, and say where it is
+	@$(BIN)/socialmart docs
 
 bench: .venv/.bench ## measure the pipeline against the floor; BENCH=--quick, --all, --page ...
 	@$(BIN)/python -m bench $(BENCH)

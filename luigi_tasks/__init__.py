@@ -12,6 +12,7 @@ try:
     from luigi_tasks.load import Load
     from luigi_tasks.publish import Publish
     from luigi_tasks.replay import Replay
+    from luigi_tasks.report import Report
     from luigi_tasks.run_all import RunAll
     from luigi_tasks.transform import DbtRun, DbtTest
 except (configparser.Error, UnicodeDecodeError) as error:
@@ -19,4 +20,4 @@ except (configparser.Error, UnicodeDecodeError) as error:
 except KeyboardInterrupt:
     raise SystemExit(128 + signal.SIGINT) from None
 
-__all__ = ["Audit", "Clean", "DbtRun", "DbtTest", "Extract", "Load", "Publish", "Replay", "RunAll"]
+__all__ = ["Audit", "Clean", "DbtRun", "DbtTest", "Extract", "Load", "Publish", "Replay", "Report", "RunAll"]

@@ -16,11 +16,13 @@ from luigi.interface import core
 from luigi_tasks import (
     cluster,
     dashboard,
+    docs,
     doctor,
     explain,
     journal,
     paths,
     quarantine,
+    report,
     spark_session,
     summary,
     warehouse,
@@ -53,6 +55,10 @@ def main() -> None:
     form.add_argument("--json", action="store_true", help="for scripts")
     form.add_argument("--export", metavar="FILE", help="write the records as JSON Lines; - for standard output")
     rejected.set_defaults(run=_rejected)
+    of_report = commands.add_parser("report", help="write the report on what is published now, and say where it is")
+    of_report.set_defaults(run=_report)
+    of_docs = commands.add_parser("docs", help="write dbt's page about the models and their lineage, say where it is")
+    of_docs.set_defaults(run=_docs)
     for program, text in (
         ("psql", "open psql on the warehouse"),
         ("pg_dump", "back the warehouse up"),
@@ -131,6 +137,16 @@ def _rejected(arguments: argparse.Namespace) -> int:
         return 0
     found = quarantine.count(**picked)
     print(json.dumps(found.as_json(), indent=1) if arguments.json else found.as_text())
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    print(report.write())
+    return 0
+
+
+def _docs(arguments: argparse.Namespace) -> int:
+    print(docs.write())
     return 0
 
 

@@ -86,6 +86,13 @@ class dbt(luigi.Config):
     threads: int = luigi.IntParameter(default=4, description="models and tests that run at once")
 
 
+class report(luigi.Config):
+    """[report]: where the pages about the marts are left."""
+
+    folder: str = luigi.Parameter(default="data/report", description="the report, index.html")
+    docs_folder: str = luigi.Parameter(default="data/docs", description="the models and their lineage, index.html")
+
+
 class dashboard(luigi.Config):
     """[dashboard]: whether a run tells luigid, whose place is in [core]."""
 
@@ -115,7 +122,7 @@ class notify(luigi.Config):
 
 SECTIONS: tuple[type[luigi.Config], ...] = (
     *(landing, checkpoints, logs, spark, quality),
-    *(warehouse, dbt, dashboard, notify),
+    *(warehouse, dbt, report, dashboard, notify),
 )
 
 Section = TypeVar("Section", bound=luigi.Config)

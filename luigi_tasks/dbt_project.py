@@ -6,6 +6,8 @@ from typing import Any
 from luigi_tasks import fingerprints
 
 MODELS, TESTS = "models", "tests"
+EXPOSURES = "_exposures.yml"
+"""Who reads the marts. Nothing in the warehouse is made from it."""
 CANDIDATES = "candidates"
 """The schema where dbt builds the marts."""
 GENERATED = {"target", "logs", "dbt_packages", "__pycache__"}
@@ -32,7 +34,11 @@ def tests(project: Path) -> str:
 
 def common(project: Path) -> str:
     """Of what all models share: macros, settings, sources."""
-    shared = [path for path in _files(project) if _top(path, project) != TESTS and not _is_of_a_model(path, project)]
+    shared = [
+        path
+        for path in _files(project)
+        if _top(path, project) != TESTS and path.name != EXPOSURES and not _is_of_a_model(path, project)
+    ]
     return fingerprints.of_files(shared, project)
 
 

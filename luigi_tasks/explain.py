@@ -9,6 +9,7 @@ from luigi_tasks.clean import Clean
 from luigi_tasks.extract import Extract
 from luigi_tasks.load import Load
 from luigi_tasks.publish import Publish
+from luigi_tasks.report import Report
 from luigi_tasks.stage import Stage, one_check
 from luigi_tasks.transform import DbtRun, DbtTest
 from spark_jobs.schemas import TABLES
@@ -41,6 +42,7 @@ def _answers() -> Iterator[Answer]:
     yield Answer("DbtRun", "", DbtRun().why_stale())
     yield Answer("DbtTest", "", DbtTest().why_stale())
     yield Answer("Publish", "", Publish().why_stale())
+    yield Answer("Report", "", Report().why_stale())
 
 
 def as_text(answers: list[Answer]) -> str:

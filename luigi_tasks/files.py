@@ -7,22 +7,41 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from luigi_tasks.errors import PipelineError
+
+FOR_ITS_OWNER, FOR_ALL_TO_READ = 0o600, 0o644
+
 
 @contextmanager
-def replaced(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write beside `path`, only for its owner, which takes its place when the block ends well, and is gone
-    otherwise."""
+def replaced(path: Path, mode: int = FOR_ITS_OWNER) -> Iterator[IO[bytes]]:
+    """A file to write beside `path`, only for its owner unless `mode` says otherwise, which takes its place when the
+    block ends well, and is gone otherwise."""
     descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as output:
             yield output
             output.flush()
+            os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         os.replace(unfinished, path)
     except BaseException:
         Path(unfinished).unlink()
         raise
     sync(path.parent)
+
+
+def write_page(path: Path, page: str, setting: str) -> None:
+    """Leave a page for all to read; `setting` is what names its folder, which is made where it is missing.
+
+    Raises PipelineError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(path, FOR_ALL_TO_READ) as output:
+            output.write(page.encode())
+    except OSError as error:
+        raise PipelineError(
+            f"{path}: cannot be written ({error.strerror}); make its folder writable, or set {setting} elsewhere"
+        ) from error
 
 
 def sync(path: Path) -> None:

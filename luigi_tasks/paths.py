@@ -4,6 +4,7 @@ Those that are asked for thousands of batches are worked out once: settings do n
 """
 
 import hashlib
+import importlib.metadata
 import re
 import sys
 from functools import cache
@@ -16,6 +17,11 @@ SPARK_JOBS = PROJECT / "spark_jobs"
 LUIGID_SETTINGS = PROJECT / "luigi_tasks/luigid.cfg"
 LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
 PUBLISH_SOURCES = (PROJECT / "luigi_tasks/publish.py",)
+REPORT_PAGE = PROJECT / "luigi_tasks/report_page"
+REPORT_SOURCES = (
+    *(PROJECT / "luigi_tasks" / name for name in ("report.py", "report_data.py", "report_queries.py")),
+    *(REPORT_PAGE / name for name in ("page.html", "page.css", "page.js")),
+)
 AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
 
 PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")
@@ -93,6 +99,20 @@ def stage_log(run_id: str, stage: str) -> Path:
 
 def embedded_postgres() -> Path:
     return Path(config.read(config.warehouse).embedded_folder).absolute()
+
+
+def report() -> Path:
+    return Path(config.read(config.report).folder).absolute() / "index.html"
+
+
+def docs() -> Path:
+    """dbt's page about the models."""
+    return Path(config.read(config.report).docs_folder).absolute() / "index.html"
+
+
+def plotly_js() -> Path:
+    """The chart library, as its Python package brings it along."""
+    return Path(str(importlib.metadata.distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))
 
 
 def java_runtime() -> Path:

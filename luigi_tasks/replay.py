@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import journal, landing, layout, quarantine, transform, warehouse
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
-from luigi_tasks.publish import Publish
+from luigi_tasks.report import Report
 from luigi_tasks.stage import BETWEEN_NAMES, Stage, counted, stale
 from luigi_tasks.work import timed
 
@@ -92,7 +92,7 @@ class Replay(Stage):
 
 
 def _marts(names: Sequence[str]) -> list[Stage]:
-    return [Publish(batch=BETWEEN_NAMES.join(names))] if names else []
+    return [Report(batch=BETWEEN_NAMES.join(names))] if names else []
 
 
 def remember(cursor: Cursor, batches: Sequence[str]) -> None:

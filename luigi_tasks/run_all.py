@@ -7,13 +7,15 @@ from luigi_tasks import landing
 from luigi_tasks.audit import Audit
 from luigi_tasks.clean import Clean
 from luigi_tasks.publish import Publish
+from luigi_tasks.report import Report
 from luigi_tasks.stage import Stage, stale
 
 logger = logging.getLogger(__name__)
 
 
 class RunAll(Stage):
-    """Brings every batch of the landing folder, or one, up to date, and the marts after them, tested and published.
+    """Brings every batch of the landing folder, or one, up to date, the marts after them, tested and published,
+    and the report on these.
 
     Luigi is told of those stages that have something to do: of a thousand batches, most have not. Once all are clean
     it is known which of them Audit stops. The others are loaded and go on to the marts; the Audits of those fail, and
@@ -50,7 +52,7 @@ class RunAll(Stage):
         return self._cleans()[::-1]
 
     def _after_cleaning(self) -> list[Stage]:
-        return [*(Audit(batch=name) for name in self._names()), Publish(batch=self.batch)]
+        return [*(Audit(batch=name) for name in self._names()), Report(batch=self.batch)]
 
     def _names(self) -> list[str]:
         return [self.batch] if self.batch else landing.batches()

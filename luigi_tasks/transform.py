@@ -191,7 +191,7 @@ def _is_admitted(batch: str) -> bool:
 def dbt_companion() -> Companion:
     """The process that runs dbt, for the whole run of the pipeline: started early, it is ready when it is asked."""
     argv = [sys.executable, "-m", "luigi_tasks.dbt_service", str(paths.dbt_project()), str(paths.dbt_target())]
-    return Companion("dbt", argv, child.environment(**_connection()), journal.folder() / "dbt.log")
+    return Companion("dbt", argv, child.environment(**connection()), journal.folder() / "dbt.log")
 
 
 def _dbt(command: str, options: Sequence[str], work: Work, settings: str = "") -> list[Mapping[str, Any]]:
@@ -224,7 +224,7 @@ def _message(result: Mapping[str, Any]) -> str:
     return " ".join((result["message"] or result["status"]).split())[:300]
 
 
-def _connection() -> dict[str, str]:
+def connection() -> dict[str, str]:
     """What the profile reads: the warehouse as libpq found it, so that its own defaults count here too."""
     info = warehouse.retried("dbt", warehouse.reader).info
     found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}

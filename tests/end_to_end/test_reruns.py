@@ -241,6 +241,7 @@ def test_batch__is_rebuilt_alone_when_a_file_arrives_late(project, make_project)
         "Load posts 2026-01-02",
         "Load users 2026-01-02",
         "Publish",
+        "Report",
     ]
     corrected = [document("ann", 100), document("ben", 2, age=40)]
     project.land("2026-01-01.json", corrected)
@@ -263,7 +264,7 @@ def test_touched_file__of_equal_content_changes_nothing(project):
 def test_dbt__runs_alone_when_a_model_is_changed(project):
     model = project.folder / "dbt_project" / "models" / "marts" / "tag_analysis_mart.sql"
     model.write_text(model.read_text() + "\n-- a change\n")
-    assert run(project) == ["DbtRun", "DbtTest", "Publish"]
+    assert run(project) == ["DbtRun", "DbtTest", "Publish", "Report"]
 
 
 def test_mart__goes_when_its_model_is_dropped(project):
@@ -306,7 +307,7 @@ def test_failed_test__keeps_from_readers_what_was_loaded(project):
     assert project.rows("select username from core.dim_users where user_id = 'eli'") == [("eli",)]
     assert project.marts() == marts
     test.unlink()
-    assert run(project) == ["DbtTest", "Publish"]
+    assert run(project) == ["DbtTest", "Publish", "Report"]
     assert project.rows("select username from marts.user_engagement_mart where user_id = 'eli'") == [("eli",)]
 
 
@@ -324,7 +325,7 @@ def test_broken_file__leaves_what_was_loaded_and_stops_no_other_batch(project):
         ]
         assert project.marts() == marts
     project.land("2026-01-01.json", good)
-    assert run(project) == ["Audit 2026-01-01", "Clean 2026-01-01", "Extract 2026-01-01"]
+    assert run(project) == ["Audit 2026-01-01", "Clean 2026-01-01", "Extract 2026-01-01", "Report"]
     assert project.marts() == marts
 
 
@@ -444,7 +445,7 @@ def test_run__is_recorded_with_its_stages(project):
     both = ["2026-01-01", "2026-01-02"]
     assert stages[:2] == [("Extract", both, 4, "done"), ("Clean", both, 12, "done")]
     assert ("Load posts", both, 4, "done") in stages
-    assert [stage for stage, *_ in stages[-3:]] == ["DbtRun", "DbtTest", "Publish"]
+    assert [stage for stage, *_ in stages[-4:]] == ["DbtRun", "DbtTest", "Publish", "Report"]
 
 
 def test_run__leaves_a_log_a_stage_of_lines_of_json(project):

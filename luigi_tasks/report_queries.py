@@ -1,0 +1,159 @@
+"""The report's questions, each in SQL and each with an end to its rows. All times are UTC, as the session is."""
+
+from spark_jobs.schemas import ENTITY_TABLES, MEASURES, REACTIONS
+
+TOP, TOP_TAGS, LAST_RUNS, LAST_REMARKS = 50, 12, 20, 50
+PERIODS = 400
+UNITS = ("day", "week", "month", "year", "century")
+"""The units of time that what happened is counted by: the first of which there are no more than PERIODS."""
+FETCHED = 1_000
+"""So many characters of a long text."""
+
+TOTALS = ("total_likes", "total_love", "total_wow", "total_haha", "total_sad", "total_angry")
+"""The reactions in the marts, in the order of REACTIONS."""
+SUM_OF_REACTIONS = " + ".join(TOTALS)
+MINUTE = "'YYYY-MM-DD HH24:MI'"
+
+WHOLE_TABLES = "set local jit = off; set local work_mem = '64MB'; set local random_page_cost = 4"
+"""Most of the questions read a table as a whole: no walk through one in the order of an index."""
+
+BUILT_FROM = """
+select target_table, md5(string_agg(update_id, ' ' order by update_id collate "C"))
+from etl.table_updates where target_table in ('marts', 'etl.ledger') group by target_table
+"""
+FIGURES = f"""
+with people as (
+    select count(*) as users, count(*) filter (where total_posts > 0) as authors from marts.user_engagement_mart
+),
+posted as (
+    select
+        coalesce(sum(total_posts), 0) as posts,
+        coalesce(sum(total_comments), 0) as comments,
+        coalesce(sum({SUM_OF_REACTIONS}), 0) as reactions,
+        coalesce(sum(total_shares), 0) as shares,
+        coalesce(sum(total_engagement), 0) as engagement
+    from marts.location_analysis_mart
+),
+days as (
+    select min(date_day)::text as first_day, max(date_day)::text as last_day from marts.daily_engagement_mart
+),
+updates as (
+    select
+        to_char(max(inserted) filter (where starts_with(target_table, 'raw_data.')), {MINUTE}) as loaded,
+        to_char(max(inserted) filter (where target_table = 'marts'), {MINUTE}) as published,
+        to_char(now(), {MINUTE}) as written
+    from etl.table_updates
+)
+select
+    *,
+    round(posts / nullif(users, 0), 2) as posts_per_user,
+    round(comments / nullif(users, 0), 2) as comments_per_user,
+    round(engagement / nullif(users, 0), 2) as engagement_per_user
+from people, posted, days, updates
+"""
+TIMELINE = f"""
+select
+    to_char(date_trunc(%(unit)s, date_day::timestamp), 'YYYY-MM-DD') as start,
+    sum(posts) as posts,
+    sum(comments) as comments,
+    sum({SUM_OF_REACTIONS}) as reactions
+from marts.daily_engagement_mart group by 1 order by 1 limit {PERIODS + 1}
+"""
+POSTS_BY_HOUR = """
+select extract(isodow from post_timestamp)::int, extract(hour from post_timestamp)::int, count(*)
+from marts.content_performance_mart where post_timestamp is not null group by 1, 2
+"""
+COMMENTS_BY_HOUR = """
+select extract(isodow from comment_timestamp)::int, extract(hour from comment_timestamp)::int, count(*)
+from core.fact_comments where comment_timestamp is not null group by 1, 2
+"""
+REACTION_MIX = f"""
+select {", ".join(f"coalesce(sum({total}), 0) as {name}" for total, name in zip(TOTALS, REACTIONS, strict=True))}
+from marts.location_analysis_mart
+"""
+TAGS_OVER_TIME = f"""
+with used as (
+    select tag, row_number() over (order by total_posts_with_tag desc, tag collate "C") as place
+    from marts.tag_analysis_mart order by place limit {TOP_TAGS}
+)
+select
+    place, tag, to_char(date_trunc(%(unit)s, date_day::timestamp), 'YYYY-MM-DD') as start, count(*) as posts
+from core.dim_tags
+inner join core.bridge_post_tags using (tag_sk)
+inner join core.fact_post_interactions using (post_sk)
+inner join used using (tag)
+where date_day is not null and tag in (select tag from used) group by 1, 2, 3 order by 1, 3
+"""
+TOP_POSTS = f"""
+select
+    rank() over (order by engagement desc) as place, engagement, post_text, author, day, location, tags, reactions,
+    shares, comments, commenters, post_id
+from (
+    select
+        post_id, left(post_text, {FETCHED}) as post_text, left(username, {FETCHED}) as author,
+        post_timestamp::date::text as day, location, left(tags, {FETCHED}) as tags, {SUM_OF_REACTIONS} as reactions,
+        total_shares as shares, total_comments as comments, total_users_interacted as commenters,
+        total_engagement as engagement
+    from marts.content_performance_mart order by total_engagement desc, post_id collate "C" limit {TOP}
+) as first_ones
+order by engagement desc, post_id collate "C"
+"""
+TOP_USERS = f"""
+select
+    rank() over (order by engagement desc) as place, engagement, username, posts, reactions, shares, comments,
+    comments_made, user_id
+from (
+    select
+        user_id, left(username, {FETCHED}) as username, total_posts as posts, {SUM_OF_REACTIONS} as reactions,
+        total_shares as shares, total_comments as comments, comments_made, total_engagement as engagement
+    from marts.user_engagement_mart order by total_engagement desc, user_id collate "C" limit {TOP}
+) as first_ones
+order by engagement desc, user_id collate "C"
+"""
+TOP_TAGS_BY_ENGAGEMENT = f"""
+select
+    tag, total_posts_with_tag as posts, {SUM_OF_REACTIONS} as reactions, total_shares as shares,
+    total_comments as comments, total_engagement as engagement, round(avg_engagement_per_post, 2) as per_post
+from marts.tag_analysis_mart order by total_engagement desc, tag collate "C" limit {TOP}
+"""
+TOP_LOCATIONS = f"""
+select
+    location, total_posts as posts, total_users_in_location as authors, {SUM_OF_REACTIONS} as reactions,
+    total_shares as shares, total_comments as comments, total_engagement as engagement
+from marts.location_analysis_mart where total_posts > 0
+order by total_engagement desc, location collate "C" limit {TOP}
+"""
+LEDGER = f"""
+select
+    entity, measure, sum(read) as read, sum(accepted) as accepted, sum(rejected) as rejected,
+    sum(duplicate) as duplicate
+from etl.ledger where verdict = 'passed' group by entity, measure
+order by
+    array_position(array{["document", *ENTITY_TABLES]}, entity), array_position(array{["records", *MEASURES]}, measure)
+"""
+STOPPED = f"""
+select batch from etl.table_updates
+where target_table = 'etl.ledger' and batch not in (select batch from etl.ledger where verdict = 'passed')
+order by batch collate "C" limit {TOP}
+"""
+REJECTIONS = f"""
+select rule, entity, count(*) as records from raw_data.rejected cross join unnest(rules) as rule
+group by rule, entity order by records desc, rule, entity limit {TOP}
+"""
+ISSUES = f"""
+select rule, entity, field, count(*) as fields from raw_data.issues
+group by rule, entity, field order by fields desc, rule, entity, field limit {TOP}
+"""
+RUNS = f"""
+with last_runs as (select * from etl.runs order by started_at desc limit {LAST_RUNS})
+select
+    run_id, to_char(last_runs.started_at, {MINUTE}) as started, last_runs.outcome,
+    split_part(stage, ' ', 1) as stage, round(sum(seconds)::numeric, 2) as seconds
+from last_runs inner join etl.stages using (run_id)
+group by run_id, last_runs.started_at, last_runs.outcome, split_part(stage, ' ', 1)
+order by last_runs.started_at, min(stages.started_at)
+"""
+REMARKS = f"""
+select to_char(started_at, {MINUTE}) as started, kind, remark from etl.remarks inner join etl.runs using (run_id)
+order by started_at desc, kind, subject limit {LAST_REMARKS}
+"""

@@ -1,0 +1,38 @@
+"""The report is known to dbt with all that it reads, and no change of that makes anything anew."""
+
+import re
+import shutil
+
+import pytest
+import yaml
+
+from luigi_tasks import dbt_project, paths, report_queries
+
+PROJECT = paths.PROJECT / "dbt_project"
+
+
+def test_exposure__depends_on_all_that_the_report_reads():
+    text = " ".join(value for value in vars(report_queries).values() if isinstance(value, str))
+    read = re.findall(r"\b(marts|core|raw_data|etl)\.(\w+)", text)
+    [exposure] = yaml.safe_load((PROJECT / "models" / dbt_project.EXPOSURES).read_text())["exposures"]
+    expected = {
+        f"ref('{name}')" if schema in ("marts", "core") else f"source('{schema}', '{name}')" for schema, name in read
+    }
+    assert set(exposure["depends_on"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"), [(f"models/{dbt_project.EXPOSURES}", False), ("models/staging/_sources.yml", True)]
+)
+def test_exposure__that_changes_makes_nothing_anew(tmp_path, file, changes):
+    project = tmp_path / "dbt_project"
+    shutil.copytree(PROJECT, project)
+
+    def now() -> tuple:
+        return dbt_project.common(project), dbt_project.models(project), dbt_project.tests(project)
+
+    before, whole = now(), dbt_project.fingerprint(project)
+    with (project / file).open("a") as changed:
+        changed.write("# a change\n")
+    assert (now() != before) == changes
+    assert dbt_project.fingerprint(project) != whole
