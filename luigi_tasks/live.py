@@ -27,7 +27,7 @@ from luigi_tasks.journal import Entry, Event, Progress
 from luigi_tasks.stage import title_of
 from spark_jobs.schemas import TABLES
 
-STAGES = ("Extract", "Clean", "Audit", *(f"Load {table}" for table in TABLES), "DbtRun", "DbtTest", "Publish")
+STAGES = ("Extract", "Clean", "Audit", *(f"Load {table}" for table in TABLES), "DbtRun", "DbtTest", "Publish", "Report")
 SECONDS_BETWEEN = 0.1
 BAR_WIDTH = 16
 HEAD = re.compile(r"\d\d:\d\d:\d\d (?P<level>[A-Z]+) ")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import luigi
+from psycopg2.errors import UndefinedColumn, UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import files, fingerprints, journal, paths, report_data, report_queries, warehouse
@@ -105,7 +106,13 @@ def _read() -> tuple[BuiltFrom, dict[str, Any]]:
         if not stamp["marts"]:
             raise PipelineError("warehouse: no marts are published yet; run the pipeline first")
         run = journal.run_id()
-        return stamp, report_data.collect(cursor, run, journal.read(run))
+        try:
+            return stamp, report_data.collect(cursor, run, journal.read(run))
+        except (UndefinedTable, UndefinedColumn) as error:
+            found = str(error).splitlines()[0]
+            raise PipelineError(
+                f"report: it cannot be made of what is published ({found}); bring the mart back as it was"
+            ) from error
 
 
 def page(stamp: BuiltFrom, data: dict[str, Any]) -> str:
