@@ -7,7 +7,7 @@ def test_sources__follow_the_imports_of_a_job():
     def names(job: str) -> set[str]:
         return {path.name for path in fingerprints.sources(paths.SPARK_JOBS / job)}
 
-    shared = {"job.py", "parts.py", "schemas.py"}
+    shared = {"job.py", "parts.py", "schemas.py", "progress.py", "serving.py"}
     assert names("extract.py") == {"extract.py", "landing_files.py", "records.py"} | shared
     assert names("clean.py") == {"clean.py", "rules.py", "tables.py"} | shared
 
