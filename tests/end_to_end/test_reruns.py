@@ -23,6 +23,7 @@ import psycopg2
 import pytest
 from project import PROGRAMS
 
+from luigi_tasks.dbt_project import EXPOSURES
 from luigi_tasks.embedded_postgres import acquire
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -270,9 +271,11 @@ def test_dbt__runs_alone_when_a_model_is_changed(project):
 def test_mart__goes_when_its_model_is_dropped(project):
     dbt_project = project.folder / "dbt_project"
     files = [*dbt_project.glob("models/marts/tag_analysis_mart.*"), dbt_project / "tests" / "assert_tags_agree.sql"]
-    before = {file: file.read_text() for file in files}
+    exposures = dbt_project / "models" / EXPOSURES
+    before = {file: file.read_text() for file in [*files, exposures]}
     for file in files:
         file.unlink()
+    exposures.write_text(before[exposures].replace("      - ref('tag_analysis_mart')\n", ""))
     ran = project.run()
     assert ran.code == 30
     lost = 'relation "marts.tag_analysis_mart" does not exist'
