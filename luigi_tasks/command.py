@@ -177,7 +177,8 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     port = arguments.port or core().scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"
     with dashboard.running(arguments.address, port, log) as process:
-        print(f"http://{arguments.address}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
+        where = f"http://{arguments.address}:{port}"
+        print(f"{where}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
         sys.stdout.flush()
         return process.wait()
 

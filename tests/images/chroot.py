@@ -1,16 +1,19 @@
-"""Images built by buildah, and containers of them in chroot isolation: real files, accounts and commands without an engine.
+"""Images built by buildah, and containers of them in chroot isolation: real files, accounts and commands, no engine.
 
 They share this machine's network, so that all names of services lead to 127.0.0.1.
 """
 
+import base64
 import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +94,8 @@ class Store:
         trusted = os.environ.get("PIP_CERT", "/etc/ssl/certs/ca-certificates.crt")
         return ["--volume", f"{trusted}:/run/trusted.pem:ro", "--volume", f"{settings}:/etc/pip.conf:ro"]
 
-    def megabytes(self, image: str) -> int:
-        return int(json.loads(self.buildah("images", "--json", image))[0]["size"].split()[0].split(".")[0])
+    def size(self, image: str) -> str:
+        return json.loads(self.buildah("images", "--json", image))[0]["size"]
 
     def settings(self, image: str) -> dict[str, Any]:
         """The image's configuration: User, Cmd, StopSignal."""
@@ -115,11 +118,14 @@ class Container:
         options += [f"--env={name}={value}" for name, value in service.environment.items()]
         self._options = [*ISOLATION, "--cap-drop=all", f"--hostname={service.name}", *options]
         self._process: subprocess.Popen[bytes] | None = None
+        self._marker = volumes / f"{self.name}.made"
+        self._marker.touch()
 
     def _mounted(self, mount: Mount) -> tuple[Path, str, str]:
         """A new volume begins with what the image has at its place, owner and all."""
+        mode = "ro" if mount.read_only else "rw"
         if mount.kind == "bind":
-            return (REPOSITORY / mount.source).resolve(), mount.target, "ro" if mount.read_only else "rw"
+            return (REPOSITORY / mount.source).resolve(), mount.target, mode
         source = self._volumes / (mount.source or f"{self.name}{mount.target.replace('/', '-')}")
         inside = self.root / mount.target.lstrip("/")
         if mount.kind == "tmpfs":
@@ -127,7 +133,7 @@ class Container:
             source.chmod(0o1777)
         elif not source.exists():
             subprocess.run(["cp", "--archive", inside, source], check=True)
-        return source, mount.target, "ro" if mount.read_only else "rw"
+        return source, mount.target, mode
 
     def start(self) -> None:
         """Start the service's command, or else the image's."""
@@ -159,12 +165,18 @@ class Container:
         return time.monotonic() - started
 
     def said(self) -> str:
+        """What it has written to its log."""
         return self.log.read_text(errors="backslashreplace")
 
     def wait(self) -> int:
         """Its exit code, once it ends."""
         assert self._process is not None
         return self._process.wait(SECONDS_TO_START)
+
+    def written(self) -> list[str]:
+        """The files it has written outside its volumes, which read_only forbids."""
+        find = ["find", self.root, "-xdev", "-type", "f", "-newercm", self._marker, "-printf", "/%P\\n"]
+        return subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
 
     def end(self) -> None:
         """End its command by the image's signal, and remove it."""
@@ -189,18 +201,14 @@ class Container:
         return [process for process in living if process.pid not in buildahs and process.ppid() in buildahs]
 
 
-def page(url: str, login: str = "", **headers: str) -> tuple[int, str]:
-    """Status and text of a page, asked with a login (`user:password`)."""
-    import base64
-
+def page(url: str, login: str = "", trusted: Path | None = None, **headers: str) -> tuple[int, str]:
+    """Status and text of a page, asked with a login (`user:password`); `trusted` is the certificate to trust."""
     if login:
         headers["Authorization"] = f"Basic {base64.b64encode(login.encode()).decode()}"
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    context = ssl.create_default_context(cafile=trusted) if trusted else None
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(errors="replace")
-
-
-def lines(texts: Sequence[str]) -> str:
-    return "".join(f"{text}\n" for text in texts)
