@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml, at work: images, commands, variables, volumes and accounts as they stand there."""
+"""The services of docker-compose.yml, at work: images, commands, variables, volumes, accounts as they stand there."""
 
 import json
 import logging
@@ -157,11 +157,18 @@ def test_history_server__lists_the_finished_application(stack, ran):
 
 def test_cluster__takes_another_worker_and_shows_them_behind_the_login(stack, ran):
     stack.start("spark-worker", number=2)
-    state = json.loads(page(f"{PROXY}/spark/json/", LOGIN)[1])
-    assert [worker["state"] for worker in state["workers"]] == ["ALIVE", "ALIVE"]
-    worker = f"{PROXY}/spark/proxy/{state['workers'][0]['id']}/"
+    until = time.monotonic() + 60
+    while len(workers := alive_workers()) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    worker = f"{PROXY}/spark/proxy/{workers[0]}/"
     assert (page(f"{PROXY}/spark/")[0], page(worker)[0], page(worker, LOGIN)[0]) == (401, 401, 200)
     stack.end("spark-worker-2")
+
+
+def alive_workers() -> list[str]:
+    state = json.loads(page(f"{PROXY}/spark/json/", LOGIN)[1])
+    return [worker["id"] for worker in state["workers"] if worker["state"] == "ALIVE"]
 
 
 @pytest.mark.parametrize(
@@ -251,8 +258,13 @@ def test_proxy__speaks_tls_where_there_is_a_certificate(stack, tmp_path):
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, *names]
     subprocess.run(made, check=True, capture_output=True)
-    key.chmod(0o644)
     stack.end("proxy-1")
+    refused = stack.container("proxy", number=2, TLS_FOLDER=str(tmp_path))
+    refused.start()
+    assert refused.wait() == 1
+    assert ".env: TLS_FOLDER: the account 10001 must be able to read it" in refused.said()
+    for path, mode in ((tmp_path, 0o755), (key, 0o644)):
+        path.chmod(mode)
     stack.start("proxy", TLS_FOLDER=str(tmp_path))
     url = "https://localhost:8000/api/task_list"
     assert (page(url, trusted=certificate)[0], page(url, LOGIN, certificate)[0]) == (401, 200)
