@@ -174,7 +174,7 @@ class Container:
         return self._process.wait(SECONDS_TO_START)
 
     def written(self) -> list[str]:
-        """The files it has written outside its volumes, which read_only forbids; a file's place to be mounted at is none."""
+        """The files it has written outside its volumes, which read_only forbids; places to mount at do not count."""
         find = ["find", self.root, "-xdev", "-type", "f", "-newercm", self._marker, "-printf", "/%P\\n"]
         found = subprocess.run(find, capture_output=True, text=True, check=True).stdout.split()
         return sorted(set(found) - {mount.target for mount in self.service.mounts})
