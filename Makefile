@@ -3,6 +3,10 @@ BIN := .venv/bin
 LANDING ?= data/landing
 USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
+AT_ONCE ?= 2
+COMPOSE ?= docker compose
+
+.DEFAULT_GOAL := help
 .PHONY: help setup run test test-faults lint sample doctor explain psql summary report docs cluster dashboard bench clean \
 	up down logs test-images
 
