@@ -120,6 +120,7 @@ def expected(make_project: MakeProject) -> dict[str, list[tuple[Any, ...]]]:
 
 def test_marts__are_those_of_a_run_without_containers(stack, ran, expected):
     found = {name: sorted(stack.query(f"select * from marts.{name}"), key=repr) for name in expected}
+    assert (stack.folder / "report" / "index.html").exists()
     logger.info("rows: %s", {name: len(rows) for name, rows in found.items()})
     assert found == expected and all(found.values())
 
