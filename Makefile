@@ -4,9 +4,11 @@ LANDING ?= data/landing
 USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
 AT_ONCE ?= 2
+COMPOSE ?= docker compose
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-faults lint sample doctor explain psql summary report docs cluster dashboard bench clean
+.PHONY: help setup run test test-faults lint sample doctor explain psql summary report docs cluster dashboard bench clean \
+	up down logs test-images
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -76,6 +78,19 @@ cluster: setup ## run a Spark cluster on this machine (a master, two workers) un
 
 dashboard: setup ## run Luigi's dashboard on this machine until Ctrl-C; runs show up there
 	@$(BIN)/socialmart dashboard
+
+up: ## start everything in containers, as .env says (WORKERS=3: so many Spark workers)
+	@containers/require-passwords --file .env
+	$(COMPOSE) up --build --detach
+
+down: ## end the containers; what they have stored stays
+	$(COMPOSE) down
+
+logs: ## follow what the containers say, runs from cron included
+	$(COMPOSE) logs --follow
+
+test-images: .venv/.test ## build the images, run the pipeline in them; root, buildah and debootstrap have to be there
+	IMAGES=run $(BIN)/python -m pytest --log-cli-level=INFO tests/images
 
 clean: ## delete checkpoints, logs and the embedded warehouse; landing files stay
 	rm -rf data/checkpoints data/logs data/postgres

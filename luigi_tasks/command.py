@@ -77,6 +77,9 @@ def main() -> None:
     of_cluster.set_defaults(run=_cluster)
     of_dashboard = commands.add_parser("dashboard", help="run Luigi's dashboard on this machine until Ctrl-C")
     of_dashboard.add_argument("--port", type=int, help="default: [core] default_scheduler_port, or 8082")
+    of_dashboard.add_argument(
+        "--address", default=dashboard.HOST, help="another one lets a whole network in, and luigid asks for no password"
+    )
     of_dashboard.set_defaults(run=_dashboard)
     arguments, further = parser.parse_known_args()
     arguments.further = further
@@ -173,8 +176,9 @@ def _dashboard(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     port = arguments.port or core().scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"
-    with dashboard.running(port, log) as process:
-        print(f"http://{dashboard.HOST}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
+    with dashboard.running(arguments.address, port, log) as process:
+        where = f"http://{arguments.address}:{port}"
+        print(f"{where}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
         sys.stdout.flush()
         return process.wait()
 

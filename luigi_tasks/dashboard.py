@@ -15,21 +15,22 @@ from luigi_tasks import child, config, layout, paths, warehouse
 from luigi_tasks.errors import PipelineError
 
 HOST = "127.0.0.1"
-"""luigid asks nobody for a password, and changes what it is told to: others reach it through a proxy with a login."""
+"""luigid asks nobody for a password, and changes what it is told to: others reach it through a proxy with a login. So
+another address to listen on is for a private network only, as that of the containers."""
 SECONDS_TO_ANSWER = 0.5
 HISTORY = "luigi_history"
 
 
 @contextmanager
-def running(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """luigid, and the embedded warehouse with it, while the block lasts."""
-    if answers(HOST, port):
-        raise PipelineError(f"port {port} of {HOST} is taken; end what listens there, or name another with --port")
+    if answers(address, port):
+        raise PipelineError(f"port {port} of {address} is taken; end what listens there, or name another with --port")
     warehouse.hold()
     with warehouse.transaction() as cursor:
         layout.make_schema(cursor, HISTORY)
     state = log.with_suffix(".state")
-    argv = [str(Path(sys.executable).with_name("luigid")), "--address", HOST, "--port", str(port)]
+    argv = [str(Path(sys.executable).with_name("luigid")), "--address", address, "--port", str(port)]
     environ = child.environment(**warehouse.variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
     process = child.start([*argv, "--state-path", str(state)], environ, log)
     try:

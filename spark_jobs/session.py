@@ -40,8 +40,16 @@ def main() -> None:
 
 def _run(job: Job, spark: SparkContext, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """A job's result. Who asked is told where Spark shows itself at work, too; None where it does not."""
-    url = spark.uiWebUrl
+    url = _page(spark)
     return job(spark, request, lambda progress: tell({**progress, "url": url}))
+
+
+def _page(spark: SparkContext) -> str | None:
+    """Below the master's page, where that is the way to it."""
+    conf = spark.getConf()
+    if spark.uiWebUrl and conf.get("spark.ui.reverseProxy") == "true":
+        return f"{conf.get('spark.ui.reverseProxyUrl', '')}/proxy/{spark.applicationId}/"
+    return spark.uiWebUrl
 
 
 def _zipped(folder: Path) -> Path:

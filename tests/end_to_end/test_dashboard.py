@@ -27,12 +27,13 @@ def project(make_project: MakeProject) -> Project:
 
 
 @contextmanager
-def dashboard(project: Project, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def dashboard(project: Project, port: int, address: str = HOST) -> Iterator[subprocess.Popen[bytes]]:
+    options = ["--port", str(port), *(["--address", address] if address != HOST else [])]
     process = subprocess.Popen(
-        [PROGRAMS / "socialmart", "dashboard", "--port", str(port)], cwd=project.folder, start_new_session=True
+        [PROGRAMS / "socialmart", "dashboard", *options], cwd=project.folder, start_new_session=True
     )
     until = time.monotonic() + SECONDS_TO_START
-    while not answers(HOST, port):
+    while not answers(address, port):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.1)
     try:
@@ -40,7 +41,7 @@ def dashboard(project: Project, port: int) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS_TO_START) == 128 + signal.SIGTERM
-        assert not answers(HOST, port)
+        assert not answers(address, port)
 
 
 def page(port: int, path: str) -> str:
@@ -85,6 +86,14 @@ def test_dashboard__says_that_its_port_is_taken(project):
     assert ran.code == 1
     expected = f"port {port} of 127.0.0.1 is taken; end what listens there, or name another with --port"
     assert ran.output == f"socialmart: {expected}\n"
+
+
+def test_dashboard__listens_on_another_address_where_told_so_and_on_this_machines_only_where_not(project):
+    port, other = free_ports(1), "127.0.0.2"
+    with dashboard(project, port):
+        assert not answers(other, port)
+    with dashboard(project, port, other):
+        assert not answers(HOST, port)
 
 
 def test_services__are_no_runs(project):
