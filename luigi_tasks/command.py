@@ -15,6 +15,7 @@ from luigi.interface import core
 
 from luigi_tasks import (
     cluster,
+    config,
     dashboard,
     docs,
     doctor,
@@ -125,6 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
     """Run luigi, and show the summary after it where somebody reads it; its exit code."""
     from luigi_tasks import live  # with rich, which nobody else needs
 
+    config.require_exit_codes()
     code = live.run(arguments.luigi or ["RunAll"], arguments.json)
     if not arguments.json and (code == 0 or journal.read(journal.run_id())):
         _summary(arguments)

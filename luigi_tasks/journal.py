@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from luigi_tasks import config, paths
+from luigi_tasks.errors import PipelineError
 
 RUN_ID = "SOCIALMART_RUN_ID"
 """Environment variable: forked and started children belong to their parent's run."""
@@ -63,10 +64,19 @@ def run_id() -> str:
 
 
 def folder() -> Path:
-    """This run's folder of logs; older runs than are to be kept go when it is made."""
+    """This run's folder of logs; older runs than are to be kept go when it is made.
+
+    Raises PipelineError where it cannot be made.
+    """
     place = paths.run_logs(run_id())
     if not place.exists():
-        place.mkdir(parents=True)
+        try:
+            place.mkdir(parents=True)
+        except OSError as error:
+            raise PipelineError(
+                f"logs folder {place.parent}: cannot be written ({error.strerror}); make it writable, or set "
+                "[logs] folder in luigi.cfg"
+            ) from error
         for path in paths.runs()[: -config.read(config.logs).keep_runs]:
             shutil.rmtree(path, ignore_errors=True)
     return place

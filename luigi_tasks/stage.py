@@ -121,7 +121,7 @@ class Stage(luigi.Task):
 @Stage.event_handler(luigi.Event.BROKEN_TASK)
 def _note(stage: Stage, error: BaseException) -> None:
     reason = "it was ended" if isinstance(error, SystemExit) else str(error)
-    with contextlib.suppress(OSError):  # where no log can be written, that is what is said
+    with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is what is said
         journal.write(journal.Failure(stage.title, reason or type(error).__name__))
 
 

@@ -10,6 +10,7 @@ import luigi
 import pytest
 
 from luigi_tasks import config, journal, paths, work
+from luigi_tasks.errors import PipelineError
 from luigi_tasks.stage import Stage
 from luigi_tasks.work import timed
 
@@ -92,6 +93,14 @@ def test_timed__goes_on_where_luigid_does_not(stage):
         wait_for("half")
     assert asked == [0]
     assert events()[-1]["outcome"] == "done"
+
+
+def test_timed__names_a_folder_of_logs_that_cannot_be_written(stage, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(paths, "logs", lambda: tmp_path / "file")
+    expected = r"logs folder .*/file: cannot be written \(.*\); make it writable, or set \[logs\] folder in luigi.cfg"
+    with pytest.raises(PipelineError, match=expected), timed(stage, "all"):
+        pass
 
 
 def test_timed__says_now_and_then_in_the_log_how_far_it_is(stage, monkeypatch, caplog):
