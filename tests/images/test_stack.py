@@ -133,7 +133,7 @@ def test_run__shows_up_in_luigid_behind_the_login_only(stack, ran):
     tasks = json.loads(text)["response"].values()
     assert (status, {task["name"] for task in tasks}) == (
         200,
-        {"Extract", "Clean", "Audit", "Load", "DbtRun", "DbtTest", "Publish", "RunAll"},
+        {"Extract", "Clean", "Audit", "Load", "DbtRun", "DbtTest", "Publish", "Report", "RunAll"},
     )
     (application,) = applications()
     assert {task["tracking_url"] for task in tasks if task["name"] == "Clean"} & {f"/spark/proxy/{application['id']}/"}
