@@ -38,7 +38,7 @@ run: setup ## run the pipeline on the landing folder; the sample goes there if i
 	@touch $@
 
 test: .venv/.test lint ## run all tests, files of tests AT_ONCE side by side
-	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
 test-faults: .venv/.test ## interrupt, break, fill up and crowd everything, at every point; three quarters of an hour
 	FAULTS=all $(BIN)/python -m pytest tests/faults
