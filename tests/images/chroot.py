@@ -23,7 +23,6 @@ from compose import REPOSITORY, Mount, Service
 DNS = "127.0.0.11"
 """As Docker has it; see names.py."""
 BASES = ("trixie", "forky")
-MIRROR = "http://deb.debian.org/debian"
 SECONDS_TO_START = 180
 SECONDS_TO_END = 60
 ISOLATION = ("--isolation", "chroot")
@@ -68,7 +67,8 @@ class Store:
         shutil.rmtree(root, ignore_errors=True)
         script = Path(f"/usr/share/debootstrap/scripts/{release}")
         script = script if script.exists() else script.with_name("sid")
-        subprocess.run(["debootstrap", "--variant=minbase", release, root, MIRROR, script], check=True)
+        usual_mirror = ""
+        subprocess.run(["debootstrap", "--variant=minbase", release, root, usual_mirror, script], check=True)
         (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(SLIM)
         (root / "etc/apt/apt.conf.d/mirror").write_text('Acquire::Check-Valid-Until "false";\n')
         for folder in ("usr/share/man", "usr/share/locale", "var/lib/apt/lists", "var/cache/apt", "var/log"):
