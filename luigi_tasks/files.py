@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import IO
 from luigi_tasks.errors import PipelineError
 
 FOR_ITS_OWNER, FOR_ALL_TO_READ = 0o600, 0o644
+SECONDS_TO_WRITE = 3600
+"""After so many, whoever began a page does not write it any more."""
 
 
 @contextmanager
@@ -33,9 +36,13 @@ def replaced(path: Path, mode: int = FOR_ITS_OWNER) -> Iterator[IO[bytes]]:
 def write_page(path: Path, page: str, setting: str) -> None:
     """Leave a page for all to read; `setting` is what names its folder, which is made where it is missing.
 
-    Raises PipelineError where that cannot be."""
+    What killed writers left beside it goes. Raises PipelineError where that cannot be.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for unfinished in path.parent.glob(f".{path.name}.*"):
+            if time.time() - unfinished.stat().st_mtime > SECONDS_TO_WRITE:
+                unfinished.unlink()
         with replaced(path, FOR_ALL_TO_READ) as output:
             output.write(page.encode())
     except OSError as error:

@@ -65,6 +65,7 @@ POINTS: dict[str, Callable[[World], bool]] = {
     "dbt has tested": said("DbtTest: done"),
     "Publish copies": asked("insert into published.user_engagement%"),
     "Publish has published": said("Publish: done"),
+    "Report begins": said("Report: started"),
 }
 
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import re
 import subprocess
 import sys
@@ -214,6 +215,17 @@ def test_write__leaves_a_whole_file_for_all_to_read(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         report.write()
     assert [(each.name, each.read_bytes()) for each in path.parent.iterdir()] == [(path.name, before)]
+
+
+def test_write__takes_away_what_a_killed_one_left_and_nothing_that_is_being_written(monkeypatch):
+    monkeypatch.setattr(report, "_read", lambda: (STAMP, data(1)))
+    path = report.write()
+    left, being_written = (path.with_name(f".{path.name}.{name}") for name in ("left", "being_written"))
+    left.touch()
+    os.utime(left, (0, 0))
+    being_written.touch()
+    report.write()
+    assert set(path.parent.iterdir()) == {path, being_written}
 
 
 def test_write__says_which_folder_cannot_be_written(monkeypatch):
