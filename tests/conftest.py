@@ -1,6 +1,8 @@
-"""What tests share: one Spark, as starting one costs more than everything else here; and folders to run all in."""
+"""What tests share: one Spark, as starting one costs more than everything else here; folders to run all in; and chance,
+which has to be the same in all processes of a test run."""
 
 import os
+import random
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +21,9 @@ SMALL = {
     "spark.driver.memory": "1g",
     "spark.driver.host": "127.0.0.1",
 }
+
+
+os.environ.setdefault("FAULTS_SEED", str(random.SystemRandom().randrange(10_000)))
 
 
 @pytest.fixture(scope="session")

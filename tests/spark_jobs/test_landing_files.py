@@ -208,7 +208,7 @@ def test_open_export__reads_members_that_were_appended(tmp_path, compress):
     assert read_file(tmp_path / "a", compress(b'{"a":1}\n') + compress(b'{"b":2}\n')) == [b'{"a":1}', b'{"b":2}']
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), bz2.compress(b"")])
+@pytest.mark.parametrize("content", [b"", gzip.compress(b""), bz2.compress(b"")], ids=["plain", "gzip", "bzip2"])
 def test_open_export__reads_an_empty_file(tmp_path, content):
     assert read_file(tmp_path / "a", content) == []
 
