@@ -59,7 +59,7 @@ def body(stages: Sequence[Entry], failures: Sequence[Failure], remarks: Sequence
     if stages:
         parts.append("\n".join(["Stages:", *(f"- {_line(stage)}" for stage in stages)]))
     if failures:
-        parts.append("\n".join([f"The end of the log ({paths.run_logs(run)}):", *_end_of_log(run)]))
+        parts.append("\n".join([f"The end of the log ({paths.run_logs(run)}):", *_end_of_log(run, stages)]))
         command = shlex.join([str(Path(sys.argv[0]).absolute()), *sys.argv[1:]])
         parts.append(f"To run again, from the last finished target:\ncd {shlex.quote(str(Path.cwd()))} && {command}")
     return "\n\n".join(parts)
@@ -70,13 +70,10 @@ def _line(stage: Entry) -> str:
     return f"{stage.title}: {stage.outcome}, {stage.seconds:,.1f} s{rows}"
 
 
-def _end_of_log(run: str) -> list[str]:
-    """The last lines that the stages logged."""
-    lines = [
-        json.loads(line)
-        for path in paths.run_logs(run).glob("*.jsonl")
-        if path != paths.journal(run)
-        for line in path.read_text(encoding="utf-8").splitlines()
-    ]
+def _end_of_log(run: str, stages: Sequence[Entry]) -> list[str]:
+    """The last lines that the failed stages logged; that all did, where none failed at work."""
+    failed = {paths.stage_log(run, stage.stage) for stage in stages if stage.outcome == journal.FAILED}
+    logs = failed or {path for path in paths.run_logs(run).glob("*.jsonl") if path != paths.journal(run)}
+    lines = [json.loads(line) for path in logs for line in path.read_text(encoding="utf-8").splitlines()]
     last = sorted(lines, key=lambda line: line["time"])[-LAST_LINES:]
     return [" ".join(f"{line['time'][11:19]} {line['level']} {line['message']}".split()) for line in last]

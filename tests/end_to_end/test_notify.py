@@ -84,11 +84,12 @@ def test_failure__is_told_with_its_reason_the_log_and_how_to_run_again(project):
     for expected in (
         "Failed:\n- Audit 2026-01-02: batch 2026-01-02, file 2026-01-02.json: at byte 22: the array is cut short; ",
         "Stages:\n- Extract 2026-01-02: done, ",
-        "INFO Extract 2026-01-02: started, 1 batch\n",
+        "INFO Audit 2026-01-02: started, 1 batch\n",
         f"To run again, from the last finished target:\ncd {project.folder} && ",
         "/luigi --module luigi_tasks RunAll",
     ):
         assert expected in post["message"], post["message"]
+    assert "INFO Extract" not in post["message"]
     parsed = email.message_from_string(mail, policy=email.policy.default)
     assert (parsed["From"], parsed["To"]) == ("pipeline@example.net", "team@example.net")
     assert parsed.get_content_type() == "text/plain"
