@@ -63,7 +63,8 @@ class Audit(BatchStage):
             stopped: list[str] = []
             for number, task in enumerate(tasks):
                 work.tell(number, len(tasks), f"{number:,} of {counted(len(tasks))}")
-                stopped += filter(None, [task.audit(staging)])
+                if reason := task.audit(staging):
+                    stopped.append(reason)
             if stopped:
                 raise BatchStopped("\n".join(stopped))
 

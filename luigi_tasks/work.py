@@ -11,6 +11,7 @@ from dataclasses import replace
 import luigi
 
 from luigi_tasks import journal, logs, paths
+from luigi_tasks.errors import PipelineError
 from luigi_tasks.journal import Progress
 from luigi_tasks.stage import Stage
 
@@ -62,7 +63,7 @@ class Work:
             has_ended = ended.is_set()
             progress = self._progress
             if progress != passed_on:
-                with contextlib.suppress(OSError):  # where no log can be written, the stage itself says so
+                with contextlib.suppress(OSError, PipelineError):  # which the stage itself meets, too
                     journal.write(progress)
                 self._tell_luigid(progress, None if passed_on and passed_on.url else progress.url)
                 passed_on = progress
