@@ -29,7 +29,7 @@ class Clean(BatchStage):
     def built_from(self) -> BuiltFrom:
         return {
             "inputs": self.requires().output().manifest().get("content", ""),
-            "code": fingerprints.of_code(paths.SPARK_JOBS / "clean.py"),
+            "code": fingerprints.of_program(paths.SPARK_JOBS / "clean.py", paths.PROJECT),
             "settings": fingerprints.of_value(_settings()),
         }
 

@@ -64,7 +64,7 @@ class Extract(BatchStage):
 def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint(sources),
-        "code": fingerprints.of_code(paths.SPARK_JOBS / "extract.py"),
+        "code": fingerprints.of_program(paths.SPARK_JOBS / "extract.py", paths.PROJECT),
         "settings": fingerprints.of_value(_settings()),
     }
 

@@ -1,4 +1,8 @@
-"""Fingerprints: short texts that differ when what they stand for differs."""
+"""Fingerprints: short texts that differ when what they stand for differs.
+
+Code is fingerprinted by its syntax tree, without comments, docstrings and file names: who rewords a docstring or moves
+a module rebuilds nothing.
+"""
 
 import ast
 import hashlib
@@ -9,54 +13,132 @@ from pathlib import Path
 
 
 def of_value(value: object) -> str:
-    """Of anything that JSON can write, whatever the order of its keys."""
+    """Fingerprint of anything that JSON can write, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def of_file(path: Path) -> str:
-    """Of a file's content."""
+    """SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def of_files(paths: Iterable[Path], root: Path) -> str:
-    """Of the names (below `root`) and contents of files."""
+    """Fingerprint of the names (below `root`) and contents of files."""
     return of_value({str(path.relative_to(root)): of_file(path) for path in paths})
 
 
 @cache
-def of_code(entry: Path) -> str:
-    """Of a Python module and all modules of its own package that it imports, directly or not.
+def of_program(entry: Path, root: Path) -> str:
+    """Fingerprint of a module and of all modules that it imports, directly or not, from the packages below `root`.
 
-    Worked out once a process: code does not change under a run.
+    Computed once a process: code does not change during a run. Raises ValueError where an imported module of these
+    packages is missing.
     """
-    return of_files(sources(entry), entry.parent)
+    return _digest(entry, root, ())
 
 
 @cache
 def of_modules(*modules: Path) -> str:
-    """Of these modules alone, once a process."""
-    return of_files(modules, modules[0].parent.parent)
+    """Fingerprint of these modules alone, whatever they import. Computed once a process."""
+    return of_value(sorted(_tree(ast.parse(path.read_text(encoding="utf-8"))) for path in modules))
 
 
-def sources(entry: Path) -> list[Path]:
-    """A module's file and those of its package that it imports, directly or not."""
+def list_sources(entry: Path, root: Path) -> list[Path]:
+    """A module's file and those of the packages below `root` that it imports, directly or not."""
     found: set[Path] = set()
     waiting = [entry]
     while waiting:
         path = waiting.pop()
-        if path not in found and path.exists():
+        if path not in found:
             found.add(path)
-            waiting.extend(_imported(path))
+            waiting += _Imports(path, root).modules()
     return sorted(found)
 
 
-def _imported(path: Path) -> list[Path]:
-    package = path.parent.name
-    names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == package:
-            names.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}."):
-            names.append((node.module or "").split(".")[1])
-    return [path.parent / f"{name}.py" for name in names]
+def _digest(path: Path, root: Path, importers: tuple[Path, ...]) -> str:
+    """Fingerprint of a module, in which each import of a module of ours stands as that module's own fingerprint."""
+    if path in importers:
+        return "circular"
+    imports = _Imports(path, root)
+    digests = {module: _digest(module, root, (*importers, path)) for module in imports.modules()}
+    return of_value(_tree(imports.replaced(digests)))
+
+
+def _tree(node: object) -> object:
+    """A syntax tree as plain lists. What is absent or empty is left out, so that each version of Python gives the same
+    tree; so are docstrings and other texts that stand alone as a statement."""
+    if isinstance(node, ast.AST):
+        fields = [[name, _tree(value)] for name, value in ast.iter_fields(node) if not isinstance(value, ast.expr_context)]
+        return [type(node).__name__, *(field for field in fields if field[1] not in (None, []))]
+    if isinstance(node, list):
+        return [_tree(item) for item in node if not _is_docstring(item)]
+    return node if isinstance(node, str | int | float | bool | None) else repr(node)
+
+
+def _is_docstring(node: object) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+class _Imports(ast.NodeTransformer):
+    """The imports of one module: which modules below `root` they name, and the module's tree without those names."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self._path = path
+        self._root = root
+        self._digests: dict[Path, str] = {}
+
+    def modules(self) -> list[Path]:
+        """The files that the module imports from the packages below the root."""
+        found: list[Path] = []
+        for node in ast.walk(self._parsed()):
+            if isinstance(node, ast.Import):
+                found += [path for alias in node.names for path in self._named(alias.name)]
+            elif isinstance(node, ast.ImportFrom):
+                found += [path for alias in node.names for path in self._taken_from(node, alias.name)]
+        return sorted(set(found))
+
+    def replaced(self, digests: dict[Path, str]) -> ast.AST:
+        """The module's tree with the fingerprint of each imported module in place of its name."""
+        self._digests = digests
+        return self.visit(self._parsed())
+
+    def visit_Import(self, node: ast.Import) -> ast.AST:
+        for alias in node.names:
+            if paths := self._named(alias.name):
+                alias.name = self._fingerprints(paths)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        taken = {alias.name: self._taken_from(node, alias.name) for alias in node.names}
+        if any(taken.values()):
+            node.module, node.level = " ".join(self._fingerprints(paths) for paths in taken.values()), 0
+        return node
+
+    def _parsed(self) -> ast.Module:
+        return ast.parse(self._path.read_text(encoding="utf-8"))
+
+    def _fingerprints(self, paths: list[Path]) -> str:
+        return " ".join(self._digests[path] for path in paths)
+
+    def _named(self, module: str) -> list[Path]:
+        """The files that `import MODULE` runs: the module, and the packages around it that hold more than prose."""
+        parts = module.split(".")
+        if not (self._root / parts[0]).is_dir():
+            return []
+        packages = [self._root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
+        found = [path for path in packages if path.exists() and _tree(ast.parse(path.read_text("utf-8"))) != ["Module"]]
+        if (file := self._file(parts)) is None:
+            raise ValueError(f"{self._path}: the module {module} that it imports is not there")
+        return [*found, file]
+
+    def _taken_from(self, node: ast.ImportFrom, name: str) -> list[Path]:
+        """The files that `from MODULE import NAME` runs, where NAME may be a module itself."""
+        around = self._path.parent.relative_to(self._root).parts if node.level else ()
+        parts = [*around[: len(around) - node.level + 1], *(node.module.split(".") if node.module else [])]
+        module = ".".join(parts)
+        return self._named(f"{module}.{name}" if self._file([*parts, name]) else module)
+
+    def _file(self, parts: list[str]) -> Path | None:
+        place = self._root.joinpath(*parts)
+        return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()), None)

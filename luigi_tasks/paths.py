@@ -18,10 +18,8 @@ LUIGID_SETTINGS = PROJECT / "luigi_tasks/luigid.cfg"
 LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
 PUBLISH_SOURCES = (PROJECT / "luigi_tasks/publish.py",)
 REPORT_PAGE = PROJECT / "luigi_tasks/report_page"
-REPORT_SOURCES = (
-    *(PROJECT / "luigi_tasks" / name for name in ("report.py", "report_data.py", "report_queries.py")),
-    *(REPORT_PAGE / name for name in ("page.html", "page.css", "page.js")),
-)
+REPORT_SOURCES = tuple(PROJECT / "luigi_tasks" / name for name in ("report.py", "report_data.py", "report_queries.py"))
+REPORT_TEMPLATE = tuple(REPORT_PAGE / name for name in ("page.html", "page.css", "page.js"))
 AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
 
 PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")

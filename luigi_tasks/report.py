@@ -86,6 +86,7 @@ def built_from(cursor: Cursor) -> BuiltFrom:
         "marts": found.get("marts", ""),
         "ledger": found.get("etl.ledger", ""),
         "code": fingerprints.of_modules(*paths.REPORT_SOURCES),
+        "template": fingerprints.of_files(paths.REPORT_TEMPLATE, paths.REPORT_PAGE),
         "plotly": importlib.metadata.version("plotly"),
     }
 
