@@ -18,9 +18,9 @@ import psycopg2
 from bench import totals
 from bench.measure import Measurement, measure
 from bench.workload import Export
-from luigi_tasks.embedded_place import locate
-from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
-from luigi_tasks.journal import RUN_ID
+from luigi_tasks.run_id import VARIABLE
+from luigi_tasks.warehouse.embedded.location import locate
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
@@ -65,7 +65,7 @@ class Project:
         code, measured = measure(
             [program, "--module", "luigi_tasks", "RunAll"],
             self.folder,
-            _environment(LUIGI_CONFIG_PATH=str(self.folder / "luigi.cfg"), **{RUN_ID: run_id}),
+            _environment(LUIGI_CONFIG_PATH=str(self.folder / "luigi.cfg"), **{VARIABLE: run_id}),
             log,
             locate((self.folder / "postgres").resolve()).data,
         )

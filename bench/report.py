@@ -16,7 +16,7 @@ from bench.cases import CASES
 from bench.measure import OTHER, Measurement
 from bench.project import OUTSIDE, REPOSITORY
 from luigi_tasks import paths
-from luigi_tasks.java import java_home
+from luigi_tasks.spark.java import java_home
 
 MEASURED_FILES = ("luigi_tasks", "spark_jobs", "dbt_project", "luigi.cfg", "bench")
 

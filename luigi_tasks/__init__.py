@@ -6,15 +6,16 @@ import signal
 try:
     import luigi  # noqa: F401  # reads luigi.cfg
 
-    from luigi_tasks.audit import Audit
-    from luigi_tasks.clean import Clean
-    from luigi_tasks.extract import Extract
-    from luigi_tasks.load import Load
-    from luigi_tasks.publish import Publish
-    from luigi_tasks.replay import Replay
-    from luigi_tasks.report import Report
-    from luigi_tasks.run_all import RunAll
-    from luigi_tasks.transform import DbtRun, DbtTest
+    from luigi_tasks.stages.audit import Audit
+    from luigi_tasks.stages.clean import Clean
+    from luigi_tasks.stages.dbt_run import DbtRun
+    from luigi_tasks.stages.dbt_test import DbtTest
+    from luigi_tasks.stages.extract import Extract
+    from luigi_tasks.stages.load import Load
+    from luigi_tasks.stages.publish import Publish
+    from luigi_tasks.stages.replay import Replay
+    from luigi_tasks.stages.report import Report
+    from luigi_tasks.stages.run_all import RunAll
 except (configparser.Error, UnicodeDecodeError) as error:
     raise SystemExit(f"luigi.cfg: cannot be read ({' '.join(str(error).split())}); mend it") from None
 except KeyboardInterrupt:

@@ -41,7 +41,7 @@ def of_program(entry: Path, root: Path) -> str:
 @cache
 def of_modules(*modules: Path) -> str:
     """Fingerprint of these modules alone, whatever they import. Computed once a process."""
-    return of_value(sorted(_tree(ast.parse(path.read_text(encoding="utf-8"))) for path in modules))
+    return of_value(sorted(of_value(_tree(ast.parse(path.read_text(encoding="utf-8")))) for path in modules))
 
 
 def list_sources(entry: Path, root: Path) -> list[Path]:
@@ -69,7 +69,8 @@ def _tree(node: object) -> object:
     """A syntax tree as plain lists. What is absent or empty is left out, so that each version of Python gives the same
     tree; so are docstrings and other texts that stand alone as a statement."""
     if isinstance(node, ast.AST):
-        fields = [[name, _tree(value)] for name, value in ast.iter_fields(node) if not isinstance(value, ast.expr_context)]
+        named = ((name, value) for name, value in ast.iter_fields(node) if not isinstance(value, ast.expr_context))
+        fields = [[name, _tree(value)] for name, value in named]
         return [type(node).__name__, *(field for field in fields if field[1] not in (None, []))]
     if isinstance(node, list):
         return [_tree(item) for item in node if not _is_docstring(item)]

@@ -14,13 +14,16 @@ from luigi_tasks import config
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
-LUIGID_SETTINGS = PROJECT / "luigi_tasks/luigid.cfg"
-LOADER_SOURCES = (PROJECT / "luigi_tasks/load.py", PROJECT / "spark_jobs/schemas.py")
-PUBLISH_SOURCES = (PROJECT / "luigi_tasks/publish.py",)
-REPORT_PAGE = PROJECT / "luigi_tasks/report_page"
-REPORT_SOURCES = tuple(PROJECT / "luigi_tasks" / name for name in ("report.py", "report_data.py", "report_queries.py"))
-REPORT_TEMPLATE = tuple(REPORT_PAGE / name for name in ("page.html", "page.css", "page.js"))
-AUDIT_SOURCES = (PROJECT / "luigi_tasks/ledger.py",)
+LUIGID_SETTINGS = PROJECT / "luigi_tasks/cli/luigid.cfg"
+LOADER_CODE = (
+    PROJECT / "luigi_tasks/stages/load.py",
+    PROJECT / "luigi_tasks/warehouse/copy_rows.py",
+    SPARK_JOBS / "schemas.py",
+)
+PUBLISH_CODE = (PROJECT / "luigi_tasks/dbt/publication.py",)
+REPORT_CODE = tuple(PROJECT / "luigi_tasks/report" / name for name in ("page.py", "data.py", "queries.py", "target.py"))
+REPORT_TEMPLATE = PROJECT / "luigi_tasks/report/template"
+AUDIT_CODE = (PROJECT / "luigi_tasks/quality/ledger.py",)
 
 PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")
 LONGEST_NAME = 255

@@ -23,12 +23,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark import SparkContext
 
-from spark_jobs import job, parts, tables
-from spark_jobs.parts import Part, PartWriter
-from spark_jobs.progress import Progress
-from spark_jobs.rules import OLDEST_AGE
+from spark_jobs.cleaning import records
+from spark_jobs.cleaning.rules import OLDEST_AGE
+from spark_jobs.engine import parallel, parquet_parts
+from spark_jobs.engine.parquet_parts import Part, PartWriter
+from spark_jobs.engine.progress import Progress
+from spark_jobs.engine.request_server import Tell
 from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
-from spark_jobs.serving import Tell
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
 DOCUMENTS_A_BLOCK = 2_000
@@ -108,8 +109,8 @@ def run(spark: SparkContext, request: dict[str, Any], tell: Tell) -> dict[str, A
         written |= dict(zip(divided, _finish_all(spark, list(divided.values()), tell), strict=True))
     for task in divided.values():
         _take_divided(*task)
-    facts_of = job.by_batch(facts, facts)
-    files_of = job.by_batch(inputs, [written[number] for number in range(len(inputs))])
+    facts_of = parallel.by_batch(facts, facts)
+    files_of = parallel.by_batch(inputs, [written[number] for number in range(len(inputs))])
     return {
         "batches": [
             _summary(facts_of.get(number, []), files_of.get(number, [])) for number in range(len(request["batches"]))
@@ -123,7 +124,7 @@ def _clean_all(spark: SparkContext, inputs: list[Input], tell: Tell) -> tuple[li
     progress = Progress(spark, len(inputs), f"{{rows:,}} documents, {{files:,}} of {len(inputs):,} files")
     with progress.told(tell):
         found = (
-            spark.parallelize(list(enumerate(inputs)), job.slices(spark, inputs))
+            spark.parallelize(list(enumerate(inputs)), parallel.slices(spark, inputs))
             .flatMap(partial(_clean, buckets=buckets, progress=progress))
             .partitionBy(buckets, _same)
             .mapPartitions(_superseded)
@@ -150,19 +151,19 @@ def _clean(numbered: tuple[int, Input], buckets: int, progress: Progress) -> Ite
             for table, schema in CHECKPOINT_TABLES.items()
         }
         for documents in pq.ParquetFile(part.path).iter_batches(DOCUMENTS_A_BLOCK):
-            _add(read, tables.read_counts(documents))
+            _add(read, records.read_counts(documents))
             drift.update(documents["unknown_fields"].flatten().to_pylist())
-            for entity, records_of in tables.ENTITIES.items():
-                records = records_of(documents)
-                is_rejected = pa.array(records.is_rejected())
-                candidates = records.table.filter(pc.invert(is_rejected))
+            for entity, records_of in records.ENTITIES.items():
+                found_here = records_of(documents)
+                is_rejected = pa.array(found_here.is_rejected())
+                candidates = found_here.table.filter(pc.invert(is_rejected))
                 writers[ENTITY_TABLES[entity]].write(candidates)
-                writers["rejected"].write(tables.rejected(records))
-                writers["issues"].write(tables.issues(records))
-                found[entity].append(tables.keys(entity, candidates))
+                writers["rejected"].write(records.rejected(found_here))
+                writers["issues"].write(records.issues(found_here))
+                found[entity].append(records.keys(entity, candidates))
                 if entity == "post":
-                    _add(read, _sums(records.table))
-                    _add(lost, _sums(records.table.filter(is_rejected)))
+                    _add(read, _sums(found_here.table))
+                    _add(lost, _sums(found_here.table.filter(is_rejected)))
     progress.add(read["documents"], 1)
     yield number % buckets, Facts(number, part.batch_no, read, lost, drift, _finish((part, {}, None)))
     for entity, blocks in found.items():
@@ -188,7 +189,7 @@ def _superseded(bucket: Iterable[tuple[int, Facts | Keys]]) -> Iterator[Facts | 
             groups.setdefault((one.batch_no, one.entity), []).append(one)
     for group in groups.values():
         group.sort(key=lambda one: one.part)
-        doubles = tables.superseded(np.concatenate([one.keys for one in group]))
+        doubles = records.superseded(np.concatenate([one.keys for one in group]))
         start = 0
         for one in group:
             first, last = np.searchsorted(doubles, [start, start := start + len(one.rows)])
@@ -201,9 +202,9 @@ def _median_ages(spark: SparkContext, inputs: list[Input], doubles: dict[int, Do
     """For each batch the median age of its accepted users."""
     tasks = [(one, doubles.get(number, {})) for number, one in enumerate(inputs)]
     ages: dict[int, np.ndarray] = {}
-    for one, of_part in zip(inputs, job.spread(spark, tasks, _ages), strict=True):
+    for one, of_part in zip(inputs, parallel.spread(spark, tasks, _ages), strict=True):
         ages[one.batch_no] = ages.get(one.batch_no, 0) + of_part
-    return {batch_no: tables.median(of_batch) for batch_no, of_batch in ages.items()}
+    return {batch_no: records.median(of_batch) for batch_no, of_batch in ages.items()}
 
 
 def _ages(task: tuple[Input, Doubles]) -> np.ndarray:
@@ -220,7 +221,7 @@ def _ages(task: tuple[Input, Doubles]) -> np.ndarray:
 def _finish_all(spark: SparkContext, tasks: list[tuple[Input, Doubles, int | None]], tell: Tell) -> list[Written]:
     progress = Progress(spark, len(tasks), f"superseded records taken out of {{files:,}} of {len(tasks):,} files")
     with progress.told(tell):
-        return job.spread(spark, tasks, partial(_finish_and_count, progress=progress))
+        return parallel.spread(spark, tasks, partial(_finish_and_count, progress=progress))
 
 
 def _finish_and_count(task: tuple[Input, Doubles, int | None], progress: Progress) -> Written:
@@ -241,9 +242,9 @@ def _finish(task: tuple[Input, Doubles, int | None]) -> Written:
         outcomes[entity] = {
             outcome: (found, _sums_of_file(path) if entity == "post" else {})
             for outcome, path in ((ACCEPTED, accepted), (SUPERSEDED, superseded))
-            if (found := parts.look(path))
+            if (found := parquet_parts.look(path))
         }
-    others = {table: found for table in ("rejected", "issues") if (found := parts.look(part.output(table)))}
+    others = {table: found for table in ("rejected", "issues") if (found := parquet_parts.look(part.output(table)))}
     return Written(outcomes, _rejected_entities(part.output("rejected")), others)
 
 
@@ -268,7 +269,7 @@ def _divide(part: Input, table: str, doubles: np.ndarray | None, age: int | None
     ):
         for rows, is_double in _candidates(part.output(table), doubles):
             kept = rows.filter(pc.invert(is_double))
-            accepted.write(kept if age is None else tables.with_age(kept, age))
+            accepted.write(kept if age is None else records.with_age(kept, age))
             superseded.write(rows.filter(is_double))
 
 
@@ -329,11 +330,11 @@ def _summary(of_batch: list[Facts], files: list[Written]) -> dict[str, Any]:
             for _, more in there:
                 _add(sums, more)
             if there:
-                outcomes[entity][outcome] = parts.table_facts(part for part, _ in there) | sums
+                outcomes[entity][outcome] = parquet_parts.table_facts(part for part, _ in there) | sums
         if rows := rejected.get("document" if entity == "user" else entity):
             outcomes[entity][REJECTED] = {"rows": rows} | (lost if entity == "post" else {})
     others = {
-        table: parts.table_facts(found.others[table] for found in files if table in found.others)
+        table: parquet_parts.table_facts(found.others[table] for found in files if table in found.others)
         for table in ("rejected", "issues")
     }
     drift = set().union(*(one.drift for one in of_batch))

@@ -15,8 +15,12 @@ from typing import Any
 import pyarrow as pa
 from pyspark import SparkContext
 
-from spark_jobs import job, parts
-from spark_jobs.landing_files import (
+from spark_jobs.engine import parallel, parquet_parts
+from spark_jobs.engine.parquet_parts import Part, PartWriter
+from spark_jobs.engine.progress import Progress
+from spark_jobs.engine.request_server import Tell
+from spark_jobs.extraction.documents import Row, document_row
+from spark_jobs.extraction.landing_files import (
     BLANKS,
     TOO_DEEP,
     WHOLE,
@@ -31,11 +35,7 @@ from spark_jobs.landing_files import (
     read_lines,
     read_texts,
 )
-from spark_jobs.parts import Part, PartWriter
-from spark_jobs.progress import Progress
-from spark_jobs.records import Row, document_row
 from spark_jobs.schemas import DOCUMENTS, NOT_JSON
-from spark_jobs.serving import Tell
 
 ROWS_A_BLOCK = 1_000
 BYTES_A_BLOCK = 4 << 20
@@ -89,7 +89,7 @@ def run(spark: SparkContext, request: dict[str, Any], tell: Tell) -> dict[str, A
         outcomes = [outcome for outcome in outcomes if outcome.assignment.sources[0].path not in failed]
         outcomes += _read_all(spark, again, staging, tell)
     outcomes.sort(key=lambda outcome: outcome.assignment.number)
-    of_batch = job.by_batch([outcome.assignment for outcome in outcomes], outcomes)
+    of_batch = parallel.by_batch([outcome.assignment for outcome in outcomes], outcomes)
     return {"batches": [_summary(of_batch.get(number, [])) for number in range(len(request["batches"]))]}
 
 
@@ -119,7 +119,7 @@ def read(assignment: Assignment, staging: Path) -> Outcome:
                 writer.write(block)
     except BrokenSource as broken:
         return Outcome(assignment, None, broken.as_json())
-    return Outcome(assignment, parts.look(path), None)
+    return Outcome(assignment, parquet_parts.look(path), None)
 
 
 class BrokenSource(Exception):
@@ -137,7 +137,7 @@ def _read_all(spark: SparkContext, assigned: list[Assignment], staging: Path, te
     files = sum(_ends(one) for one in assigned)
     progress = Progress(spark, len(assigned), f"{{rows:,}} documents, {{files:,}} of {files:,} files")
     with progress.told(tell):
-        return job.spread(spark, assigned, partial(_read_and_count, staging=staging, progress=progress))
+        return parallel.spread(spark, assigned, partial(_read_and_count, staging=staging, progress=progress))
 
 
 def _read_and_count(assignment: Assignment, staging: Path, progress: Progress) -> Outcome:
@@ -218,6 +218,6 @@ def _row(text: Text) -> Row:
 def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
     """A batch's rows and fingerprint, from its parts, and its first broken file."""
     return {
-        "tables": {"documents": parts.table_facts(outcome.part for outcome in outcomes if outcome.part)},
+        "tables": {"documents": parquet_parts.table_facts(outcome.part for outcome in outcomes if outcome.part)},
         "fault": next((outcome.fault for outcome in outcomes if outcome.fault), None),
     }

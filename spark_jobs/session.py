@@ -19,7 +19,7 @@ from typing import Any
 
 from pyspark import SparkContext
 
-from spark_jobs.serving import Tell, serve
+from spark_jobs.engine.request_server import Tell, serve
 
 Job = Callable[[SparkContext, dict[str, Any], Tell], dict[str, Any]]
 
@@ -57,8 +57,8 @@ def _zipped(folder: Path) -> Path:
     archive = folder / "spark_jobs.zip"
     package = Path(__file__).parent
     with zipfile.ZipFile(archive, "w") as file:
-        for module in sorted(package.glob("*.py")):
-            file.write(module, f"{package.name}/{module.name}")
+        for module in sorted(package.rglob("*.py")):
+            file.write(module, module.relative_to(package.parent))
     return archive
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from project import MakeProject, projects
 
-from luigi_tasks.java import java_home
+from luigi_tasks.spark.java import java_home
 
 if TYPE_CHECKING:
     from pyspark import SparkContext

@@ -16,8 +16,8 @@ from typing import IO, Any
 
 import psycopg2
 
-from luigi_tasks import cluster
-from luigi_tasks.embedded_postgres import EmbeddedPostgres, acquire
+from luigi_tasks.spark import local_cluster
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
@@ -163,7 +163,7 @@ def free_ports(count: int) -> int:
         probes = [socket.socket() for _ in range(count)]
         try:
             for port, probe in enumerate(probes, first):
-                probe.bind((cluster.HOST, port))
+                probe.bind((local_cluster.HOST, port))
         except OSError:
             continue
         finally:

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from luigi_tasks import database_errors, paths, spark_errors
+from luigi_tasks import paths
+from luigi_tasks.spark import known_errors
+from luigi_tasks.warehouse import server_errors
 
 DOCS = paths.PROJECT / "docs"
 TROUBLESHOOTING, ARCHITECTURE = DOCS / "troubleshooting.md", DOCS / "architecture.md"
@@ -133,9 +135,9 @@ def messages() -> dict[str, str]:
             for node in _read_by_people(function):
                 for text in _texts(node, _named(tree) | _named(function)):
                     found[_pattern(text)] = f"{path.relative_to(paths.PROJECT)}, line {node.lineno}"
-    for kind in (*database_errors.KINDS, database_errors.OTHER):
-        found[str(database_errors.as_pipeline_error("", kind, VARIES))] = "luigi_tasks/database_errors.py"
-    for one in spark_errors.KINDS:
+    for kind in (*server_errors.KINDS, server_errors.OTHER):
+        found[str(server_errors.as_pipeline_error("", kind, VARIES))] = "luigi_tasks/database_errors.py"
+    for one in known_errors.KINDS:
         filled = f"{VARIES}: {one.meaning}; nothing was changed; {one.advice}; the whole log: {VARIES}"
         found[re.sub(r"\{[^}]*\}", VARIES, filled)] = "luigi_tasks/spark_errors.py"
     return {message: place for message, place in found.items() if _words(message) >= FEWEST_WORDS}

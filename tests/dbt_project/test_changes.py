@@ -24,11 +24,14 @@ import pytest
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from luigi_tasks import child, dbt_changes, layout, publish, warehouse
-from luigi_tasks.companion import Companion
-from luigi_tasks.embedded_postgres import acquire
-from luigi_tasks.publish import Relation
-from luigi_tasks.transform import refresh, to_test
+from luigi_tasks import warehouse
+from luigi_tasks.processes import child_process
+from luigi_tasks.processes.service_process import Companion
+from luigi_tasks.stages import publish
+from luigi_tasks.stages.dbt_run import refresh, to_test
+from luigi_tasks.stages.publish import Relation
+from luigi_tasks.warehouse import change_queue, migrations
+from luigi_tasks.warehouse.embedded.server import acquire
 from spark_jobs.schemas import MEASURES, TABLES
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -56,7 +59,7 @@ class World:
         self._posts = self._names("post", POSTS)
         self._comments = [self._comment(text) for text in self._names("comment", COMMENTS)]
         self._batches: dict[str, Batch] = {
-            f"2026-01-0{day} {self._name}": {table: {} for table in dbt_changes.KEYS} for day in range(1, BATCHES + 1)
+            f"2026-01-0{day} {self._name}": {table: {} for table in change_queue.KEYS} for day in range(1, BATCHES + 1)
         }
 
     def change(self, cursor: Cursor) -> None:
@@ -133,7 +136,7 @@ class World:
 
 def load(cursor: Cursor, table: str, batch: str, rows: list[Row]) -> None:
     """Replace a batch's rows of a table, as Load does."""
-    dbt_changes.clear_batch(cursor, table, batch)
+    change_queue.clear_batch(cursor, table, batch)
     columns = list(TABLES[table])
     place = {"batch": batch, "file": "file.json", "position": 0}
     values = [[(place | row).get(column) for column in columns] for row in rows]
@@ -151,7 +154,7 @@ class Dbt:
         log = self._folder / f"{command}.log"
         request = {"arguments": [command, "--threads", "4", *options], "log": str(log), "pgoptions": ""}
         answer = self._companion.ask("invoke", request)
-        assert answer["success"], child.tail(log)
+        assert answer["success"], child_process.tail(log)
 
     def relations(self) -> list[Relation]:
         """What Publish publishes."""
@@ -174,11 +177,11 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
             patch.setenv(name, value)
         warehouse.close()  # what is kept from another module leads to another server
         after.callback(warehouse.close)
-        argv = [sys.executable, "-m", "luigi_tasks.dbt_service", str(PROJECT), str(folder / "target")]
-        companion = Companion("dbt", argv, child.environment(**server.parameters), folder / "companion.log")
+        argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(PROJECT), str(folder / "target")]
+        companion = Companion("dbt", argv, child_process.environment(**server.parameters), folder / "companion.log")
         after.callback(companion.close)
         companion.start()
-        layout.prepare()
+        migrations.prepare()
         yield Dbt(companion, folder)
 
 
@@ -197,9 +200,9 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
     """Worlds that have the warehouse to themselves, as a rebuild leaves it after some changes."""
     with warehouse.transaction() as cursor:
         cursor.execute("truncate etl.changed_batches, etl.replaced_keys")
-        for table in dbt_changes.KEYS:
+        for table in change_queue.KEYS:
             cursor.execute(f"truncate raw_data.{table}")
-            dbt_changes.index_raw_data(cursor, table)
+            change_queue.index_raw_data(cursor, table)
     worlds = [World(seed, number) for number in range(WORLDS)]
     for _ in range(changes):
         change(worlds)
@@ -211,14 +214,14 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
 
 def take() -> None:
     with warehouse.transaction() as cursor:
-        dbt_changes.take(cursor)
+        change_queue.take(cursor)
 
 
 def forget(published: Callable[[Cursor], int]) -> None:
     with warehouse.transaction() as cursor:
-        dbt_changes.forget(cursor)
+        change_queue.forget(cursor)
         published(cursor)
-        dbt_changes.forget_touched(cursor)
+        change_queue.forget_touched(cursor)
 
 
 def take_in(dbt: Dbt) -> None:

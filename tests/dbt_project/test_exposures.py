@@ -6,15 +6,17 @@ import shutil
 import pytest
 import yaml
 
-from luigi_tasks import dbt_project, paths, report_queries
+from luigi_tasks import paths
+from luigi_tasks.dbt import project
+from luigi_tasks.report import queries
 
 PROJECT = paths.PROJECT / "dbt_project"
 
 
 def test_exposure__depends_on_all_that_the_report_reads():
-    text = " ".join(value for value in vars(report_queries).values() if isinstance(value, str))
+    text = " ".join(value for value in vars(queries).values() if isinstance(value, str))
     read = re.findall(r"\b(marts|core|raw_data|etl)\.(\w+)", text)
-    [exposure] = yaml.safe_load((PROJECT / "models" / dbt_project.EXPOSURES).read_text())["exposures"]
+    [exposure] = yaml.safe_load((PROJECT / "models" / project.EXPOSURES).read_text())["exposures"]
     expected = {
         f"ref('{name}')" if schema in ("marts", "core") else f"source('{schema}', '{name}')" for schema, name in read
     }
@@ -22,17 +24,17 @@ def test_exposure__depends_on_all_that_the_report_reads():
 
 
 @pytest.mark.parametrize(
-    ("file", "changes"), [(f"models/{dbt_project.EXPOSURES}", False), ("models/staging/_sources.yml", True)]
+    ("file", "changes"), [(f"models/{project.EXPOSURES}", False), ("models/staging/_sources.yml", True)]
 )
 def test_exposure__that_changes_makes_nothing_anew(tmp_path, file, changes):
     project = tmp_path / "dbt_project"
     shutil.copytree(PROJECT, project)
 
     def now() -> tuple:
-        return dbt_project.common(project), dbt_project.models(project), dbt_project.tests(project)
+        return project.common(project), project.models(project), project.tests(project)
 
-    before, whole = now(), dbt_project.fingerprint(project)
+    before, whole = now(), project.fingerprint(project)
     with (project / file).open("a") as changed:
         changed.write("# a change\n")
     assert (now() != before) == changes
-    assert dbt_project.fingerprint(project) != whole
+    assert project.fingerprint(project) != whole

@@ -9,7 +9,8 @@ import pytest
 from project import MakeProject, Project, free_ports
 
 from bench.sample import user_documents
-from luigi_tasks import child, cluster
+from luigi_tasks.processes import child_process
+from luigi_tasks.spark import local_cluster
 
 BATCH = "2026-11-23"
 FILES = 60
@@ -47,13 +48,13 @@ def expected(make_project: MakeProject) -> list[object]:
 @pytest.mark.parametrize("loses_a_worker", [False, True])
 def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tmp_path, loses_a_worker):
     port = free_ports(WORKERS + 2)
-    project.set({"spark": {"master": f"spark://{cluster.HOST}:{port}"}})
+    project.set({"spark": {"master": f"spark://{local_cluster.HOST}:{port}"}})
     land_sample(project)
-    with cluster.running(port, WORKERS, cores=1, memory="1g", logs=tmp_path) as (_, *workers):
+    with local_cluster.running(port, WORKERS, cores=1, memory="1g", logs=tmp_path) as (_, *workers):
         run = project.start("Clean", "--Clean-batch", BATCH)
         if loses_a_worker:
             wait_for("a part of Extract", lambda: list(project.checkpoints.rglob("*.parquet")))
-            child.end_group(workers[0])
+            child_process.end_group(workers[0])
         output = run.communicate(timeout=300)[0].decode()
         assert run.returncode == 0, output
     assert contents(project) == expected

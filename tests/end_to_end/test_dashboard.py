@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from project import PROGRAMS, MakeProject, Project, free_ports
 
-from luigi_tasks.dashboard import HOST, answers
+from luigi_tasks.runs.scheduler import HOST, answers
 
 SECONDS_TO_START = 60
 

@@ -23,8 +23,8 @@ import psycopg2
 import pytest
 from project import PROGRAMS
 
-from luigi_tasks.dbt_project import EXPOSURES
-from luigi_tasks.embedded_postgres import acquire
+from luigi_tasks.dbt.project import EXPOSURES
+from luigi_tasks.warehouse.embedded.server import acquire
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -17,7 +17,7 @@ from points import POINTS, wait_for
 from project import Process, free_ports
 from world import FIRST, SECOND, World
 
-from luigi_tasks import cluster
+from luigi_tasks.spark import local_cluster
 
 LUIGI_FAILED = 30
 RUNNING_ALREADY = 10
@@ -257,7 +257,7 @@ def luigid(folder: Path) -> Iterator[int]:
         process.wait()
 
 
-@pytest.mark.parametrize("victim", ["pyspark.daemon", "org.apache.spark", "luigi_tasks.dbt_service"])
+@pytest.mark.parametrize("victim", ["pyspark.daemon", "org.apache.spark", "luigi_tasks.dbt.service"])
 def test_child_killed__is_named(world: World, victim: str):
     """As the kernel does when memory runs out."""
     world.reset()
@@ -273,8 +273,11 @@ def test_child_killed__is_named(world: World, victim: str):
 def test_executor_killed__is_made_up_for(world: World):
     world.reset()
     port = free_ports(WORKERS + 2)
-    world.project.set({"spark": {"master": f"spark://{cluster.HOST}:{port}"}})
-    with cluster.running(port, WORKERS, cores=1, memory="1g", logs=world.project.folder / "cluster") as (_, *workers):
+    world.project.set({"spark": {"master": f"spark://{local_cluster.HOST}:{port}"}})
+    with local_cluster.running(port, WORKERS, cores=1, memory="1g", logs=world.project.folder / "cluster") as (
+        _,
+        *workers,
+    ):
         process = world.start()
         wait_for(POINTS["Extract writes a part"], world, process)
         parents = ",".join(str(worker.pid) for worker in workers)

@@ -27,8 +27,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from bench.sample import user_documents
 from bench.workload import corrected
-from luigi_tasks.embedded_place import PORT, announced_socket, locate
-from luigi_tasks.embedded_postgres import DATABASE, SUPERUSER, acquire
+from luigi_tasks.warehouse.embedded.location import PORT, announced_socket, locate
+from luigi_tasks.warehouse.embedded.server import DATABASE, SUPERUSER, acquire
 
 ALL = os.environ.get("FAULTS") == "all"
 """Whether everything is to be tried."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from luigi_tasks import ledger
+from luigi_tasks.quality import ledger
 from spark_jobs import clean, extract
 from spark_jobs.schemas import CHECKPOINT_TABLES
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from jobs import Ended, assert_accounted_for, run
 
-from luigi_tasks import landing, paths
+from luigi_tasks import paths
+from luigi_tasks.targets import landing
 from spark_jobs.extract import BrokenSource, Source, read_documents
 
 MANY = int(os.environ.get("FUZZ_TINY_FILES", 3_000))

@@ -18,7 +18,7 @@ from compose import EXAMPLE, REPOSITORY, Service, services, variables
 from names import served
 from project import MakeProject
 
-from luigi_tasks.dashboard import answers
+from luigi_tasks.runs.scheduler import answers
 
 PROXY = "http://127.0.0.1:8000"
 LOGIN = "socialmart:of the proxy"

@@ -104,6 +104,6 @@ def test_list_sources__follows_the_imports_of_a_job():
     def list_names(job: str) -> set[str]:
         return {path.name for path in fingerprints.list_sources(paths.PROJECT / "spark_jobs" / job, paths.PROJECT)}
 
-    shared = {"job.py", "parts.py", "schemas.py", "progress.py", "serving.py"}
-    assert list_names("extract.py") == {"extract.py", "landing_files.py", "records.py"} | shared
-    assert list_names("clean.py") == {"clean.py", "rules.py", "tables.py"} | shared
+    shared = {"parallel.py", "parquet_parts.py", "schemas.py", "progress.py", "request_server.py"}
+    assert list_names("extract.py") == {"extract.py", "landing_files.py", "documents.py"} | shared
+    assert list_names("clean.py") == {"clean.py", "rules.py", "records.py"} | shared

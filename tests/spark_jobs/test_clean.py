@@ -14,9 +14,10 @@ import pytest
 from pyspark import SparkContext
 
 from luigi_tasks.paths import folder_name
-from spark_jobs import clean, tables
-from spark_jobs.landing_files import parse
-from spark_jobs.records import Row, document_row
+from spark_jobs import clean
+from spark_jobs.cleaning import records
+from spark_jobs.extraction.documents import Row, document_row
+from spark_jobs.extraction.landing_files import parse
 from spark_jobs.schemas import DOCUMENTS
 
 Files = dict[tuple[str, str], list[object]]
@@ -39,25 +40,25 @@ def documents(*of_one_file: object) -> pa.RecordBatch:
     return documents_of({("b", "f"): list(of_one_file)})
 
 
-def rows(records: tables.Records) -> list[dict[str, Any]]:
+def rows(block: records.Records) -> list[dict[str, Any]]:
     """Every record with its columns, what was found wrong, and its outcome among those of its batch."""
-    lost = records.is_rejected()
+    lost = block.is_rejected()
     outcomes = ["rejected" if each else "accepted" for each in lost]
-    batches = np.array(records.table["batch"].to_pylist())
+    batches = np.array(block.table["batch"].to_pylist())
     for batch in set(batches.tolist()):
         of_batch = np.flatnonzero(~lost & (batches == batch))
-        for number in of_batch[tables.superseded(tables.keys(records.entity, records.table.take(of_batch)))]:
+        for number in of_batch[records.superseded(records.keys(block.entity, block.table.take(of_batch)))]:
             outcomes[number] = "superseded"
-    found = records.issues.to_pylist()
+    found = block.issues.to_pylist()
     return [
         {
             **row,
-            "rules": [rule for rule, mask in records.broken if mask[number]],
-            "raw": records.raw[number].as_py(),
+            "rules": [rule for rule, mask in block.broken if mask[number]],
+            "raw": block.raw[number].as_py(),
             "issues": [issue(each["field"], each["rule"], each["value"]) for each in found if each["record"] == number],
             "outcome": outcomes[number],
         }
-        for number, row in enumerate(records.table.to_pylist())
+        for number, row in enumerate(block.table.to_pylist())
     ]
 
 
@@ -116,7 +117,7 @@ def test_users__are_in_normal_form():
         "gender": "Male",
         "date_created": "2015-07-16T14:57:48+02:00",
     }
-    assert rows(tables.users(documents(document))) == [
+    assert rows(records.users(documents(document))) == [
         place()
         | user(
             "u1",
@@ -133,7 +134,7 @@ def test_users__are_in_normal_form():
 
 def test_users__have_null_and_an_issue_for_every_unusable_field():
     document = {"user_id": "u\0001", "email": "nobody", "age": -1, "name": "a\0b", "date_created": "yesterday"}
-    assert rows(tables.users(documents(document))) == [
+    assert rows(records.users(documents(document))) == [
         place()
         | user("u1", name="ab")
         | kept(
@@ -153,7 +154,7 @@ def test_users__of_a_batch_are_each_the_last_by_file_and_position():
         ("b", "f10"): [{"user_id": "u1", "name": "first"}, {"user_id": "u2"}, {"user_id": "u1", "name": "second"}],
         ("c", "f0"): [{"user_id": "u1", "name": "of another batch"}],
     }
-    found = rows(tables.users(documents_of(files)))
+    found = rows(records.users(documents_of(files)))
     assert [(row["user_id"], row["name"], row["outcome"]) for row in found] == [
         ("u1", "first", "superseded"),
         ("u2", None, "accepted"),
@@ -166,7 +167,7 @@ def test_users__of_a_batch_are_each_the_last_by_file_and_position():
 
 def test_users__without_key_are_all_rejected_with_their_text():
     texts = ['{"user_id": " ", "age": -1, "posts": []}', '{"user_id": null, "posts": null}', "null", "[17]"]
-    found = rows(tables.users(documents(*texts)))
+    found = rows(records.users(documents(*texts)))
     broken = issue("age", "invalid_age", "-1")
     assert found == [
         place(0) | user(None) | lost(texts[0], "missing_user_id") | {"issues": [broken]},
@@ -177,7 +178,7 @@ def test_users__without_key_are_all_rejected_with_their_text():
 
 
 def test_users__keep_a_missing_age_missing():
-    of_users = tables.users(documents({"user_id": "u1"}, {"user_id": "u2", "age": 9}))
+    of_users = records.users(documents({"user_id": "u1"}, {"user_id": "u2", "age": 9}))
     assert rows(of_users) == [place(0) | user("u1") | kept(), place(1) | user("u2", age=9) | kept()]
 
 
@@ -186,7 +187,7 @@ def test_users__keep_a_missing_age_missing():
     [([], None), ([7], 7), ([10, 21], 16), ([1, 2], 2), ([9, 9, 30], 9), ([0, 0, 1, 120], 1), ([120], 120)],
 )
 def test_median__is_that_of_all_ages_halves_rounded_up(ages, expected):
-    assert tables.median(np.bincount(np.array(ages, int), minlength=121)) == expected
+    assert records.median(np.bincount(np.array(ages, int), minlength=121)) == expected
 
 
 # Posts
@@ -203,7 +204,7 @@ def test_posts__are_in_normal_form():
         "reactions": {"like": 1, "love": 2.0, "wow": None, "haha": 4, "sad": 5, "angry": 6},
     }
     document = {"user_id": "u1 ", "posts": [whole, {"post_id": "p2", "post_text": " ", "location": " "}]}
-    assert rows(tables.posts(documents(document))) == [
+    assert rows(records.posts(documents(document))) == [
         place()
         | post(
             "p1",
@@ -227,7 +228,7 @@ def test_posts__have_zero_empty_or_null_and_an_issue_for_every_unusable_field():
         "reactions": {"like": 1.5, "sad": "many", "care": 3},
     }
     reshaped = {"post_id": "p2", "shares": [1], "tags": "art", "reactions": 17}
-    assert rows(tables.posts(documents({"user_id": "u1", "posts": [broken, reshaped]}))) == [
+    assert rows(records.posts(documents({"user_id": "u1", "posts": [broken, reshaped]}))) == [
         place()
         | post("p1", tags=["ab"])
         | kept(
@@ -258,7 +259,7 @@ def test_posts__of_a_batch_are_each_the_last_by_file_position_and_place_in_the_d
         ("b", "f10"): [by("u3", 1, 2), by("u1", 3)],
         ("c", "f0"): [by("u1", 7)],
     }
-    found = rows(tables.posts(documents_of(files)))
+    found = rows(records.posts(documents_of(files)))
     assert [(row["user_id"], row["shares"], row["outcome"]) for row in found] == [
         ("u3", 1, "superseded"),
         ("u3", 2, "superseded"),
@@ -274,7 +275,7 @@ def test_posts__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_t
     without_user = '{"posts": [{"post_id": "p1"}, {"shares" : 3}, 17]}'
     with_user = '{"user_id": "u1", "posts": [{"post_id": ""}, null, {"post_id": "p1"}]}'
     no_list = '{"user_id": "u2", "posts": "none"}'
-    found = rows(tables.posts(documents(without_user, with_user, no_list)))
+    found = rows(records.posts(documents(without_user, with_user, no_list)))
     assert found == [
         place(0) | post("p1", None) | lost('{"post_id": "p1"}', "parent_rejected"),
         place(0)
@@ -297,14 +298,14 @@ def commented(*comments: object, user_id: str = "u1", post_id: str = "p1") -> di
 
 def test_comments__are_in_normal_form():
     document = commented({"user_id": " u2 ", "comment": " Nice \n", "timestamp": "2014-02-10T03:52:11Z"}, post_id=" p1")
-    assert rows(tables.comments(documents(document))) == [
+    assert rows(records.comments(documents(document))) == [
         place() | comment("p1", "u2", "Nice", "2014-02-10 03:52:11") | kept()
     ]
 
 
 def test_comments__without_user_text_or_time_are_kept():
     document = commented({}, {"user_id": " ", "comment": "x"}, {"user_id": "u2", "comment": None}, {"comment": "\0"})
-    found = rows(tables.comments(documents(document)))
+    found = rows(records.comments(documents(document)))
     nul = issue("comment", "nul_character", "\u2400")
     assert found == [
         place() | comment("p1", None, "", None) | kept("superseded"),
@@ -316,7 +317,7 @@ def test_comments__without_user_text_or_time_are_kept():
 
 def test_comments__with_an_unreadable_time_are_kept_with_an_issue():
     document = commented({"user_id": "u2", "comment": "x", "timestamp": "10.2.2014"})
-    assert rows(tables.comments(documents(document))) == [
+    assert rows(records.comments(documents(document))) == [
         place() | comment("p1", "u2", "x", None) | kept("accepted", issue("timestamp", "unreadable_time", "10.2.2014"))
     ]
 
@@ -329,7 +330,7 @@ def test_comments__that_are_equal_count_once():
         ("b", "f"): [commented(first, equal, *others), commented(first, post_id="p2"), commented(first, user_id="u9")],
         ("c", "f"): [commented(first)],
     }
-    found = rows(tables.comments(documents_of(files)))
+    found = rows(records.comments(documents_of(files)))
     assert [(row["batch"], row["position"], row["comment_index"], row["outcome"]) for row in found] == [
         ("b", 0, 0, "superseded"),
         ("b", 0, 1, "superseded"),
@@ -347,7 +348,7 @@ def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rule
     without_post = '{"user_id": "u1", "posts": [{"comments": [{"comment" : "x"}]}]}'
     others = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": ["x", {"comment": "y"}]}]}'
     no_list = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": {"comment": "z"}}, 17]}'
-    found = rows(tables.comments(documents(without_user, without_post, others, no_list)))
+    found = rows(records.comments(documents(without_user, without_post, others, no_list)))
     assert found == [
         place(0) | comment("p1", None, "x", None) | lost('{"comment" : "x"}', "parent_rejected"),
         place(0) | comment("p1", None, "", None, comment_index=1) | lost("17", "parent_rejected", "not_an_object"),
@@ -362,8 +363,8 @@ def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rule
 
 
 def test_rejected__has_the_place_the_rules_and_the_text_without_nul():
-    posts = tables.posts(documents('{"user_id": "u1", "posts": [{"post_id": "p1"}, "1\\u00007"]}', "17"))
-    assert tables.rejected(replace(posts, raw=pa.array(["", '"1\0007"']))).to_pylist() == [
+    posts = records.posts(documents('{"user_id": "u1", "posts": [{"post_id": "p1"}, "1\\u00007"]}', "17"))
+    assert records.rejected(replace(posts, raw=pa.array(["", '"1\0007"']))).to_pylist() == [
         place(post_index=1, comment_index=None, entity="post", rules=["not_an_object"], raw='"1\u24007"')
     ]
 
@@ -376,7 +377,7 @@ def test_issues__have_the_place_and_key_of_kept_records_only():
         {"user_id": "u2", "age": 4},
     )
     no_index = {"post_index": None, "comment_index": None}
-    assert tables.issues(tables.users(documents_)).to_pylist() == [
+    assert records.issues(records.users(documents_)).to_pylist() == [
         place(0, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "-1"),
         place(0, **no_index, entity="user", record_id="u1") | issue("gender", "nul_character", "\u2400"),
         place(1, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "200"),
@@ -564,6 +565,6 @@ def test_run__gives_tables_a_fingerprint_that_differs_where_any_value_does(spark
 
 def test_superseded__is_every_record_whose_key_comes_again():
     keys = np.array([[1, 1], [1, 2], [1, 1], [2, 1], [2, 1], [1, 1], [3, 3]], "u8")
-    assert tables.superseded(keys).tolist() == [0, 2, 3]
-    assert tables.superseded(keys[:0]).tolist() == []
-    assert tables.superseded(keys[6:]).tolist() == []
+    assert records.superseded(keys).tolist() == [0, 2, 3]
+    assert records.superseded(keys[:0]).tolist() == []
+    assert records.superseded(keys[6:]).tolist() == []

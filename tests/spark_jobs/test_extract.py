@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from spark_jobs import extract, landing_files
+from spark_jobs import extract
 from spark_jobs.extract import BrokenSource, Source, read_documents
+from spark_jobs.extraction import landing_files
 
 NO_FIELDS = dict.fromkeys(("username", "email", "name", "age", "gender", "date_created"))
 

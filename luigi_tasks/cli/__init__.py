@@ -1,0 +1,1 @@
+"""The command `socialmart`: what people ask beside running the pipeline."""

@@ -1,0 +1,1 @@
+"""`socialmart doctor`: checks of settings, folders, programs and the warehouse."""

@@ -1,0 +1,116 @@
+"""The doctor's checks of the warehouse. They start the embedded server where there is one, and make none."""
+
+import time
+from typing import Any
+
+from luigi.interface import core
+
+from luigi_tasks import config, paths, warehouse
+from luigi_tasks.cli.doctor.check import OK, WARN, Result
+from luigi_tasks.cli.doctor.folders import try_to_write
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse.embedded import location
+from luigi_tasks.warehouse.schema_names import SCHEMAS
+
+SECONDS_APART = 60
+MADE_BY_FIRST_RUN = "the embedded server is made by the first run"
+
+
+def postgresql() -> Result:
+    """The server: whether it answers and is new enough, or can be made."""
+    if _is_to_be_made():
+        location.wheel_programs()
+        try_to_write(paths.embedded_postgres(), "[warehouse] embedded_folder")
+        return Result(OK, f"{MADE_BY_FIRST_RUN} in {paths.embedded_postgres()}")
+    server = warehouse.reader().info
+    where = f"{server.host}:{server.port}" if warehouse.is_named() else f"embedded in {warehouse.embedded_home()}"
+    version = server.parameter_status("server_version")
+    return Result(OK, f"PostgreSQL {version}, {where}, database {server.dbname}, user {server.user}")
+
+
+def _is_to_be_made() -> bool:
+    return not warehouse.is_named() and warehouse.embedded_home() is None
+
+
+def _row(query: str, *parameters: object) -> tuple[Any, ...]:
+    with warehouse.reader().cursor() as cursor:
+        cursor.execute(query, parameters)
+        return cursor.fetchone()
+
+
+def rights() -> Result:
+    """Whether the user may make, or owns, all that a run writes to."""
+    if _is_to_be_made():
+        return Result(OK, MADE_BY_FIRST_RUN)
+    standby, read_only = _row("select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'")
+    if standby:
+        raise PipelineError("the server is a standby, which nobody may write to; set PGHOST to its primary")
+    if read_only:
+        raise PipelineError("default_transaction_read_only is on for this server, database or user; turn it off")
+    user, database, may_create, absent, closed, not_owned = _row(RIGHTS, [*SCHEMAS], [*SCHEMAS])
+    with warehouse.reader().cursor() as cursor:
+        makes_schemas = absent or not migrations.is_current(cursor)
+    faults = []
+    if makes_schemas and not may_create:
+        faults.append(f"may not make schemas: grant create on database {database} to {user}")
+    if closed:
+        faults.append(f"may not make tables in {', '.join(closed)}: grant usage, create on schema … to {user}")
+    if not_owned:
+        faults.append(f"does not own {', '.join(not_owned)}: alter … owner to {user}")
+    if faults:
+        raise PipelineError(f"user {user} {'; '.join(faults)}")
+    return Result(OK, f"user {user} may write to database {database}")
+
+
+RIGHTS = """
+select
+    current_user::text,
+    current_database()::text,
+    has_database_privilege(current_database(), 'create'),
+    array(select name from unnest(%s) as name where to_regnamespace(name) is null),
+    array(
+        select nspname::text
+        from pg_namespace
+        where nspname = any(%s) and not (has_schema_privilege(oid, 'create') and has_schema_privilege(oid, 'usage'))
+        order by nspname
+    ),
+    array(
+        select format('schema %%I', nspname)
+        from pg_namespace
+        where nspname = 'raw_data' and not pg_has_role(nspowner, 'usage')
+        union all
+        select format('table %%I.%%I', nspname, relname)
+        from pg_class
+        inner join pg_namespace on relnamespace = pg_namespace.oid
+        where nspname in ('raw_data', 'etl') and relkind = 'r' and not pg_has_role(relowner, 'usage')
+        order by 1
+    )
+"""
+
+
+def connections() -> Result:
+    """Whether as many are free as a run may take."""
+    if _is_to_be_made():
+        return Result(OK, MADE_BY_FIRST_RUN)
+    most, used = _row(
+        "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, "
+        "(select sum(numbackends) from pg_stat_database)::int - 1"  # this one will be given back
+    )
+    workers, threads = config.read(core).workers, config.read(config.dbt).threads
+    needed = 2 * (workers + 1) + threads + 1  # each process reads and writes; dbt has one besides its threads
+    said = f"{most - used} of {most} free, a run takes up to {needed}"
+    if most - used < needed:
+        return Result(WARN, f"{said}; raise max_connections, or lower [core] workers or [dbt] threads")
+    return Result(OK, said)
+
+
+def server_clock() -> Result:
+    """The server's clock against ours."""
+    if _is_to_be_made():
+        return Result(OK, MADE_BY_FIRST_RUN)
+    (now,) = _row("select extract(epoch from clock_timestamp())::float8")
+    apart = abs(now - time.time())
+    if apart > SECONDS_APART:
+        return Result(WARN, f"the warehouse's and this machine's are {apart:,.0f} seconds apart; set them right")
+    return Result(OK, "the warehouse's and this machine's agree")

@@ -1,0 +1,60 @@
+"""Runs dbt commands in the service that keeps dbt loaded, and says in a sentence why one failed."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from luigi_tasks import config, paths, warehouse
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.processes import child_process
+from luigi_tasks.processes.service_process import Companion
+from luigi_tasks.runs import journal
+from luigi_tasks.warehouse import server_errors
+
+
+@cache
+def dbt_companion() -> Companion:
+    """The process that runs dbt, for the whole run of the pipeline: started early, it is ready when it is asked."""
+    argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
+    return Companion("dbt", argv, child_process.environment(**connection()), journal.folder() / "dbt.log")
+
+
+def run_dbt(
+    command: str, options: Sequence[str], tell: Callable[..., None], settings: str = ""
+) -> list[Mapping[str, Any]]:
+    """The results of a dbt command. Raises PipelineError with all that failed, TransientError where the server did."""
+    log = journal.folder() / f"dbt_{command}.log"
+    arguments = [command, *options, "--threads", str(config.read(config.dbt).threads)]
+    pgoptions = f"{warehouse.session_options()} {settings}"
+    try:
+        request = {"arguments": arguments, "log": str(log), "pgoptions": pgoptions}
+        answer = dbt_companion().ask("invoke", request, tell)
+    except PipelineError as error:
+        raise _explained(command, str(error)) from error
+    if not answer["success"]:
+        failed = [result for result in answer["results"] if result["status"] in ("error", "fail")]
+        listed = "; ".join(f"{result['name']}: {_message(result)}" for result in failed)
+        raise _explained(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
+    return answer["results"]
+
+
+def _explained(command: str, failure: str) -> PipelineError:
+    """A failure of dbt, by what it says of the server."""
+    kind = server_errors.kind_of_text(failure)
+    if kind and kind.is_transient:
+        return server_errors.as_pipeline_error(f"dbt {command}: ", kind, failure)
+    holders = f"; {warehouse.find_lock_holders()}" if kind is server_errors.LOCKED else ""
+    return PipelineError(f"dbt {command}: {failure}{holders}")
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    return " ".join((result["message"] or result["status"]).split())[:300]
+
+
+def connection() -> dict[str, str]:
+    """What the profile reads: the warehouse as libpq found it, so that its own defaults count here too."""
+    info = warehouse.retried("dbt", warehouse.reader).info
+    found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
+    named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
+    return named | warehouse.variables() | {name: value for name, value in found.items() if value}

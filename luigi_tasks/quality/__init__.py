@@ -1,0 +1,1 @@
+"""What every record came to: the ledger, the quarantine of rejected records, and their replay."""

@@ -1,0 +1,89 @@
+"""Replay: rejected records taken up again, after the landing file or the rule that rejected them was mended."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+
+import luigi
+
+from luigi_tasks import run_id, warehouse
+from luigi_tasks.quality import quarantine, replay_outcome
+from luigi_tasks.stages import admission
+from luigi_tasks.stages.audit import Audit
+from luigi_tasks.stages.base import BETWEEN_NAMES, Stage, counted, stale
+from luigi_tasks.stages.clean import Clean
+from luigi_tasks.stages.progress import timed
+from luigi_tasks.stages.report import Report
+from luigi_tasks.targets import landing
+from luigi_tasks.warehouse import migrations
+
+logger = logging.getLogger(__name__)
+
+
+class Replay(Stage):
+    """Brings the batches that have rejected records up to date, and leaves in etl.replays what became of those.
+
+    before = came_back + still_rejected + gone. A record is still rejected if one with its entity and text is, or else
+    another of its file that was not rejected before (it, with a changed text); of the others as many are gone as the
+    batch holds fewer records of the entity than before, what stood below a gone one first; the rest came back.
+
+    What was rejected before stays in etl.replayed_records until it is compared: a batch that Audit stops, or a replay
+    that is killed, is compared by a later one.
+    """
+
+    rule = luigi.Parameter(default="", description="only batches with records that broke this rule")
+
+    def upstream(self) -> Iterable[Stage]:
+        names = self._names()
+        return [*(Clean(batch=name) for name in names), *_marts(names)]
+
+    def target_stale(self) -> str | None:
+        if self._to_compare():
+            return "its records are not compared with those rejected before"
+        if not replay_outcome.lines(run_id.current()):
+            records = quarantine.count(self.batch, self.rule).records
+            logger.info("%s: nothing was mended, %s records stay rejected", self.title, f"{records:,}")
+        return None
+
+    def warm_up(self) -> None:
+        for stage in stale(self.upstream()):
+            stage.warm_up()
+
+    def run(self) -> Iterator[list[Stage]]:
+        """Luigi starts it anew after every yield that had something to do."""
+        names = self._names()
+        with quarantine.opened() as cursor:
+            replay_outcome.remember(cursor, names)
+        yield stale(Clean(batch=name) for name in names)
+        yield stale(_marts(names))
+        if to_compare := self._to_compare():
+            with timed(self, counted(len(to_compare))) as work, quarantine.opened() as cursor:
+                replay_outcome.compare(cursor, to_compare, run_id.current())
+                work.rows = cursor.rowcount
+            logger.info("%s:\n%s", self.title, replay_outcome.as_text(replay_outcome.lines(run_id.current())))
+        stopped = set(names).difference(admission.admitted(names)) if names else set()
+        yield [Audit(batch=name) for name in sorted(stopped)]  # which fail, and say why
+
+    def _names(self) -> list[str]:
+        """The batches of the landing folder that have rejected records, or had some when a replay began."""
+        landing.require([self.batch] if self.batch else [])
+        migrations.prepare()
+        with quarantine.opened() as cursor:
+            cursor.execute(
+                "select batch from (select batch, rules from quarantine union all "
+                "select batch, rules from etl.replayed_records) as records "
+                f"where {quarantine.PICKED} group by batch order by batch",
+                {"batch": self.batch, "rule": self.rule},
+            )
+            return [name for (name,) in cursor.fetchall() if landing.entry(name)]
+
+    def _to_compare(self) -> list[str]:
+        """The batches whose rejected records of before are remembered, and that are not stopped."""
+        with warehouse.transaction() as cursor:
+            cursor.execute("select distinct batch from etl.replayed_records")
+            remembered = {name for (name,) in cursor.fetchall()}
+        names = [name for name in self._names() if name in remembered]
+        return [*admission.admitted(names)] if names else []
+
+
+def _marts(names: Sequence[str]) -> list[Stage]:
+    return [Report(batch=BETWEEN_NAMES.join(names))] if names else []

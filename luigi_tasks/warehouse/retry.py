@@ -1,0 +1,52 @@
+"""Retries of whole transactions, after failures that pass by themselves."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_exponential_jitter
+
+from luigi_tasks import config
+from luigi_tasks.errors import PipelineError, TransientError
+from luigi_tasks.warehouse import connection
+
+FIRST_WAIT = 1
+"""Seconds between the first two attempts; at random up to a second more."""
+WAIT_FACTOR = 3
+"""How many times longer each further wait is."""
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
+
+
+def retried(what: str, work: Callable[[], Result]) -> Result:
+    """What `work` returns, which is one transaction, or reads only; after a TransientError it is done again.
+
+    No attempt doubles anything: the one before was rolled back. Only one whose connection was lost during the commit
+    may have happened; so whatever is given here leaves the same when it is done twice, as a load does, which replaces
+    its batch and its marker together. Raises PipelineError, `what` in front, at the limits of [warehouse].
+    """
+    settings = config.read(config.warehouse)
+
+    def begin_anew(state: RetryCallState) -> None:
+        assert state.outcome is not None
+        connection.drop()
+        logger.warning(
+            "%s: %s: attempt %d of %d failed, the next in %.1f s",
+            *(what, state.outcome.exception(), state.attempt_number, settings.retries, state.upcoming_sleep),
+        )
+
+    attempts = Retrying(
+        retry=retry_if_exception_type(TransientError),
+        wait=wait_exponential_jitter(multiplier=FIRST_WAIT, exp_base=WAIT_FACTOR),
+        stop=lambda state: (
+            state.attempt_number >= settings.retries or state.idle_for + state.upcoming_sleep > settings.retry_seconds
+        ),
+        before_sleep=begin_anew,
+        reraise=True,
+    )
+    try:
+        return attempts(work)
+    except PipelineError as error:
+        raise PipelineError(f"{what}: {error}") from error

@@ -1,0 +1,20 @@
+"""The names of the warehouse's schemas."""
+
+RAW_DATA = "raw_data"
+"""Rows as they were loaded, by batch. Written by Load."""
+ETL = "etl"
+"""Markers, ledger, runs. Written by Luigi."""
+STAGING = "staging"
+"""Views: one current row a key. Written by dbt, as are the next three."""
+CORE = "core"
+"""The star schema."""
+INTERMEDIATE = "intermediate"
+"""What several marts are made of."""
+CANDIDATES = "candidates"
+"""The marts before their tests."""
+PUBLISHED = "published"
+"""Tested rows of the marts. Written by Publish."""
+MARTS = "marts"
+"""What readers query: views on `published`."""
+
+SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS)

@@ -1,0 +1,1 @@
+"""Cleaning: rows of documents to the records of each table, by the rules."""

