@@ -21,7 +21,7 @@ from luigi_tasks.errors import PipelineError, TransientError
 from luigi_tasks.stages import load
 from luigi_tasks.stages.load import Load
 from luigi_tasks.targets.checkpoint import CheckpointTarget
-from luigi_tasks.warehouse import connection, lock_holders, migrations, retry
+from luigi_tasks.warehouse import connection, copy_rows, lock_holders, migrations, retry
 from luigi_tasks.warehouse.copy_rows import ROWS_A_BLOCK
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
 
