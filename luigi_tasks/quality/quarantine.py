@@ -49,18 +49,6 @@ class Quarantine:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def as_text(self) -> str:
-        """A table for people."""
-        rows = [
-            (line.batch, line.rule, line.entity, f"{line.records:,}", "stopped" if line.stopped else "")
-            for line in self.lines
-        ]
-        headed = [("batch", "rule", "entity", "records", ""), *rows]
-        batch, rule, entity, records, _ = (max(map(len, column)) for column in zip(*headed, strict=True))
-        listed = [f"{b:{batch}}  {r:{rule}}  {e:{entity}}  {n:>{records}}  {s}".rstrip() for b, r, e, n, s in headed]
-        total = f"{self.records:,} records are rejected"
-        return "\n".join([*listed, total]) if rows else total
-
 
 def count(batch: str = "", rule: str = "") -> Quarantine:
     """What is rejected, of one batch or of all, for one rule or for any."""

@@ -50,17 +50,6 @@ def test_count__is_of_one_batch_and_rule_where_they_are_named(rejected):
     assert quarantine.count("b", "missing_post_id") == Quarantine([], 0)
 
 
-def test_as_text__is_a_table(rejected):
-    assert quarantine.count("a", "not_json").as_text().splitlines() == [
-        "batch  rule      entity    records",
-        "a      not_json  document        1",
-        "1 records are rejected",
-    ]
-    assert Quarantine([Line("a", "r", "post", True, 1000)], 1000).as_text().splitlines()[1] == (
-        "a      r     post      1,000  stopped"
-    )
-
-
 def test_export__writes_every_record_unharmed_in_its_order(rejected, tmp_path):
     file = tmp_path / "rejected.jsonl"
     assert quarantine.export(str(file)) == 4

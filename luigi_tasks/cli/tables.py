@@ -1,0 +1,115 @@
+"""What the commands show people, as rich renders it: findings of the doctor, a run's summary, rejected records."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from luigi_tasks.cli import summary
+from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
+from luigi_tasks.quality import replay_outcome
+from luigi_tasks.quality.quarantine import Quarantine
+
+STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
+"""How the levels of findings look."""
+MARTS = (
+    "user_engagement_mart",
+    "content_performance_mart",
+    "tag_analysis_mart",
+    "location_analysis_mart",
+    "daily_engagement_mart",
+)
+GAP = (0, 2, 0, 0)
+"""Two spaces to the right of a cell."""
+
+
+def show_findings(findings: Sequence[Finding]) -> list[RenderableType]:
+    """A line a finding, and whether the pipeline can run."""
+    table = Table.grid(padding=GAP)
+    for finding in findings:
+        table.add_row(Text(finding.level, STYLES[finding.level]), finding.check, finding.text)
+    failed = sum(finding.level == FAIL for finding in findings)
+    warned = sum(finding.level == WARN for finding in findings)
+    verdict = "the pipeline cannot run" if failed else "the pipeline can run"
+    return [table, Text(f"{verdict}: {len(findings)} checks, {failed} failed, {warned} with a warning", "bold")]
+
+
+def show_rejected(found: Quarantine) -> list[RenderableType]:
+    """A line a batch, rule and entity, and how many records they are about."""
+    total = Text(f"{found.records:,} records are rejected")
+    if not found.lines:
+        return [total]
+    table = Table(box=None, pad_edge=False, padding=GAP, header_style="bold")
+    for name in ("batch", "rule", "entity"):
+        table.add_column(name)
+    table.add_column("records", justify="right")
+    table.add_column("", style="red")
+    for line in found.lines:
+        stopped = "stopped" if line.stopped else ""
+        table.add_row(line.batch, line.rule, line.entity, f"{line.records:,}", stopped)
+    return [table, total]
+
+
+def show_summary(found: dict[str, Any]) -> list[RenderableType]:
+    """The summary of a run, as summary.collect_summary gives it."""
+    shown: list[RenderableType] = [Text(f"Run {found['run']}", "bold")]
+    if found["stages"]:
+        shown.append(Padding.indent(_show_stages(found["stages"], found["usual_seconds"]), 2))
+    else:
+        shown.append(Text("  Nothing to do: every batch and the marts are up to date."))
+    if found["remarks"]:
+        shown += [Text("Unusual", "bold"), *(_indent_marked("!", remark) for remark in found["remarks"])]
+    if found["replayed"]:
+        shown += [Text("Replayed", "bold"), Text(replay_outcome.as_text(found["replayed"]))]
+    shown += [Text("Ledger of the landing folder", "bold"), Padding.indent(_show_ledger(found["batches"]), 2)]
+    for batch in found["batches"]:
+        if batch["reason"]:
+            shown.append(_indent_marked("stopped", batch["reason"]))
+        if batch["drift"]:
+            shown.append(Text(f"  batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}"))
+    issues = sum(batch["issues"] for batch in found["batches"])
+    return [
+        *shown,
+        Text(f"  {issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused"),
+        Text("Next", "bold"),
+        Text(f"  make psql, then: table marts.{MARTS[0]} limit 10;"),
+        Text(f"  the other marts: {', '.join(MARTS[1:])}"),
+    ]
+
+
+def _show_stages(stages: Sequence[dict[str, Any]], usual_seconds: Sequence[float | None]) -> Table:
+    """A line a stage: how it ended, its title, seconds, rows, and the seconds that are usual."""
+    table = Table.grid(padding=GAP)
+    for justify in ("left", "left", "right", "right", "left"):
+        table.add_column(justify=justify)
+    for stage, usual in zip_longest(stages, usual_seconds):
+        is_done = stage["outcome"] == "done"
+        table.add_row(
+            Text("done", "green") if is_done else Text("failed", "red"),
+            stage["title"],
+            f"{stage['seconds']:,.1f} s",
+            "" if stage["rows"] is None else f"{stage['rows']:,} rows",
+            "" if usual is None else f"usual {usual:,.1f} s",
+        )
+    return table
+
+
+def _show_ledger(batches: Sequence[dict[str, Any]]) -> Table:
+    """A line an entity: records read = accepted + rejected + duplicate."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for justify in ("left", "right", "left", "right", "left", "right", "left", "right"):
+        table.add_column(justify=justify)
+    table.add_row("", "read", "=", "accepted", "+", "rejected", "+", "duplicate")
+    for entity, counts in summary.sum_records(batches).items():
+        read, accepted, rejected, duplicate = (f"{count:,}" for count in counts)
+        table.add_row(f"{entity}s", read, "=", accepted, "+", rejected, "+", duplicate)
+    return table
+
+
+def _indent_marked(mark: str, text: str) -> RenderableType:
+    """A text with a red mark before it, two spaces in."""
+    return Padding.indent(Text.assemble((mark, "red"), " ", text), 2)
