@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -58,37 +58,38 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
     """The summary of a run, as summary.collect_summary gives it."""
     shown: list[RenderableType] = [Text(f"Run {found['run']}", "bold")]
     if found["stages"]:
-        shown.append(Padding.indent(_show_stages(found["stages"], found["usual_seconds"]), 2))
+        shown.append(_show_stages(found["stages"], found["usual_seconds"]))
     else:
-        shown.append(Text("  Nothing to do: every batch and the marts are up to date."))
+        shown.append(_indent("Nothing to do: every batch and the marts are up to date."))
     if found["remarks"]:
-        shown += [Text("Unusual", "bold"), *(_indent_marked("!", remark) for remark in found["remarks"])]
+        shown += [Text("Unusual", "bold"), *(_indent(remark, "! ") for remark in found["remarks"])]
     if found["replayed"]:
         shown += [Text("Replayed", "bold"), Text(replay_outcome.as_text(found["replayed"]))]
-    shown += [Text("Ledger of the landing folder", "bold"), Padding.indent(_show_ledger(found["batches"]), 2)]
+    shown += [Text("Ledger of the landing folder", "bold"), _show_ledger(found["batches"])]
     for batch in found["batches"]:
         if batch["reason"]:
-            shown.append(_indent_marked("stopped", batch["reason"]))
+            shown.append(_indent(batch["reason"], "stopped "))
         if batch["drift"]:
-            shown.append(Text(f"  batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}"))
+            shown.append(_indent(f"batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}"))
     issues = sum(batch["issues"] for batch in found["batches"])
     return [
         *shown,
-        Text(f"  {issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused"),
+        _indent(
+            f"{issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused"
+        ),
         Text("Next", "bold"),
-        Text(f"  make psql, then: table marts.{MARTS[0]} limit 10;"),
-        Text(f"  the other marts: {', '.join(MARTS[1:])}"),
+        _indent(f"make psql, then: table marts.{MARTS[0]} limit 10;"),
+        _indent(f"the other marts: {', '.join(MARTS[1:])}"),
     ]
 
 
 def _show_stages(stages: Sequence[dict[str, Any]], usual_seconds: Sequence[float | None]) -> Table:
     """A line a stage: how it ended, its title, seconds, rows, and the seconds that are usual."""
-    table = Table.grid(padding=GAP)
-    for justify in ("left", "left", "right", "right", "left"):
-        table.add_column(justify=justify)
+    table = _make_grid("left", "left", "right", "right", "left")
     for stage, usual in zip_longest(stages, usual_seconds):
         is_done = stage["outcome"] == "done"
         table.add_row(
+            "",
             Text("done", "green") if is_done else Text("failed", "red"),
             stage["title"],
             f"{stage['seconds']:,.1f} s",
@@ -100,16 +101,23 @@ def _show_stages(stages: Sequence[dict[str, Any]], usual_seconds: Sequence[float
 
 def _show_ledger(batches: Sequence[dict[str, Any]]) -> Table:
     """A line an entity: records read = accepted + rejected + duplicate."""
-    table = Table.grid(padding=(0, 1, 0, 0))
-    for justify in ("left", "right", "left", "right", "left", "right", "left", "right"):
-        table.add_column(justify=justify)
-    table.add_row("", "read", "=", "accepted", "+", "rejected", "+", "duplicate")
+    table = _make_grid("left", "right", "left", "right", "left", "right", "left", "right", gap=1)
+    table.add_row("", "", "read", "=", "accepted", "+", "rejected", "+", "duplicate")
     for entity, counts in summary.sum_records(batches).items():
         read, accepted, rejected, duplicate = (f"{count:,}" for count in counts)
-        table.add_row(f"{entity}s", read, "=", accepted, "+", rejected, "+", duplicate)
+        table.add_row("", f"{entity}s", read, "=", accepted, "+", rejected, "+", duplicate)
     return table
 
 
-def _indent_marked(mark: str, text: str) -> RenderableType:
-    """A text with a red mark before it, two spaces in."""
-    return Padding.indent(Text.assemble((mark, "red"), " ", text), 2)
+def _make_grid(*columns: JustifyMethod, gap: int = 2) -> Table:
+    """A table without lines, `gap` spaces between its columns. Its first column is empty: it indents by two spaces."""
+    table = Table.grid(padding=(0, gap, 0, 0))
+    table.add_column(width=2 - gap)
+    for justify in columns:
+        table.add_column(justify=justify)
+    return table
+
+
+def _indent(text: str, mark: str = "") -> RenderableType:
+    """A text two spaces in, after a red mark if there is one."""
+    return Padding.indent(Text.assemble((mark, "red"), text), 2)
