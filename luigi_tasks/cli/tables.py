@@ -75,7 +75,7 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
     return [
         *shown,
         _indent(
-            f"{issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused"
+            f"{issues:,} fields were corrected: raw_data.issues lists them; raw_data.rejected has what was refused"
         ),
         Text("Next", "bold"),
         _indent(f"make psql, then: table marts.{MARTS[0]} limit 10;"),

@@ -114,7 +114,7 @@ def test_piped_output__that_has_no_table_is_made_without_heavy_modules(project, 
     timed = [sys.executable, "-X", "importtime", SOCIALMART, *arguments]
     ended = subprocess.run(timed, cwd=project.folder, capture_output=True, text=True, timeout=120, check=False)
     imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
-    assert ended.stdout and "luigi_tasks.cli.main" not in imported or "click" in imported
+    assert ended.stdout and "click" in imported
     assert imported.isdisjoint(HEAVY)
 
 

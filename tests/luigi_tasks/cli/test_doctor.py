@@ -57,9 +57,7 @@ def named(server: Project, user: str) -> dict[str, str]:
     return {"PGHOST": socket_folder.strip('"'), "PGUSER": user, "PGDATABASE": "warehouse", "PGPASSWORD": "s3cret"}
 
 
-def socialmart_doctor(
-    project: Project, *arguments: str, first: str = "", output: int = subprocess.PIPE, **variables: str
-) -> Run:
+def socialmart_doctor(project: Project, *arguments: str, first: str = "", **variables: str) -> Run:
     """The command, in the project's folder; `first` is what its process does before."""
     code = f"{first}\nfrom luigi_tasks.cli.main import main\nmain()"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith((*NOT_INHERITED, "JAVA"))}
@@ -67,7 +65,7 @@ def socialmart_doctor(
         [sys.executable, "-c", code, "doctor", *arguments],
         cwd=project.folder,
         env=inherited | variables,
-        stdout=output,
+        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=120,
@@ -416,3 +414,13 @@ def test_run_checks__turns_any_exception_into_a_finding():
         Finding("e", WARN, "look"),
         Finding("f", OK, "well"),
     ]
+
+
+def test_doctor__prints_a_line_a_finding_and_exits_1_where_one_failed(project):
+    project.set({"spark": {"mastr": "yarn"}, "dbt": {"project": "gone"}})
+    ended = socialmart_doctor(project)
+    assert ended.code == 1
+    assert ended.output.splitlines()[-1] == "the pipeline cannot run: 14 checks, 1 failed, 1 with a warning"
+    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 12
+    assert "warn  settings      [spark] mastr: unknown" in ended.output
+    assert "\033" not in ended.output

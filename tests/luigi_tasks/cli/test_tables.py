@@ -79,7 +79,7 @@ def test_show_summary__has_stages_remarks_and_ledger():
         "  posts 1,010 =      904 +      104 +         2",
         "  batch a: fields nobody announced: shoe_size, hat",
         "  stopped too many",
-        "  2,400 fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused",
+        "  2,400 fields were corrected: raw_data.issues lists them; raw_data.rejected has what was refused",
         "Next",
         "  make psql, then: table marts.user_engagement_mart limit 10;",
         "  the other marts: content_performance_mart, tag_analysis_mart, location_analysis_mart, daily_engagement_mart",

@@ -70,7 +70,7 @@ def test_live_view__adds_up_the_batches_of_a_finished_stage(view):
     assert "✓ Extract a and 1 more done 3.5 s 2,010 rows" in lines
     assert "✗ Audit a and 1 more failed 0.3 s" in lines
     assert "✓ Publish done 0.2 s 7 rows" in lines
-    assert "✓ Replay done 0.2 s" == lines[-2]
+    assert lines[-2] == "✓ Replay done 0.2 s"
 
 
 def test_live_view__shows_a_stage_at_work_until_it_is_finished(view):
