@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from project import PROGRAMS, MakeProject, Project, free_ports
 
-from luigi_tasks.runs.scheduler import HOST, answers
+from luigi_tasks.cli.luigid import HOST
+from luigi_tasks.runs.scheduler import answers
 
 SECONDS_TO_START = 60
 
