@@ -1,16 +1,18 @@
 """Clean: a batch's documents to the tables users, posts, comments, rejected and issues."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from luigi_tasks import config, fingerprints, paths
-from luigi_tasks.spark import session
+from luigi_tasks.spark import jobs
 from luigi_tasks.stages.base import BatchStage, counted
 from luigi_tasks.stages.extract import Extract
 from luigi_tasks.stages.progress import timed
 from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.checkpoint import BuiltFrom, CheckpointTarget
+from spark_jobs.messages import BatchToClean, CleanedBatch, CleanRequest
 from spark_jobs.schemas import ENTITY_TABLES, TABLES
 
 
@@ -31,7 +33,7 @@ class Clean(BatchStage):
     def built_from(self) -> BuiltFrom:
         return {
             "inputs": self.requires().output().manifest().get("content", ""),
-            "code": fingerprints.of_program(paths.SPARK_JOBS / "clean.py", paths.PROJECT),
+            "code": fingerprints.of_program(paths.SPARK_JOBS / "cleaning" / "job.py", paths.PROJECT),
             "settings": fingerprints.of_value(_settings()),
         }
 
@@ -39,7 +41,7 @@ class Clean(BatchStage):
         return self.output().why_stale(self.built_from())
 
     def warm_up(self) -> None:
-        session.start()
+        jobs.warm_up()
 
     def run(self) -> None:
         tasks = self.pending()
@@ -53,28 +55,28 @@ class Clean(BatchStage):
                 task.output().publish(staging, {}, {**_facts(task, {}, None), "fault": fault})
             if not whole:
                 return
-            result = session.ask("clean", _request(whole, str(staging)), work.tell)
-            for number, (task, found) in enumerate(zip(whole, result["batches"], strict=True)):
-                task.output().publish(staging, _parts(staging, number), _facts(task, _tables(found), found))
-            work.rows = sum(table["rows"] for found in result["batches"] for table in _tables(found).values())
+            result = jobs.run_clean(_request(whole, str(staging)), work.tell)
+            for number, (task, found) in enumerate(zip(whole, result.batches, strict=True)):
+                task.output().publish(staging, _parts(staging, number), _facts(task, _tables(found), _counts(found)))
+            work.rows = sum(table.rows for found in result.batches for table in found.tables.values())
 
 
 def _settings() -> dict[str, Any]:
     return {"impute_age": config.read(config.quality).fill_missing_age == "median"}
 
 
-def _request(tasks: list[Clean], staging: str) -> dict[str, Any]:
+def _request(tasks: list[Clean], staging: str) -> CleanRequest:
     inputs = [task.requires().output() for task in tasks]
     for target in inputs:
         target.require_intact()
-    return {
-        "batches": [
-            {"name": target.batch, "paths": [str(target.folder / "documents")] if _has_documents(target) else []}
+    return CleanRequest(
+        batches=[
+            BatchToClean(target.batch, [str(target.folder / "documents")] if _has_documents(target) else [])
             for target in inputs
         ],
-        "staging": staging,
-        "settings": _settings(),
-    }
+        staging=staging,
+        **_settings(),
+    )
 
 
 def _has_documents(target: CheckpointTarget) -> bool:
@@ -88,21 +90,23 @@ def _parts(staging: Path, number: int) -> Mapping[str, Path]:
     return {folder: staging / f"batch_no={number}" / folder for folder in folders}
 
 
-def _tables(found: dict[str, Any]) -> dict[str, Any]:
-    nothing = {"rows": 0, "fingerprint": "0"}
-    accepted = {
-        ENTITY_TABLES[entity]: {name: outcomes.get("accepted", nothing)[name] for name in nothing}
-        for entity, outcomes in found["outcomes"].items()
-    }
-    return {**accepted, **found["tables"]}
+def _tables(found: CleanedBatch) -> dict[str, Any]:
+    return {name: asdict(facts) for name, facts in found.tables.items()}
 
 
-def _facts(task: Clean, tables: dict[str, Any], found: dict[str, Any] | None) -> dict[str, Any]:
-    counts = {name: found[name] for name in ("read", "outcomes", "drift")} if found else None
+def _counts(found: CleanedBatch) -> dict[str, Any]:
+    counts = asdict(found.counts)
+    for of_entity in counts["outcomes"].values():
+        for outcome in of_entity.values():
+            outcome.update(outcome.pop("sums"))
+    return counts
+
+
+def _facts(task: Clean, tables: dict[str, Any], counts: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "built_from": dict(task.built_from()),
         "tables": tables,
         "counts": counts,
         "fault": None,
-        "content": fingerprints.of_value([tables, counts, task.built_from()["inputs"] if not found else None]),
+        "content": fingerprints.of_value([tables, counts, task.built_from()["inputs"] if not counts else None]),
     }

@@ -1,11 +1,11 @@
 """DbtRun: the star schema and the candidates for the marts, from raw_data."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.dbt import project, runner
+from luigi_tasks.dbt.messages import NodeResult
 from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, refresh
 from luigi_tasks.stages.admission import admitted
 from luigi_tasks.stages.base import Stage, stale
@@ -28,7 +28,7 @@ class DbtStage(Stage):
         return self.output().why_stale()
 
     def warm_up(self) -> None:
-        runner.dbt_companion().start()
+        runner.dbt_service().start()
 
 
 class DbtRun(DbtStage):
@@ -61,10 +61,10 @@ class DbtRun(DbtStage):
         with timed(self, "all models") as work:
             migrations.prepare()
             target, results = warehouse.retried(self.title, partial(self._build, work))
-            work.rows = sum(max(result["rows"], 0) for result in results)
+            work.rows = sum(max(result.rows, 0) for result in results)
             warehouse.retried(self.title, partial(self._finish, target))
 
-    def _build(self, work: Work) -> tuple[Marker, list[Mapping[str, Any]]]:
+    def _build(self, work: Work) -> tuple[Marker, Sequence[NodeResult]]:
         """The marker of what was built, to be touched, and dbt's results."""
         with warehouse.transaction() as cursor:
             for table in TABLES:

@@ -1,15 +1,17 @@
 """Extract: a batch's landing files to Parquet, one row a document."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any
 
 from luigi_tasks import config, fingerprints, paths, run_id
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.spark import session
+from luigi_tasks.spark import jobs
 from luigi_tasks.stages.base import BatchStage, counted
 from luigi_tasks.stages.progress import timed
 from luigi_tasks.targets import checkpoint, landing
 from luigi_tasks.targets.checkpoint import BuiltFrom, CheckpointTarget
+from spark_jobs.messages import BatchToExtract, ExtractedBatch, ExtractRequest, FileToRead
 
 
 class Extract(BatchStage):
@@ -38,7 +40,7 @@ class Extract(BatchStage):
         return target.why_stale(self.built_from())
 
     def warm_up(self) -> None:
-        session.start()
+        jobs.warm_up()
 
     def run(self) -> None:
         tasks = self.pending()
@@ -49,16 +51,16 @@ class Extract(BatchStage):
             before = {task.batch: landing.stand(task.batch) for task in tasks}
             with ThreadPoolExecutor(1) as beside:
                 looked = beside.submit(lambda: [landing.look(batch, []) for batch in before])
-                result = session.ask("extract", _request(list(before), str(staging)), work.tell)
+                result = jobs.run_extract(_request(list(before), str(staging)), work.tell)
             changed = []
-            for number, (task, found, seen) in enumerate(zip(tasks, result["batches"], looked.result(), strict=True)):
+            for number, (task, found, seen) in enumerate(zip(tasks, result.batches, looked.result(), strict=True)):
                 if landing.is_changed(task.batch, before[task.batch], seen):
                     changed.append(task.batch)
                     continue
                 folder = staging / f"batch_no={number}" / "documents"
-                parts = {} if found["fault"] else {"documents": folder}
+                parts = {} if found.fault else {"documents": folder}
                 task.output().publish(staging, parts, _facts(found, seen))
-            work.rows = sum(found["tables"]["documents"]["rows"] for found in result["batches"])
+            work.rows = sum(found.documents.rows for found in result.batches)
         if changed:
             raise PipelineError(f"batch {', '.join(changed)}: files changed while they were read; run again")
 
@@ -66,7 +68,7 @@ class Extract(BatchStage):
 def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint(sources),
-        "code": fingerprints.of_program(paths.SPARK_JOBS / "extract.py", paths.PROJECT),
+        "code": fingerprints.of_program(paths.SPARK_JOBS / "extraction" / "job.py", paths.PROJECT),
         "settings": fingerprints.of_value(_settings()),
     }
 
@@ -75,25 +77,24 @@ def _settings() -> dict[str, Any]:
     return {"max_unpacked_bytes": config.read(config.landing).max_unpacked_bytes}
 
 
-def _request(batches: list[str], staging: str) -> dict[str, Any]:
-    return {
-        "batches": [
-            {
-                "name": batch,
-                "files": [{"name": name, "path": str(path)} for name, path in landing.files(batch).items()],
-            }
+def _request(batches: list[str], staging: str) -> ExtractRequest:
+    return ExtractRequest(
+        batches=[
+            BatchToExtract(batch, [FileToRead(name, str(path)) for name, path in landing.files(batch).items()])
             for batch in batches
         ],
-        "staging": staging,
-        "settings": _settings(),
-    }
+        staging=staging,
+        **_settings(),
+    )
 
 
-def _facts(found: dict[str, Any], sources: list[landing.SourceFile]) -> dict[str, Any]:
+def _facts(found: ExtractedBatch, sources: list[landing.SourceFile]) -> dict[str, Any]:
+    tables = {"documents": asdict(found.documents)}
+    fault = asdict(found.fault) if found.fault else None
     return {
         "built_from": dict(_built_from(sources)),
         "sources": [file.as_json() for file in sources],
-        "tables": found["tables"],
-        "fault": found["fault"],
-        "content": fingerprints.of_value([found["tables"], found["fault"]]),
+        "tables": tables,
+        "fault": fault,
+        "content": fingerprints.of_value([tables, fault]),
     }

@@ -36,8 +36,7 @@ class Publish(DbtStage):
         if not self.target_stale():
             return
         with timed(self, "all marts") as work:
-            found = runner.dbt_companion().ask("relations_of_marts", {})
-            relations = [Relation(**relation) for relation in found["relations"]]
+            relations = runner.list_relations_of_marts()
             work.rows = warehouse.retried(self.title, partial(self._publish, relations, work))
 
     def _publish(self, relations: Sequence[Relation], work: Work) -> int:
