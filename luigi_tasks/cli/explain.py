@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from luigi_tasks.stages.base import one_check
+from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.registry import STAGES, StageKind
 from luigi_tasks.targets import landing
 
@@ -20,8 +20,8 @@ class Answer:
 def explain_stages() -> list[Answer]:
     """An answer for every stage of every batch in the landing folder, then for every stage that is about all batches;
     both in the order of the graph."""
-    with one_check():
-        return [Answer(kind.name, batch, kind.make(batch).why_stale()) for kind, batch in _list_stages()]
+    with share_answers():
+        return [Answer(kind.name, batch, kind.make(batch).find_stale_reason()) for kind, batch in _list_stages()]
 
 
 def _list_stages() -> Iterator[tuple[StageKind, str]]:

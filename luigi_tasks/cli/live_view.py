@@ -14,7 +14,7 @@ from rich.text import Text
 from luigi_tasks import run_id
 from luigi_tasks.runs import journal
 from luigi_tasks.runs.journal import Entry, Progress
-from luigi_tasks.stages.base import title_of
+from luigi_tasks.stages.base import format_title
 from luigi_tasks.stages.registry import STAGES
 
 BAR_WIDTH = 16
@@ -81,7 +81,7 @@ def _make_finished_row(entries: Sequence[Entry]) -> Row:
     if not has_failed:
         mark, outcome = (Text("✓", "green"), Text("done", "green"))
     batches = [batch for entry in entries for batch in entry.batches]
-    title = title_of(entries[0].stage, batches) if batches else entries[0].title
+    title = format_title(entries[0].stage, batches) if batches else entries[0].title
     rows = [entry.rows for entry in entries if entry.rows is not None]
     seconds = Text(f"{sum(entry.seconds for entry in entries):,.1f} s")
     return mark, Text(title), outcome, seconds, Text(f"{sum(rows):,} rows" if rows else "")

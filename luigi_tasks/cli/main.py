@@ -23,7 +23,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import quarantine
 from luigi_tasks.report import page
 from luigi_tasks.runs import journal
-from luigi_tasks.spark import local_cluster, session
+from luigi_tasks.spark import aot_cache, local_cluster
 from luigi_tasks.spark.java import java_home
 
 CLIENTS = {
@@ -168,7 +168,7 @@ def write_docs() -> None:
 @click.option("--prepare", is_flag=True, help="First create the cache that makes Spark start faster.")
 def show_java(prepare: bool) -> None:
     """Print the JAVA_HOME that Spark jobs run with."""
-    print(session.prepare_java() if prepare else java_home(paths.java_runtime()))
+    print(aot_cache.prepare_java() if prepare else java_home(paths.java_runtime()))
 
 
 @main.command("cluster")
@@ -201,7 +201,7 @@ def run_dashboard(port: int | None, address: str) -> int:
     exit_on_sigterm()
     port = port or core().scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"
-    with luigid.running(address, port, log) as process:
+    with luigid.run_luigid(address, port, log) as process:
         print(f"http://{address}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
         sys.stdout.flush()
         return process.wait()

@@ -12,7 +12,7 @@ from luigi_tasks.quality import replay_outcome
 from luigi_tasks.runs import anomalies, journal
 from luigi_tasks.runs.journal import Entry
 from luigi_tasks.targets import landing
-from luigi_tasks.targets.checkpoint import CheckpointTarget
+from luigi_tasks.targets.checkpoint import audit_checkpoint
 
 
 def find_last_run() -> str | None:
@@ -54,7 +54,7 @@ def _read_record(run: str, stages: Sequence[Entry]) -> dict[str, Any]:
 def _read_ledgers() -> list[dict[str, Any]]:
     found = []
     for batch in landing.batches():
-        path = CheckpointTarget("audit", batch).folder / paths.LEDGER
+        path = audit_checkpoint(batch).folder / paths.LEDGER
         if path.exists():
             found.append(json.loads(path.read_text(encoding="utf-8")))
     return found

@@ -57,7 +57,7 @@ def done(port: int) -> dict[str, dict[str, Any]]:
     return {f"{task['name']} {task['params']['batch']}": task for task in found.values()}
 
 
-def test_run__shows_up_where_luigid_answers_and_goes_on_alone_where_not(project):
+def test_run__shows_up_in_luigid_and_goes_on_without_it(project):
     port = free_ports(1)
     where = {"default_scheduler_host": HOST, "default_scheduler_port": port}
     project.set({"core": where, "dashboard": {"use": "auto"}})
@@ -80,16 +80,16 @@ def test_run__shows_up_where_luigid_answers_and_goes_on_alone_where_not(project)
     assert project.run().code == 0
 
 
-def test_dashboard__says_that_its_port_is_taken(project):
+def test_dashboard__says_that_its_port_is_in_use(project):
     port = free_ports(1)
     with dashboard(project, port):
         ran = project.socialmart("dashboard", "--port", str(port))
     assert ran.code == 1
-    expected = f"port {port} of 127.0.0.1 is taken; end what listens there, or name another with --port"
+    expected = f"port {port} of 127.0.0.1 is in use; stop what listens there, or choose another by --port"
     assert ran.output == f"socialmart: {expected}\n"
 
 
-def test_dashboard__listens_on_another_address_where_told_so_and_on_this_machines_only_where_not(project):
+def test_dashboard__listens_on_this_machine_only_unless_another_address_is_given(project):
     port, other = free_ports(1), "127.0.0.2"
     with dashboard(project, port):
         assert not answers(other, port)

@@ -18,7 +18,7 @@ from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import scheduler
-from luigi_tasks.spark import java, session
+from luigi_tasks.spark import java, submit
 
 SECONDS_TO_ANSWER = 5
 """Seconds that a service may take to accept a connection."""
@@ -75,7 +75,7 @@ def check_java() -> Result:
 def check_spark() -> Result:
     """Whether pyspark can be imported, and a standalone cluster's master answers."""
     master = config.read(config.spark).master
-    session.submit_arguments(master)
+    submit.require_possible()
     command = [sys.executable, "-c", "import pyspark; print(pyspark.__version__)"]
     imported = subprocess.run(
         command, env=child_process.environment(), capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, check=False
