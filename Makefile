@@ -26,9 +26,9 @@ help: ## show this help
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-setup: .venv/.run ## make .venv with pinned dependencies
+setup: .venv/.run ## create .venv with pinned dependencies
 
-run: setup ## run the pipeline on the landing folder; the sample goes there if it is empty
+run: setup ## run the pipeline on the landing folder; if that is empty, on a copy of the sample
 	@mkdir -p $(LANDING)
 	@test -n "$$(ls -A $(LANDING))" || cp -R data/sample/. $(LANDING)/
 	@$(BIN)/socialmart run
@@ -37,10 +37,10 @@ run: setup ## run the pipeline on the landing folder; the sample goes there if i
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-test: .venv/.test lint ## run all tests, files of tests AT_ONCE side by side
+test: .venv/.test lint ## run all tests, AT_ONCE test files in parallel
 	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
-test-faults: .venv/.test ## interrupt, break, fill up and crowd everything, at every point; three quarters of an hour
+test-faults: .venv/.test ## inject faults at every point of a run (about 45 minutes)
 	FAULTS=all $(BIN)/python -m pytest tests/faults
 
 lint: .venv/.test ## ruff, mypy and sqlfluff
@@ -52,7 +52,7 @@ lint: .venv/.test ## ruff, mypy and sqlfluff
 sample: setup ## write a sample of USERS users to OUT
 	$(BIN)/python -m bench.sample --users $(USERS) --out $(OUT)
 
-doctor: setup ## check whether the pipeline can run here
+doctor: setup ## check whether the pipeline can run here, and say what to do if not
 	@$(BIN)/socialmart doctor
 
 explain: setup ## say for every stage whether it is up to date, and if not, why
@@ -61,13 +61,13 @@ explain: setup ## say for every stage whether it is up to date, and if not, why
 psql: setup ## open psql on the warehouse
 	@$(BIN)/socialmart psql
 
-summary: setup ## show the last run's stages and the ledger
+summary: setup ## show the last run's stages, what was unusual, and the ledger
 	@$(BIN)/socialmart summary
 
-report: setup ## write the report on the published marts, and say where it is
+report: setup ## write the report on the published marts and print its path
 	@$(BIN)/socialmart report
 
-docs: setup ## write dbt's page about the models and their lineage, and say where it is
+docs: setup ## write dbt's page about models and lineage and print its path
 	@$(BIN)/socialmart docs
 
 bench: .venv/.bench ## measure the pipeline against the floor; BENCH=--quick, --all, --page ...
@@ -79,17 +79,17 @@ cluster: setup ## run a Spark cluster on this machine (a master, two workers) un
 dashboard: setup ## run Luigi's dashboard on this machine until Ctrl-C; runs show up there
 	@$(BIN)/socialmart dashboard
 
-up: ## start everything in containers, as .env says (WORKERS=3: so many Spark workers)
+up: ## start everything in containers, as .env says (WORKERS=3 for three Spark workers)
 	@containers/require-passwords --file .env
 	$(COMPOSE) up --build --detach
 
-down: ## end the containers; what they have stored stays
+down: ## stop the containers; their data stays
 	$(COMPOSE) down
 
-logs: ## follow what the containers say, runs from cron included
+logs: ## follow the logs of the containers, runs from cron included
 	$(COMPOSE) logs --follow
 
-test-images: .venv/.test ## build the images, run the pipeline in them; root, buildah and debootstrap have to be there
+test-images: .venv/.test ## build the images and run the pipeline in them; needs root, buildah and debootstrap
 	IMAGES=run $(BIN)/python -m pytest --log-cli-level=INFO tests/images
 
 clean: ## delete checkpoints, logs and the embedded warehouse; landing files stay

@@ -1,4 +1,4 @@
-"""The command `socialmart`: what people do with the pipeline beside running it from cron."""
+"""The command `socialmart`: what people do with the pipeline besides running it from cron."""
 
 import json
 import logging
