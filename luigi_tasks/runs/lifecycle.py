@@ -18,11 +18,11 @@ MOMENT = 0.05
 
 def begin() -> None:
     """What a run has and its forked workers share: the lock and the run's name."""
-    if lock.hold():
+    if lock.take_lock():
         checkpoint.clear_staging()
-        record.conclude_at_exit()
+        record.conclude_run_at_exit()
         _heed_signals()
-    run_id.current()
+    run_id.get_run_id()
 
 
 @cache

@@ -41,7 +41,7 @@ def ask(job: str, request: dict[str, Any], tell: Callable[..., None]) -> dict[st
 
 def environment(*java_options: str, master: str = "") -> dict[str, str]:
     """What the session finds its Java, its Python and its settings by; nothing that looks like a secret."""
-    master = master or config.read(config.spark).master
+    master = master or config.read_section(config.spark).master
     local = {"SPARK_LOCAL_IP": "127.0.0.1"} if master.startswith("local") else {}
     return child_process.environment(
         **local,
@@ -55,7 +55,7 @@ def environment(*java_options: str, master: str = "") -> dict[str, str]:
 
 def submit_arguments(master: str, *java_options: str) -> list[str]:
     """The arguments of spark-submit, from luigi.cfg; `java_options` come besides those set there."""
-    settings = config.read(config.spark)
+    settings = config.read_section(config.spark)
     options = {
         "--master": master,
         "--driver-memory": settings.driver_memory,
@@ -77,8 +77,8 @@ PAGE = "spark.ui.enabled"
 def _confs() -> dict[str, str]:
     """The further settings of Spark, by name. Its page takes time to start: where nobody asks for it, it is there
     for who comes from luigid's."""
-    given = dict(_pair(each.strip()) for each in config.read(config.spark).conf.split("|") if each.strip())
-    return {PAGE: str(scheduler.is_told()).lower()} | given
+    given = dict(_pair(each.strip()) for each in config.read_section(config.spark).conf.split("|") if each.strip())
+    return {PAGE: str(scheduler.uses_luigid()).lower()} | given
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -90,7 +90,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 @cache
 def _session() -> Companion:
-    return Companion("the Spark session", COMMAND, environment(), journal.folder() / "spark.log")
+    return Companion("the Spark session", COMMAND, environment(), journal.make_run_folder() / "spark.log")
 
 
 def prepare_java() -> str:

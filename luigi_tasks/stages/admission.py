@@ -12,7 +12,7 @@ from luigi_tasks.targets import landing
 def admitted(batches: Sequence[str]) -> Sequence[str]:
     """The batches to load before dbt: all that lie in the landing folder, or these, but those that are stopped."""
     with one_check(batches):
-        return [name for name in batches or landing.batches() if _is_admitted(name)]
+        return [name for name in batches or landing.list_batches() if _is_admitted(name)]
 
 
 def _is_admitted(batch: str) -> bool:

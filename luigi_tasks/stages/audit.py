@@ -1,6 +1,6 @@
 """Audit: balances a batch's ledger, and stops the batch where it does not balance or too much was rejected."""
 
-import json
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.progress import timed
 from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.checkpoint import BuiltFrom, CheckpointTarget
+from luigi_tasks.targets.ledger_file import BatchLedger, LedgerLine, write_ledger
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations
 from spark_jobs.schemas import TABLES
@@ -49,7 +50,7 @@ class Audit(BatchStage):
         return {
             "inputs": self.requires().output().manifest().get("content", ""),
             "code": fingerprints.of_modules(*paths.AUDIT_CODE),
-            "settings": fingerprints.of_value(config.read(config.quality).max_rejected_share),
+            "settings": fingerprints.of_value(config.read_section(config.quality).max_rejected_share),
         }
 
     def target_stale(self) -> str | None:
@@ -76,20 +77,20 @@ class Audit(BatchStage):
         manifest = self.requires().output().require_intact()
         found, fault = _verdict(self.batch, manifest)
         drift = manifest["counts"]["drift"] if manifest["counts"] else []
-        written = {
-            "batch": self.batch,
-            "verdict": STOPPED if fault else PASSED,
-            "reason": fault,
-            "entries": [entry.as_json() for entry in found],
-            "drift": drift,
-            "issues": manifest["tables"].get("issues", {}).get("rows", 0),
-        }
+        written = BatchLedger(
+            batch=self.batch,
+            verdict=STOPPED if fault else PASSED,
+            reason=fault,
+            lines=found,
+            drift=drift,
+            issues=manifest["tables"].get("issues", {}).get("rows", 0),
+        )
         file = staging / paths.LEDGER
-        file.write_text(json.dumps(written, indent=1), encoding="utf-8")
+        write_ledger(file, written)
         built_from = self.built_from()
         target, marker = self.output().values()
         target.publish(staging, {paths.LEDGER: file}, {"built_from": dict(built_from), "fault": fault})
-        rows = [(self.batch, written["verdict"], *entry.as_json().values()) for entry in found]
+        rows = [(self.batch, written.verdict, *astuple(line)) for line in found]
         warehouse.retried(self.title, partial(self._replace, rows, marker))
         return fault
 
@@ -106,14 +107,16 @@ def verdict(batch: str) -> str | None:
     return _verdict(batch, CheckpointTarget("clean", batch).manifest())[1]
 
 
-def _verdict(batch: str, manifest: dict[str, Any]) -> tuple[list[ledger.Entry], str | None]:
+def _verdict(batch: str, manifest: dict[str, Any]) -> tuple[list[LedgerLine], str | None]:
     if fault := manifest["fault"]:
         return [], (
             f"batch {batch}, file {fault['file']}: at byte {fault['byte_offset']:,}: {fault['reason']}; "
             "nothing of the batch is loaded; replace the file and run again"
         )
-    found = ledger.entries(manifest["counts"])
-    reason = ledger.why_stopped(found, _rows_on_disk(batch, manifest), config.read(config.quality).max_rejected_share)
+    found = ledger.build_ledger(manifest["counts"])
+    reason = ledger.find_stop_reason(
+        found, _rows_on_disk(batch, manifest), config.read_section(config.quality).max_rejected_share
+    )
     return found, reason and f"batch {batch}: {reason}"
 
 

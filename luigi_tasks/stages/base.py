@@ -98,7 +98,7 @@ class Stage(luigi.Task):
             raise
         self.warm_up()
         warehouse.hold()
-        record.conclude_at_exit()  # again: while the warehouse is held
+        record.conclude_run_at_exit()  # again: while the warehouse is held
         return False
 
     @property
@@ -117,7 +117,7 @@ class Stage(luigi.Task):
 def _note(stage: Stage, error: BaseException) -> None:
     reason = "it was ended" if isinstance(error, SystemExit) else str(error)
     with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is what is said
-        journal.write(journal.Failure(stage.title, reason or type(error).__name__))
+        journal.append_event(journal.StageFailure(stage.title, reason or type(error).__name__))
 
 
 def stale(stages: Iterable[Stage]) -> list[Stage]:

@@ -20,7 +20,7 @@ class Clean(BatchStage):
     The manifest holds the counts that Audit balances. A batch with a broken file has no tables, only the `fault`.
     """
 
-    max_batch_size = property(lambda self: config.read(config.spark).max_batches)
+    max_batch_size = property(lambda self: config.read_section(config.spark).max_batches)
 
     def requires(self) -> Extract:
         return self.clone(Extract)
@@ -60,7 +60,7 @@ class Clean(BatchStage):
 
 
 def _settings() -> dict[str, Any]:
-    return {"impute_age": config.read(config.quality).fill_missing_age == "median"}
+    return {"impute_age": config.read_section(config.quality).fill_missing_age == "median"}
 
 
 def _request(tasks: list[Clean], staging: str) -> dict[str, Any]:

@@ -18,22 +18,23 @@ class Extract(BatchStage):
     Where a file is broken as a whole, the manifest's `fault` names it and the place, and there are no documents.
     """
 
-    max_batch_size = property(lambda self: config.read(config.spark).max_batches)
+    max_batch_size = property(lambda self: config.read_section(config.spark).max_batches)
 
     def output(self) -> CheckpointTarget:
         return CheckpointTarget("extract", self.batch)
 
     def built_from(self) -> BuiltFrom:
-        return _built_from(landing.look(self.batch, self.output().manifest().get("sources", [])))
+        known = [landing.SourceFile.from_dict(fields) for fields in self.output().manifest().get("sources", [])]
+        return _built_from(landing.read_source_files(self.batch, known))
 
     def target_stale(self) -> str | None:
-        if landing.entry(self.batch) is None:
+        if landing.find_entry(self.batch) is None:
             return None if self.output().manifest() else f"there is no batch {self.batch} in {paths.landing()}"
         target = self.output()
         manifest = target.manifest()
         if not manifest:  # whatever the files hold, which takes time to read
             return target.why_stale(None)
-        if manifest.get("run") == run_id.current():  # what has changed since it was read is the next run's
+        if manifest.get("run") == run_id.get_run_id():  # what has changed since it was read is the next run's
             return target.why_stale(None)
         return target.why_stale(self.built_from())
 
@@ -44,15 +45,15 @@ class Extract(BatchStage):
         tasks = self.pending()
         if not tasks:
             return
-        landing.require(task.batch for task in tasks)
+        landing.require_batches(task.batch for task in tasks)
         with timed(self, counted(len(tasks))) as work, checkpoint.staging_folder("extract") as staging:
-            before = {task.batch: landing.stand(task.batch) for task in tasks}
+            before = {task.batch: landing.stat_files(task.batch) for task in tasks}
             with ThreadPoolExecutor(1) as beside:
-                looked = beside.submit(lambda: [landing.look(batch, []) for batch in before])
+                looked = beside.submit(lambda: [landing.read_source_files(batch, []) for batch in before])
                 result = session.ask("extract", _request(list(before), str(staging)), work.tell)
             changed = []
             for number, (task, found, seen) in enumerate(zip(tasks, result["batches"], looked.result(), strict=True)):
-                if landing.is_changed(task.batch, before[task.batch], seen):
+                if landing.has_batch_changed(task.batch, before[task.batch], seen):
                     changed.append(task.batch)
                     continue
                 folder = staging / f"batch_no={number}" / "documents"
@@ -65,14 +66,14 @@ class Extract(BatchStage):
 
 def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
     return {
-        "inputs": landing.fingerprint(sources),
+        "inputs": landing.fingerprint_files(sources),
         "code": fingerprints.of_program(paths.SPARK_JOBS / "extract.py", paths.PROJECT),
         "settings": fingerprints.of_value(_settings()),
     }
 
 
 def _settings() -> dict[str, Any]:
-    return {"max_unpacked_bytes": config.read(config.landing).max_unpacked_bytes}
+    return {"max_unpacked_bytes": config.read_section(config.landing).max_unpacked_bytes}
 
 
 def _request(batches: list[str], staging: str) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _request(batches: list[str], staging: str) -> dict[str, Any]:
         "batches": [
             {
                 "name": batch,
-                "files": [{"name": name, "path": str(path)} for name, path in landing.files(batch).items()],
+                "files": [{"name": name, "path": str(path)} for name, path in landing.list_source_files(batch).items()],
             }
             for batch in batches
         ],
@@ -92,7 +93,7 @@ def _request(batches: list[str], staging: str) -> dict[str, Any]:
 def _facts(found: dict[str, Any], sources: list[landing.SourceFile]) -> dict[str, Any]:
     return {
         "built_from": dict(_built_from(sources)),
-        "sources": [file.as_json() for file in sources],
+        "sources": [file.to_dict() for file in sources],
         "tables": found["tables"],
         "fault": found["fault"],
         "content": fingerprints.of_value([found["tables"], found["fault"]]),

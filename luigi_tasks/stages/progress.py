@@ -13,7 +13,7 @@ import luigi
 from luigi_tasks import paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import journal, log_format
-from luigi_tasks.runs.journal import Progress
+from luigi_tasks.runs.journal import StageProgress
 from luigi_tasks.stages.base import Stage
 
 SECONDS_BETWEEN = 1.0
@@ -35,7 +35,7 @@ class Work:
     def __init__(self, stage: Stage, what: str) -> None:
         self.rows: int | None = None
         self._stage = stage
-        self._progress = Progress(stage.kind, stage.title, time.time(), 0, what, None)
+        self._progress = StageProgress(stage.kind, stage.title, time.time(), 0, what, None)
         self._luigid_answers = True
 
     def tell(self, done: int, total: int, status: str, url: str | None = None) -> None:
@@ -57,7 +57,7 @@ class Work:
             beside.join(SECONDS_FOR_THE_END)
 
     def _keep_passing_on(self, ended: threading.Event) -> None:
-        passed_on: Progress | None = None
+        passed_on: StageProgress | None = None
         next_line = time.monotonic() + SECONDS_BETWEEN_LINES
         has_ended = False
         while not has_ended:
@@ -65,7 +65,7 @@ class Work:
             progress = self._progress
             if progress != passed_on:
                 with contextlib.suppress(OSError, PipelineError):  # which the stage itself meets, too
-                    journal.write(progress)
+                    journal.append_event(progress)
                 self._tell_luigid(progress, None if passed_on and passed_on.url else progress.url)
                 passed_on = progress
             if time.monotonic() >= next_line:
@@ -73,7 +73,7 @@ class Work:
                 next_line += SECONDS_BETWEEN_LINES
             ended.wait(SECONDS_BETWEEN)
 
-    def _tell_luigid(self, progress: Progress, url: str | None) -> None:
+    def _tell_luigid(self, progress: StageProgress, url: str | None) -> None:
         """Nothing where it does not answer, of which Luigi itself complains, or where a stage runs without Luigi."""
         said = {
             "set_progress_percentage": progress.percent,
@@ -94,10 +94,10 @@ def timed(stage: Stage, what: str) -> Iterator[Work]:
     """Tell of a stage's start, its progress and its end."""
     started = time.monotonic()
     work = Work(stage, what)
-    journal.folder()
-    log = paths.stage_log(run_id.current(), stage.kind)
-    common = {"run": run_id.current(), "stage": stage.kind, "batches": stage.batches}
-    with log_format.also_in(log, logging.getLogger("luigi_tasks"), common):
+    journal.make_run_folder()
+    log = paths.stage_log(run_id.get_run_id(), stage.kind)
+    common = {"run": run_id.get_run_id(), "stage": stage.kind, "batches": stage.batches}
+    with log_format.log_to_file(log, logging.getLogger("luigi_tasks"), common):
         logger.info("%s: started, %s", stage.title, what)
         try:
             with work.passed_on():
@@ -113,8 +113,8 @@ def timed(stage: Stage, what: str) -> Iterator[Work]:
 
 
 def _write(stage: Stage, what: str, seconds: float, rows: int | None, outcome: str) -> None:
-    journal.write(
-        journal.Entry(
+    journal.append_event(
+        journal.StageRecord(
             stage.kind, stage.batches, stage.title, what, time.time() - seconds, round(seconds, 2), rows, outcome
         )
     )

@@ -39,8 +39,8 @@ class Replay(Stage):
     def target_stale(self) -> str | None:
         if self._to_compare():
             return "its records are not compared with those rejected before"
-        if not replay_outcome.lines(run_id.current()):
-            records = quarantine.count(self.batch, self.rule).records
+        if not replay_outcome.read_outcomes(run_id.get_run_id()):
+            records = quarantine.count_rejected(self.batch, self.rule).records
             logger.info("%s: nothing was mended, %s records stay rejected", self.title, f"{records:,}")
         return None
 
@@ -51,30 +51,31 @@ class Replay(Stage):
     def run(self) -> Iterator[list[Stage]]:
         """Luigi starts it anew after every yield that had something to do."""
         names = self._names()
-        with quarantine.opened() as cursor:
-            replay_outcome.remember(cursor, names)
+        with quarantine.open_quarantine() as cursor:
+            replay_outcome.remember_rejected(cursor, names)
         yield stale(Clean(batch=name) for name in names)
         yield stale(_marts(names))
         if to_compare := self._to_compare():
-            with timed(self, counted(len(to_compare))) as work, quarantine.opened() as cursor:
-                replay_outcome.compare(cursor, to_compare, run_id.current())
-                work.rows = cursor.rowcount
-            logger.info("%s:\n%s", self.title, replay_outcome.as_text(replay_outcome.lines(run_id.current())))
+            with timed(self, counted(len(to_compare))) as work, quarantine.open_quarantine() as cursor:
+                work.rows = replay_outcome.compare_rejected(cursor, to_compare, run_id.get_run_id())
+            logger.info(
+                "%s:\n%s", self.title, replay_outcome.format_outcomes(replay_outcome.read_outcomes(run_id.get_run_id()))
+            )
         stopped = set(names).difference(admission.admitted(names)) if names else set()
         yield [Audit(batch=name) for name in sorted(stopped)]  # which fail, and say why
 
     def _names(self) -> list[str]:
         """The batches of the landing folder that have rejected records, or had some when a replay began."""
-        landing.require([self.batch] if self.batch else [])
+        landing.require_batches([self.batch] if self.batch else [])
         migrations.prepare()
-        with quarantine.opened() as cursor:
+        with quarantine.open_quarantine() as cursor:
             cursor.execute(
                 "select batch from (select batch, rules from quarantine union all "
                 "select batch, rules from etl.replayed_records) as records "
-                f"where {quarantine.PICKED} group by batch order by batch",
+                f"where {quarantine.BATCH_AND_RULE} group by batch order by batch",
                 {"batch": self.batch, "rule": self.rule},
             )
-            return [name for (name,) in cursor.fetchall() if landing.entry(name)]
+            return [name for (name,) in cursor.fetchall() if landing.find_entry(name)]
 
     def _to_compare(self) -> list[str]:
         """The batches whose rejected records of before are remembered, and that are not stopped."""

@@ -20,7 +20,7 @@ class Report(Stage):
 
     def built_from(self) -> BuiltFrom:
         with warehouse.reading() as cursor:
-            return page.built_from(cursor)
+            return page.read_built_from(cursor)
 
     def target_stale(self) -> str | None:
         return self.output().why_stale(warehouse.retried(self.title, self.built_from))
@@ -34,4 +34,4 @@ class Report(Stage):
         if not self.target_stale():
             return
         with timed(self, str(self.output())):
-            page.write()
+            page.write_report()

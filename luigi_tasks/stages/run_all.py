@@ -55,4 +55,4 @@ class RunAll(Stage):
         return [*(Audit(batch=name) for name in self._names()), Report(batch=self.batch)]
 
     def _names(self) -> list[str]:
-        return [self.batch] if self.batch else landing.batches()
+        return [self.batch] if self.batch else landing.list_batches()

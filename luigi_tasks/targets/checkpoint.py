@@ -13,7 +13,7 @@ from typing import Any
 import luigi
 
 from luigi_tasks import fingerprints, paths, run_id
-from luigi_tasks.atomic_files import sync
+from luigi_tasks.atomic_files import sync_to_disk
 from luigi_tasks.errors import PipelineError
 
 BuiltFrom = Mapping[str, str]
@@ -84,21 +84,21 @@ class CheckpointTarget(luigi.Target):
                 built.rename(unfinished / name)
         files = []
         for path in sorted(unfinished.rglob("*")):
-            sync(path)
+            sync_to_disk(path)
             if path.is_file() and not path.name.startswith((".", "_")):
                 name = path.relative_to(unfinished).as_posix()
                 files.append({"path": name, "bytes": path.stat().st_size, "sha256": fingerprints.of_file(path)})
-        manifest = {"stage": self.stage, "batch": self.batch, "run": run_id.current(), "files": files, **facts}
+        manifest = {"stage": self.stage, "batch": self.batch, "run": run_id.get_run_id(), "files": files, **facts}
         with (unfinished / paths.MANIFEST).open("w", encoding="utf-8") as file:
             json.dump(manifest, file, indent=1)
             file.flush()
             os.fsync(file.fileno())
-        sync(unfinished)
+        sync_to_disk(unfinished)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.exists():
             self.folder.rename(staging / f"replaced-{uuid.uuid4().hex}")
         unfinished.rename(self.folder)
-        sync(self.folder.parent)
+        sync_to_disk(self.folder.parent)
 
 
 @lru_cache(maxsize=50_000)

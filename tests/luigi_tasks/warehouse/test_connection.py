@@ -46,8 +46,8 @@ def own(server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(paths, "embedded_postgres", lambda: server.folder)
     monkeypatch.setattr(paths, "checkpoint", lambda stage, batch: tmp_path / stage / batch)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.1)
-    monkeypatch.setattr(config.read(config.warehouse), "lock_timeout", 1)
-    monkeypatch.setattr(config.read(config.warehouse), "retries", 3)
+    monkeypatch.setattr(config.read_section(config.warehouse), "lock_timeout", 1)
+    monkeypatch.setattr(config.read_section(config.warehouse), "retries", 3)
     warehouse.close()  # what is kept from another module leads to another server
     server.bring_back()
     execute(server, "alter database warehouse reset all")
@@ -255,7 +255,7 @@ def test_retried__leaves_a_fault_of_our_own_sql_as_it_is(own):
 
 
 def test_retried__waits_no_longer_than_retry_seconds(own, monkeypatch):
-    monkeypatch.setattr(config.read(config.warehouse), "retry_seconds", 0)
+    monkeypatch.setattr(config.read_section(config.warehouse), "retry_seconds", 0)
     tried = []
 
     def work() -> None:
