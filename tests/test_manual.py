@@ -34,14 +34,24 @@ READ = {
     "BrokenFile": 1,
     "BrokenSource": 2,
     "Result": 1,
-    "Remark": 2,
+    "Anomaly": 2,
     "warning": 0,
     "error": 0,
     "as_pipeline_error": 0,
     "_explained": 1,
 }
 """Which argument people get to read, by the name of what is called."""
-REASONS = {"why_stale", "_why_stale", "target_stale", "why_changed", "why_stopped", "_verdict", "in_the_way"}
+REASONS = {
+    "why_stale",
+    "_why_stale",
+    "target_stale",
+    "why_changed",
+    "_verdict",
+    "in_the_way",
+    "_find_imbalance",
+    "_find_missing_rows",
+    "_find_excessive_rejection",
+}
 """Functions that return such a text."""
 LISTS = {"faults", "remarks"}
 """Lists of such texts."""

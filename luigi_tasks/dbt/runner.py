@@ -18,15 +18,15 @@ from luigi_tasks.warehouse import server_errors
 def dbt_service() -> ServiceProcess:
     """The process that runs dbt, for the whole run of the pipeline: started early, it is ready when it is asked."""
     argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
-    return ServiceProcess("dbt", argv, child_process.environment(**connection()), journal.folder() / "dbt.log")
+    return ServiceProcess("dbt", argv, child_process.environment(**connection()), journal.make_run_folder() / "dbt.log")
 
 
 def run_dbt(
     command: str, options: Sequence[str], tell: Callable[[int, int, str], None], settings: str = ""
 ) -> Sequence[NodeResult]:
     """The results of a dbt command. Raises PipelineError with all that failed, TransientError where the server did."""
-    log = journal.folder() / f"dbt_{command}.log"
-    arguments = [command, *options, "--threads", str(config.read(config.dbt).threads)]
+    log = journal.make_run_folder() / f"dbt_{command}.log"
+    arguments = [command, *options, "--threads", str(config.read_section(config.dbt).threads)]
     pgoptions = f"{warehouse.session_options()} {settings}"
     try:
         answer = dbt_service().ask(

@@ -10,7 +10,7 @@ from luigi_tasks.dbt.publication import are_there, copy_touched, replace
 from luigi_tasks.dbt.selection import only_rows_changed
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue
@@ -37,7 +37,7 @@ class Publish(Stage):
     def start_services(self) -> None:
         runner.dbt_service().start()
 
-    def build(self, stale: Sequence["Publish"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["Publish"], progress: ProgressReporter) -> None:
         relations = runner.list_relations_of_marts()
         target, built_from = self.output(), self.built_from()
 

@@ -73,7 +73,7 @@ def connect() -> Connection:
 
 
 def _open() -> Connection:
-    settings = config.read(config.warehouse)
+    settings = config.read_section(config.warehouse)
     open_ = partial(
         psycopg2.connect,
         connect_timeout=settings.connect_timeout,
@@ -97,7 +97,7 @@ def application_name() -> str:
 
 def session_options() -> str:
     """What every session on the warehouse is started with, dbt's too."""
-    return f"-c lock_timeout={config.read(config.warehouse).lock_timeout}s"
+    return f"-c lock_timeout={config.read_section(config.warehouse).lock_timeout}s"
 
 
 def _as_arguments(named: dict[str, str]) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def _in_sentences(connection: Connection) -> Iterator[None]:
 def find_lock_holders() -> str:
     """A sentence that says whose locks are in the way, right after they were."""
     with reading() as cursor:
-        return lock_holders.in_the_way(cursor, config.read(config.warehouse).lock_timeout)
+        return lock_holders.in_the_way(cursor, config.read_section(config.warehouse).lock_timeout)
 
 
 def drop() -> None:

@@ -27,7 +27,7 @@ def retried(what: str, work: Callable[[], Result]) -> Result:
     may have happened; so whatever is given here leaves the same when it is done twice, as a load does, which replaces
     its batch and its marker together. Raises PipelineError, `what` in front, at the limits of [warehouse].
     """
-    settings = config.read(config.warehouse)
+    settings = config.read_section(config.warehouse)
 
     def begin_anew(state: RetryCallState) -> None:
         assert state.outcome is not None

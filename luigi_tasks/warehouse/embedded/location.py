@@ -110,7 +110,7 @@ def _elsewhere(folder: Path) -> Path:
         _make_folder(SYSTEM_FOLDER, 0o755)
         with locked(os.open(SYSTEM_FOLDER, os.O_RDONLY | os.O_CLOEXEC)):
             if not place.exists():  # else another process was first
-                with atomic_files.replaced(place) as file:
+                with atomic_files.open_replacement(place) as file:
                     file.write(f"{secrets.token_hex(6)}\n".encode())
     name = place.read_text(encoding="utf-8", errors="replace").strip()
     if not re.fullmatch("[0-9a-f]{12}", name):

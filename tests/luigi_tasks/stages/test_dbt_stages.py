@@ -170,10 +170,10 @@ def test_report__is_stale_once_other_marts_are_published(dbt, monkeypatch, tmp_p
 
     def write() -> None:
         path.parent.mkdir(exist_ok=True)
-        stamp = ",".join(f"{name}={value}" for name, value in page.read_built_from().items())
+        stamp = ",".join(f"{name}={value}" for name, value in Report().built_from().items())
         path.write_text(f'<meta name="built-from" content="{stamp}">')
 
-    monkeypatch.setattr(page, "write", write)
+    monkeypatch.setattr(page, "write_report", write)
     assert Report().check_target() == "its file is missing or unreadable"
     Report().run()
     assert Report().check_target() is None
