@@ -1,4 +1,4 @@
--- The warehouse's database, its owner and a role that reads; the passwords are the environment's, at every start.
+-- Creates the warehouse's database, its owner and a role for readers; sets their passwords from the environment at every start.
 \getenv owner_password POSTGRES_PASSWORD
 \getenv reader_password READER_PASSWORD
 
