@@ -1,4 +1,5 @@
--- Creates the warehouse's database, its owner and a role for readers; sets their passwords from the environment at every start.
+-- Creates the warehouse's database, its owner and a role for readers. At every start it sets their passwords from the
+-- environment.
 \getenv owner_password POSTGRES_PASSWORD
 \getenv reader_password READER_PASSWORD
 
