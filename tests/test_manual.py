@@ -41,8 +41,8 @@ READ = {
     "_explained": 1,
 }
 """Calls with a message among their arguments: the name of the function or class, and the argument's position."""
-REASONS = {"why_stale", "_why_stale", "target_stale", "why_changed", "why_stopped", "_verdict", "in_the_way"}
-"""Functions that return a message."""
+REASONS = {"in_the_way"}
+"""Functions that always return a message. All others are found by their type, `str | None`: a reason, or none."""
 LISTS = {"faults", "remarks"}
 """Names of lists of messages."""
 FEWEST_WORDS = 2
@@ -138,7 +138,7 @@ def documented() -> dict[str, int]:
 def messages() -> dict[str, str]:
     """The messages in the code, each with its file and line."""
     found = {}
-    for path in MODULES:
+    for path in sorted(set(MODULES) - {Path(str(module.__file__)) for module in (server_errors, known_errors)}):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for function in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]:
             for node in _read_by_people(function):
@@ -167,7 +167,9 @@ def _words(message: str) -> int:
 
 def _read_by_people(function: ast.AST) -> Iterator[ast.expr]:
     """The expressions in a function that may be messages; functions within it are left out."""
-    function_name = getattr(function, "name", "")
+    returns_reason = isinstance(function, ast.FunctionDef) and (
+        function.name in REASONS or (function.returns is not None and "str | None" in ast.unparse(function.returns))
+    )
     for node in _of_itself(function):
         match node:
             case ast.Call(ast.Name("Result"), [ast.Name("OK"), *_]):
@@ -176,7 +178,7 @@ def _read_by_people(function: ast.AST) -> Iterator[ast.expr]:
                 yield value
             case ast.Call(ast.Name(name) | ast.Attribute(attr=name), values) if name in READ:
                 yield from values[READ[name] :][:1]
-            case ast.Return(ast.expr() as value) if function_name in REASONS:
+            case ast.Return(ast.expr() as value) if returns_reason:
                 yield value
             case ast.Assign([ast.Name(name)], value) if name in LISTS:
                 yield value
