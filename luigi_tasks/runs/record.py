@@ -42,7 +42,7 @@ def _conclude(process: int) -> None:
     remarks: list[str] = []
     try:
         if stages or (config.read(config.notify).stale_hours and not failures):
-            migrations.prepare()
+            migrations.apply()
             warehouse.retried("the record of the run", partial(_insert, stages))
             remarks = [remark.text for remark in warehouse.retried("what is unusual", partial(_look, stages))]
     except PipelineError as error:

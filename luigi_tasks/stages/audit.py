@@ -62,7 +62,7 @@ class Audit(BatchStage):
         if not tasks:
             return
         with timed(self, counted(len(tasks))) as work, checkpoint.staging_folder("audit") as staging:
-            migrations.prepare()
+            migrations.apply()
             stopped: list[str] = []
             for number, task in enumerate(tasks):
                 work.tell(number, len(tasks), f"{number:,} of {counted(len(tasks))}")

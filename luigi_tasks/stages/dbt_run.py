@@ -50,7 +50,7 @@ class DbtRun(DbtStage):
     def built_from(self) -> BuiltFrom:
         folder = paths.dbt_project()
         return {
-            INPUTS: fingerprints.of_value(marker.loaded("raw_data")),
+            INPUTS: fingerprints.of_value(marker.list_loaded("raw_data")),
             "code": project.common(folder),
             **project.models(folder),
         }
@@ -59,7 +59,7 @@ class DbtRun(DbtStage):
         if not self.target_stale():
             return
         with timed(self, "all models") as work:
-            migrations.prepare()
+            migrations.apply()
             target, results = warehouse.retried(self.title, partial(self._build, work))
             work.rows = sum(max(result["rows"], 0) for result in results)
             warehouse.retried(self.title, partial(self._finish, target))

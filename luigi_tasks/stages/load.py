@@ -49,7 +49,7 @@ class Load(BatchStage):
             return
         pa.set_memory_pool(pa.system_memory_pool())  # which keeps less of what is given back
         with timed(self, counted(len(tasks))) as work:
-            migrations.prepare()
+            migrations.apply()
             total = sum(task.expected() for task in tasks)
             work.rows = 0
             for task in tasks:

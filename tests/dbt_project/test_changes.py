@@ -181,7 +181,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         companion = Companion("dbt", argv, child_process.environment(**server.parameters), folder / "companion.log")
         after.callback(companion.close)
         companion.start()
-        migrations.prepare()
+        migrations.apply()
         yield Dbt(companion, folder)
 
 

@@ -46,7 +46,7 @@ KEYS = {
 """What is there together or not at all, of the tables of a schema or of one: rows of a key. Else a whole table is."""
 NOT_COMPARED = ("etl.runs", "etl.stages", "etl.remarks", "etl.days_looked_at")
 """What runs tell of themselves."""
-ROWS = {"etl.table_updates": "update_id"}
+ROWS = {"etl.table_updates": "(update_id || built_from::text)"}
 """The columns that are compared, where not all are: those of time differ."""
 WORK = ("staging.", "etl.changed_batches", "etl.replaced_keys", "etl.table_updates candidates")
 """What only says how far a run has come."""

@@ -53,7 +53,7 @@ def own(server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     execute(server, "alter database warehouse reset all")
     execute(server, "grant connect on database warehouse to public")
     execute(server, "drop schema if exists raw_data, etl cascade; drop role if exists bob")
-    migrations.prepare()
+    migrations.apply()
     yield tmp_path
     warehouse.close()
 
@@ -272,7 +272,7 @@ def test_prepare__says_that_the_warehouse_is_read_only(server, own):
     execute(server, "alter database warehouse set default_transaction_read_only = on")
     warehouse.close()
     with pytest.raises(PipelineError, match=r"the warehouse is read-only .*read-only transaction.* run again"):
-        migrations.prepare()
+        migrations.apply()
 
 
 @pytest.fixture
