@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
-from luigi_tasks.targets.checkpoint import BuiltFrom, why_changed
+from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 
 Found = dict[tuple[str, str], str]
 """The JSON of markers' `built_from`, by table and batch."""
@@ -27,31 +27,30 @@ class Marker(PostgresTarget):
 
     marker_table = "etl.table_updates"
 
-    def __init__(self, table: str, batch: str, built_from: BuiltFrom) -> None:
+    def __init__(self, table: str, batch: str) -> None:
         super().__init__("", "", "", "", table, update_id=f"{table}/{batch}")
         self.batch = batch
-        self.built_from = built_from
 
     def __str__(self) -> str:
         return f"{self.marker_table}: {self.table}, {self.batch}"
 
     def connect(self) -> Connection:
-        """This process's connection to the warehouse, whatever it is, in autocommit."""
+        """This process's connection to the warehouse, in autocommit."""
         return warehouse.reader()
 
     def exists(self, connection: Connection | None = None) -> bool:
-        """Whether the table holds what it should."""
-        return self.why_stale() is None
+        """Whether there is a marker that can be read, whatever the table was loaded from."""
+        return self.read_built_from() is not None
 
-    def why_stale(self) -> str | None:
-        """Why the table does not hold what it should, None when it does."""
+    def find_stale_reason(self, built_from: BuiltFrom) -> str | None:
+        """Why the table was not loaded from `built_from`, None when it was."""
         found = self._find()
         if found is None:
             return "its marker is missing"
         recorded = _parse(found)
-        return "its marker is damaged" if recorded is None else why_changed(recorded, self.built_from)
+        return "its marker is damaged" if recorded is None else describe_changes(recorded, built_from)
 
-    def recorded(self) -> BuiltFrom | None:
+    def read_built_from(self) -> BuiltFrom | None:
         """What the table was last loaded from; None where the marker is missing or damaged."""
         found = self._find()
         return None if found is None else _parse(found)
@@ -62,12 +61,12 @@ class Marker(PostgresTarget):
             f"delete from {self.marker_table} where target_table = %s and batch = %s", (self.table, self.batch)
         )
 
-    def touch(self, cursor: Cursor) -> None:  # type: ignore[override]  # a cursor of the load's transaction is all it needs
+    def touch(self, cursor: Cursor, built_from: BuiltFrom) -> None:  # type: ignore[override]  # joins a transaction
         """Write the marker within the transaction of `cursor`, in place of the one before."""
         self.clear(cursor)
         cursor.execute(
             f"insert into {self.marker_table} (update_id, target_table, batch, built_from) values (%s, %s, %s, %s)",
-            (self.update_id, self.table, self.batch, json.dumps(dict(self.built_from))),
+            (self.update_id, self.table, self.batch, json.dumps(dict(built_from))),
         )
 
     def _find(self) -> str | None:
@@ -103,7 +102,7 @@ _lookup: ContextVar[_Lookup | None] = ContextVar("lookup", default=None)
 
 
 @contextmanager
-def looked_up_once(batches: Sequence[str]) -> Iterator[None]:
+def share_lookup(batches: Sequence[str]) -> Iterator[None]:
     """Within the block, the markers of these batches, or of all where none is named, are read once."""
     token = _lookup.set(_Lookup(batches))
     try:
@@ -112,7 +111,7 @@ def looked_up_once(batches: Sequence[str]) -> Iterator[None]:
         _lookup.reset(token)
 
 
-def list_loaded(schema: str) -> list[tuple[str, str, str]]:
+def list_loads(schema: str) -> list[tuple[str, str, str]]:
     """Table, batch and the JSON of `built_from` of all loads into a schema's tables, in the order of their names."""
     found = _select("where starts_with(target_table, %s)", f"{schema}.")
     return [(table, batch, built_from) for (table, batch), built_from in sorted(found.items())]

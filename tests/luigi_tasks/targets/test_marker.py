@@ -6,6 +6,7 @@ import pytest
 
 from luigi_tasks import warehouse
 from luigi_tasks.targets import marker
+from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations
 from luigi_tasks.warehouse.migrations import list_migrations
@@ -18,10 +19,9 @@ def execute(sql: str, *parameters: object) -> None:
         cursor.execute(sql, parameters or None)
 
 
-def touch(*markers: Marker) -> None:
+def touch(marker: Marker, built_from: BuiltFrom = BUILT) -> None:
     with warehouse.transaction() as cursor:
-        for one in markers:
-            one.touch(cursor)
+        marker.touch(cursor, built_from)
 
 
 def put(built_from: object) -> Marker:
@@ -31,27 +31,27 @@ def put(built_from: object) -> Marker:
         "values ('raw_data.users/a', 'raw_data.users', 'a', %s)",
         json.dumps(built_from),
     )
-    return Marker("raw_data.users", "a", BUILT)
+    return Marker("raw_data.users", "a")
 
 
 def test_marker__is_there_once_touched_for_what_it_was_touched_with(own_warehouse):
-    one = Marker("raw_data.users", "a", BUILT)
-    assert one.why_stale() == "its marker is missing"
+    one = Marker("raw_data.users", "a")
+    assert one.find_stale_reason(BUILT) == "its marker is missing"
     migrations.apply()
-    assert (one.why_stale(), one.recorded(), one.exists()) == ("its marker is missing", None, False)
+    assert (one.find_stale_reason(BUILT), one.read_built_from(), one.exists()) == ("its marker is missing", None, False)
     touch(one)
     touch(one)
-    assert (one.why_stale(), one.recorded(), one.exists()) == (None, BUILT, True)
-    assert Marker("raw_data.users", "a", BUILT | {"inputs": "cd"}).why_stale() == "its inputs changed"
-    assert Marker("raw_data.posts", "a", BUILT).why_stale() == "its marker is missing"
+    assert (one.find_stale_reason(BUILT), one.read_built_from(), one.exists()) == (None, BUILT, True)
+    assert one.find_stale_reason(BUILT | {"inputs": "cd"}) == "its inputs changed"
+    assert Marker("raw_data.posts", "a").find_stale_reason(BUILT) == "its marker is missing"
 
 
 def test_marker__looks_into_the_warehouse_as_a_target_of_luigi_does(own_warehouse):
     migrations.apply()
-    with Marker("raw_data.users", "a", BUILT).connect().cursor() as cursor:
+    with Marker("raw_data.users", "a").connect().cursor() as cursor:
         cursor.execute("select count(*) from etl.table_updates")
         assert cursor.fetchone() == (0,)
-    touch(Marker("raw_data.users", "a", BUILT))
+    touch(Marker("raw_data.users", "a"))
     with warehouse.reading() as cursor:
         cursor.execute("select update_id, target_table, batch, built_from from etl.table_updates")
         assert cursor.fetchall() == [("raw_data.users/a", "raw_data.users", "a", BUILT)]
@@ -61,14 +61,14 @@ def test_marker__looks_into_the_warehouse_as_a_target_of_luigi_does(own_warehous
 def test_marker__that_is_damaged_is_stale(own_warehouse, built_from):
     migrations.apply()
     damaged = put(built_from)
-    assert (damaged.why_stale(), damaged.recorded()) == ("its marker is damaged", None)
+    assert (damaged.find_stale_reason(BUILT), damaged.read_built_from()) == ("its marker is damaged", None)
     touch(damaged)
     assert damaged.exists()
 
 
 def test_marker__of_nothing_is_stale(own_warehouse):
     migrations.apply()
-    assert put({}).why_stale() == "its code and inputs changed"
+    assert put({}).find_stale_reason(BUILT) == "its code and inputs changed"
 
 
 @pytest.mark.parametrize(
@@ -84,36 +84,34 @@ def test_marker__of_nothing_is_stale(own_warehouse):
 def test_marker__means_the_same_before_and_after_the_upgrade(own_warehouse, update_id, reason):
     execute(list_migrations()[0].sql)
     execute("insert into etl.table_updates values (%s, 'raw_data.users', 'a')", update_id)
-    before = marker.list_loaded("raw_data")
-    one = Marker("raw_data.users", "a", BUILT)
-    assert one.why_stale() == reason
+    before = marker.list_loads("raw_data")
+    one = Marker("raw_data.users", "a")
+    assert one.find_stale_reason(BUILT) == reason
     migrations.apply()
-    assert one.why_stale() == reason
-    assert marker.list_loaded("raw_data") == before
+    assert one.find_stale_reason(BUILT) == reason
+    assert marker.list_loads("raw_data") == before
 
 
-def test_list_loaded__follows_what_was_loaded_in_the_order_of_names(own_warehouse):
-    assert marker.list_loaded("raw_data") == []
+def test_list_loads__follows_what_was_loaded_in_the_order_of_names(own_warehouse):
+    assert marker.list_loads("raw_data") == []
     migrations.apply()
-    touch(
-        Marker("raw_data.users", "b", {"inputs": "1", "code": "2"}),
-        Marker("raw_data.users", "a", {"code": "2", "inputs": "1"}),
-        Marker("raw_data.posts", "b", {}),
-        Marker("marts", "", {}),
-    )
+    touch(Marker("raw_data.users", "b"), {"inputs": "1", "code": "2"})
+    touch(Marker("raw_data.users", "a"), {"code": "2", "inputs": "1"})
+    touch(Marker("raw_data.posts", "b"), {})
+    touch(Marker("marts", ""), {})
     text = '{"code": "2", "inputs": "1"}'
-    assert marker.list_loaded("raw_data") == [
+    assert marker.list_loads("raw_data") == [
         ("raw_data.posts", "b", "{}"),
         ("raw_data.users", "a", text),
         ("raw_data.users", "b", text),
     ]
 
 
-def test_looked_up_once__reads_the_markers_of_its_batches_once(own_warehouse):
+def test_share_lookup__reads_the_markers_of_its_batches_once(own_warehouse):
     migrations.apply()
-    a, b = Marker("raw_data.users", "a", BUILT), Marker("raw_data.users", "b", BUILT)
+    a, b = Marker("raw_data.users", "a"), Marker("raw_data.users", "b")
     touch(a)
-    with marker.looked_up_once(["a"]):
+    with marker.share_lookup(["a"]):
         assert a.exists()
         assert not b.exists()
         execute("delete from etl.table_updates")
