@@ -50,15 +50,15 @@ class DbtRun(Stage):
 
     def build(self, stale: Sequence["DbtRun"], progress: StageProgress) -> None:
         migrations.apply()
-        built_from = warehouse.retried(self.title, partial(self._run_dbt, progress))
-        self.write_and_mark(self.output(), built_from, change_queue.forget)
+        built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
+        self.write_and_mark(self.output(), built_from, change_queue.remove_taken)
 
     def _run_dbt(self, progress: StageProgress) -> BuiltFrom:
         """Build what has to be built. Returns what it was built from."""
         with warehouse.transaction() as cursor:
             for table in TABLES:
-                change_queue.index_raw_data(cursor, table)
-            change_queue.take(cursor)
+                change_queue.create_key_index(cursor, table)
+            change_queue.take_changes(cursor)
             target, built_from = self.output(), self.built_from()
             before = target.read_built_from()
             options = refresh(before, built_from)

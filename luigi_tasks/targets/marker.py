@@ -36,7 +36,7 @@ class Marker(PostgresTarget):
 
     def connect(self) -> Connection:
         """This process's connection to the warehouse, in autocommit."""
-        return warehouse.reader()
+        return warehouse.get_reader()
 
     def exists(self, connection: Connection | None = None) -> bool:
         """Whether there is a marker that can be read, whatever the table was loaded from."""
@@ -119,7 +119,7 @@ def list_loads(schema: str) -> list[tuple[str, str, str]]:
 
 def _select(where: str = "", *parameters: object) -> Found:
     """The markers that a condition picks; none before the first load."""
-    rows = warehouse.retried("markers", partial(_fetch, where, parameters))
+    rows = warehouse.retry_transaction("markers", partial(_fetch, where, parameters))
     return {(table, batch): built_from for table, batch, built_from in rows}
 
 

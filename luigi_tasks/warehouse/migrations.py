@@ -53,7 +53,7 @@ def apply() -> None:
 
     Raises PipelineError where the warehouse is of a newer version than this code.
     """
-    warehouse.retried("the migrations of the warehouse", _apply)
+    warehouse.retry_transaction("the migrations of the warehouse", _apply)
 
 
 def is_current(cursor: Cursor) -> bool:
@@ -86,7 +86,7 @@ def _apply() -> None:
             return
     with warehouse.transaction() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-        make_schema(cursor, ETL)
+        create_schema(cursor, ETL)
         cursor.execute(SCHEMA_VERSIONS)
         for migration in list_migrations()[_find_version(cursor) :]:
             cursor.execute(migration.sql)
@@ -123,7 +123,7 @@ def _require_columns(cursor: Cursor) -> None:
         )
 
 
-def make_schema(cursor: Cursor, name: str) -> None:
+def create_schema(cursor: Cursor, name: str) -> None:
     """Create a schema where it is missing. PostgreSQL's `if not exists` needs the privilege to create one even then."""
     cursor.execute("select to_regnamespace(%s) is null", (name,))
     if cursor.fetchone() == (True,):

@@ -137,7 +137,7 @@ def test_apply__takes_no_right_to_create_schemas_where_they_are_there(own_wareho
     rows("create role maker login; create schema raw_data authorization maker; create schema etl authorization maker")
     warehouse.close()
     monkeypatch.setenv("PGUSER", "maker")
-    for name, value in warehouse.embedded().parameters.items():
+    for name, value in warehouse.start_embedded().parameters.items():
         monkeypatch.setenv(name, "maker" if name == "PGUSER" else value)
     migrations.apply()
     assert len(versions()) == LAST
