@@ -20,8 +20,8 @@ from bench.measure import Measurement, measure_child
 from bench.workload import Export
 from luigi_tasks.run_id import VARIABLE
 from luigi_tasks.runs.journal import StageRecord, parse_events
-from luigi_tasks.warehouse.embedded.location import locate
-from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+from luigi_tasks.warehouse.embedded.location import locate_cluster
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
@@ -69,7 +69,7 @@ class Project:
             self.folder,
             _build_environment(LUIGI_CONFIG_PATH=str(self.folder / "luigi.cfg"), **{VARIABLE: run_id}),
             log,
-            locate((self.folder / "postgres").resolve()).data,
+            locate_cluster((self.folder / "postgres").resolve()).data,
         )
         _require_success(code, log)
         expected = reduce(or_, (export.totals for export in self.landed.values())).compute_expected()
@@ -140,7 +140,7 @@ def remove_folder(folder: Path) -> None:
     """Delete a scratch folder and its PostgreSQL cluster, which for root may be outside the folder."""
     postgres = folder / "postgres"
     if postgres.exists():
-        shutil.rmtree(locate(postgres.resolve()).home)
+        shutil.rmtree(locate_cluster(postgres.resolve()).home)
     if folder.exists():
         shutil.rmtree(folder)
 
@@ -148,7 +148,7 @@ def remove_folder(folder: Path) -> None:
 @contextmanager
 def open_server(folder: Path) -> Iterator[EmbeddedPostgres]:
     """Run the embedded server of a folder during the block."""
-    embedded = acquire(folder)
+    embedded = lease_server(folder)
     try:
         yield embedded
     finally:

@@ -37,7 +37,7 @@ READ = {
     "Anomaly": 2,
     "warning": 0,
     "error": 0,
-    "as_pipeline_error": 0,
+    "make_pipeline_error": 0,
     "_explained": 1,
 }
 """Calls with a message among their arguments: the name of the function or class, and the argument's position."""
@@ -145,7 +145,7 @@ def messages() -> dict[str, str]:
                 for text in _texts(node, _named(tree) | _named(function)):
                     found[_pattern(text)] = f"{path.relative_to(paths.PROJECT)}, line {node.lineno}"
     for kind in (*server_errors.KINDS, server_errors.OTHER):
-        found[str(server_errors.as_pipeline_error("", kind, VARIES))] = _file(server_errors)
+        found[str(server_errors.make_pipeline_error("", kind, VARIES))] = _file(server_errors)
     for one in known_errors.KINDS:
         filled = f"{VARIES}: {one.meaning}; nothing was changed; {one.advice}; the whole log: {VARIES}"
         found[re.sub(r"\{[^}]*\}", VARIES, filled)] = _file(known_errors)

@@ -50,10 +50,10 @@ def list_relations_of_marts() -> Sequence[Relation]:
 
 def _explained(command: str, failure: str) -> PipelineError:
     """A failure of dbt, by what it says of the server."""
-    kind = server_errors.kind_of_text(failure)
+    kind = server_errors.classify_text(failure)
     if kind and kind.is_transient:
-        return server_errors.as_pipeline_error(f"dbt {command}: ", kind, failure)
-    holders = f"; {warehouse.find_lock_holders()}" if kind is server_errors.LOCKED else ""
+        return server_errors.make_pipeline_error(f"dbt {command}: ", kind, failure)
+    holders = f"; {warehouse.describe_lock_holders()}" if kind is server_errors.LOCKED else ""
     return PipelineError(f"dbt {command}: {failure}{holders}")
 
 
@@ -63,7 +63,7 @@ def _message(result: NodeResult) -> str:
 
 def connection() -> dict[str, str]:
     """What the profile reads: the warehouse as libpq found it, so that its own defaults count here too."""
-    info = warehouse.retried("dbt", warehouse.reader).info
+    info = warehouse.retry_transaction("dbt", warehouse.get_reader).info
     found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
     named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
-    return named | warehouse.variables() | {name: value for name, value in found.items() if value}
+    return named | warehouse.get_libpq_variables() | {name: value for name, value in found.items() if value}

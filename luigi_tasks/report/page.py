@@ -39,7 +39,7 @@ def write_report() -> Path:
 
     Raises PipelineError if no marts are published, or the file cannot be written.
     """
-    stamp, data = warehouse.retried("Report", _read_report_data)
+    stamp, data = warehouse.retry_transaction("Report", _read_report_data)
     path = paths.report()
     atomic_files.write_page(path, render_page(stamp, data), "[report] folder")
     return path

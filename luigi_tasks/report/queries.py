@@ -24,7 +24,7 @@ WHOLE_TABLES = "set local jit = off; set local work_mem = '64MB'; set local rand
 """Planner settings: most queries read whole tables, so index scans and JIT compilation do not pay."""
 
 BUILT_FROM = """
-select target_table, md5(string_agg(update_id, ' ' order by update_id collate "C"))
+select target_table, md5(string_agg(update_id || built_from::text, ' ' order by update_id collate "C"))
 from etl.table_updates where target_table in ('marts', 'etl.ledger') group by target_table
 """
 FIGURES = f"""

@@ -45,9 +45,9 @@ def _conclude_run(process: int) -> None:
     remarks: list[str] = []
     try:
         if stages or (config.read_section(config.notify).stale_hours and not failures):
-            migrations.prepare()
-            warehouse.retried("the record of the run", partial(_record_stages, stages))
-            found = warehouse.retried("anomalies of the run", partial(_record_anomalies, stages))
+            migrations.apply()
+            warehouse.retry_transaction("the record of the run", partial(_record_stages, stages))
+            found = warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
             remarks = [anomaly.text for anomaly in found]
     except PipelineError as error:
         remarks = [f"this run is not recorded in etl.runs: {error}"]

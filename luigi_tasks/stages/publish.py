@@ -42,10 +42,10 @@ class Publish(Stage):
         target, built_from = self.output(), self.built_from()
 
         def publish(cursor: Cursor) -> int:
-            rows_alone = only_rows_changed(target.recorded(), built_from)
-            is_whole = not rows_alone or change_queue.everything_touched(cursor) or not are_there(cursor, relations)
+            rows_alone = only_rows_changed(target.read_built_from(), built_from)
+            is_whole = not rows_alone or change_queue.is_everything_touched(cursor) or not are_there(cursor, relations)
             copied = (replace if is_whole else copy_touched)(cursor, relations, progress.update)
-            change_queue.forget_touched(cursor)
+            change_queue.clear_touched_keys(cursor)
             return copied
 
         progress.rows = self.write_and_mark(target, built_from, publish)

@@ -25,7 +25,7 @@ class Report(Stage):
             with warehouse.reading() as cursor:
                 return page.read_built_from(cursor)
 
-        return warehouse.retried(self.title, read)
+        return warehouse.retry_transaction(self.title, read)
 
     def start_services(self) -> None:
         publish = self.requires()
