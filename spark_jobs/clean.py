@@ -242,9 +242,11 @@ def _finish(task: tuple[Input, Doubles, int | None]) -> Written:
         outcomes[entity] = {
             outcome: (found, _sums_of_file(path) if entity == "post" else {})
             for outcome, path in ((ACCEPTED, accepted), (SUPERSEDED, superseded))
-            if (found := parquet_parts.look(path))
+            if (found := parquet_parts.describe_part(path))
         }
-    others = {table: found for table in ("rejected", "issues") if (found := parquet_parts.look(part.output(table)))}
+    others = {
+        table: found for table in ("rejected", "issues") if (found := parquet_parts.describe_part(part.output(table)))
+    }
     return Written(outcomes, _rejected_entities(part.output("rejected")), others)
 
 

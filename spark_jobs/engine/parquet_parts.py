@@ -60,8 +60,8 @@ class PartWriter:
             self._unfinished.unlink()
 
 
-def look(path: Path) -> Part | None:
-    """The part at a path; None where nothing was written."""
+def describe_part(path: Path) -> Part | None:
+    """The part at a path; None where no row was written."""
     if not path.exists():
         return None
     with path.open("rb") as file:

@@ -10,9 +10,10 @@ from hypothesis import example, given
 from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
 
 from spark_jobs.cleaning import rules
-from spark_jobs.extract import BrokenSource, Source, read_documents
-from spark_jobs.extraction import landing_files
-from spark_jobs.extraction.landing_files import Piece
+from spark_jobs.extraction import splitting
+from spark_jobs.extraction.assignments import Source
+from spark_jobs.extraction.reading import BrokenSource, read_documents
+from spark_jobs.extraction.splitting import Piece
 
 
 def _refuse(name: str) -> None:
@@ -85,7 +86,7 @@ def in_order(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
 def test_file__is_read_the_same_in_pieces(content):
     whole = run_file(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landing_files, "PIECE_BYTES", 30)
+        patch.setattr(splitting, "PIECE_BYTES", 30)
         in_pieces = run_file(content)
     assert in_pieces.fault == whole.fault
     assert in_order(in_pieces.tables) == in_order(whole.tables)

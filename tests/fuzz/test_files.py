@@ -15,7 +15,8 @@ from jobs import Ended, assert_accounted_for, run
 
 from luigi_tasks import paths
 from luigi_tasks.targets import landing
-from spark_jobs.extract import BrokenSource, Source, read_documents
+from spark_jobs.extraction.assignments import Source
+from spark_jobs.extraction.reading import BrokenSource, read_documents
 
 MANY = int(os.environ.get("FUZZ_TINY_FILES", 3_000))
 DOCUMENT = b'{"user_id": "u1"}'

@@ -105,5 +105,7 @@ def test_list_sources__follows_the_imports_of_a_job():
         return {path.name for path in fingerprints.list_sources(paths.PROJECT / "spark_jobs" / job, paths.PROJECT)}
 
     shared = {"parallel.py", "parquet_parts.py", "schemas.py", "progress.py", "request_server.py"}
-    assert list_names("extract.py") == {"extract.py", "landing_files.py", "documents.py"} | shared
+    texts = {"array_pieces.py", "brackets.py", "compression.py", "json_texts.py", "parsing.py", "splitting.py"}
+    extraction = {"assignments.py", "documents.py", "errors.py", "reading.py"} | texts
+    assert list_names("extract.py") == {"extract.py"} | extraction | shared
     assert list_names("clean.py") == {"clean.py", "rules.py", "records.py"} | shared

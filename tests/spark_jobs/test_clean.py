@@ -16,8 +16,8 @@ from pyspark import SparkContext
 from luigi_tasks.paths import folder_name
 from spark_jobs import clean
 from spark_jobs.cleaning import records
-from spark_jobs.extraction.documents import Row, document_row
-from spark_jobs.extraction.landing_files import parse
+from spark_jobs.extraction.documents import Row, build_document_row
+from spark_jobs.extraction.parsing import parse_json
 from spark_jobs.schemas import DOCUMENTS
 
 Files = dict[tuple[str, str], list[object]]
@@ -32,7 +32,7 @@ def documents_of(files: Files) -> pa.RecordBatch:
         for position, document in enumerate(documents):
             text = document if isinstance(document, str) else json.dumps(document)
             where = {"batch": batch, "file": file, "position": position}
-            rows.append(where | document_row(parse(text.encode()), text))
+            rows.append(where | build_document_row(parse_json(text.encode()), text))
     return pa.RecordBatch.from_pylist(rows, DOCUMENTS)
 
 
