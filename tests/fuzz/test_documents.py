@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
 
-from spark_jobs.cleaning import rules
+from spark_jobs.cleaning import rules, values
 from spark_jobs.extraction import splitting
 from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.reading import BrokenSource, read_documents
@@ -124,7 +124,7 @@ def test_lines__that_begin_with_a_mark_keep_their_first_document_in_pieces(tmp_p
 
 def test_number__of_many_digits_takes_no_square_of_time():
     started = monotonic()
-    assert rules._whole_number("1" * 20_000 + "x", rules.LARGEST_COUNT) is None
+    assert values.parse_whole_number("1" * 20_000 + "x", rules.LARGEST_COUNT) is None
     assert monotonic() - started < 2
 
 

@@ -108,4 +108,5 @@ def test_list_sources__follows_the_imports_of_a_job():
     texts = {"array_pieces.py", "brackets.py", "compression.py", "json_texts.py", "parsing.py", "splitting.py"}
     extraction = {"assignments.py", "documents.py", "errors.py", "reading.py"} | texts
     assert list_names("extract.py") == {"extract.py"} | extraction | shared
-    assert list_names("clean.py") == {"clean.py", "rules.py", "records.py"} | shared
+    cleaning = {"ages.py", "parts.py", "records.py", "rules.py", "superseded.py", "values.py"}
+    assert list_names("clean.py") == {"clean.py"} | cleaning | shared

@@ -16,6 +16,8 @@ from pyspark import SparkContext
 from luigi_tasks.paths import folder_name
 from spark_jobs import clean
 from spark_jobs.cleaning import records
+from spark_jobs.cleaning.ages import find_median
+from spark_jobs.cleaning.superseded import digest_keys, find_repeated
 from spark_jobs.extraction.documents import Row, build_document_row
 from spark_jobs.extraction.parsing import parse_json
 from spark_jobs.schemas import DOCUMENTS
@@ -47,7 +49,7 @@ def rows(block: records.Records) -> list[dict[str, Any]]:
     batches = np.array(block.table["batch"].to_pylist())
     for batch in set(batches.tolist()):
         of_batch = np.flatnonzero(~lost & (batches == batch))
-        for number in of_batch[records.superseded(records.keys(block.entity, block.table.take(of_batch)))]:
+        for number in of_batch[find_repeated(digest_keys(block.entity, block.table.take(of_batch)))]:
             outcomes[number] = "superseded"
     found = block.issues.to_pylist()
     return [
@@ -117,7 +119,7 @@ def test_users__are_in_normal_form():
         "gender": "Male",
         "date_created": "2015-07-16T14:57:48+02:00",
     }
-    assert rows(records.users(documents(document))) == [
+    assert rows(records.build_users(documents(document))) == [
         place()
         | user(
             "u1",
@@ -134,7 +136,7 @@ def test_users__are_in_normal_form():
 
 def test_users__have_null_and_an_issue_for_every_unusable_field():
     document = {"user_id": "u\0001", "email": "nobody", "age": -1, "name": "a\0b", "date_created": "yesterday"}
-    assert rows(records.users(documents(document))) == [
+    assert rows(records.build_users(documents(document))) == [
         place()
         | user("u1", name="ab")
         | kept(
@@ -154,7 +156,7 @@ def test_users__of_a_batch_are_each_the_last_by_file_and_position():
         ("b", "f10"): [{"user_id": "u1", "name": "first"}, {"user_id": "u2"}, {"user_id": "u1", "name": "second"}],
         ("c", "f0"): [{"user_id": "u1", "name": "of another batch"}],
     }
-    found = rows(records.users(documents_of(files)))
+    found = rows(records.build_users(documents_of(files)))
     assert [(row["user_id"], row["name"], row["outcome"]) for row in found] == [
         ("u1", "first", "superseded"),
         ("u2", None, "accepted"),
@@ -167,7 +169,7 @@ def test_users__of_a_batch_are_each_the_last_by_file_and_position():
 
 def test_users__without_key_are_all_rejected_with_their_text():
     texts = ['{"user_id": " ", "age": -1, "posts": []}', '{"user_id": null, "posts": null}', "null", "[17]"]
-    found = rows(records.users(documents(*texts)))
+    found = rows(records.build_users(documents(*texts)))
     broken = issue("age", "invalid_age", "-1")
     assert found == [
         place(0) | user(None) | lost(texts[0], "missing_user_id") | {"issues": [broken]},
@@ -178,7 +180,7 @@ def test_users__without_key_are_all_rejected_with_their_text():
 
 
 def test_users__keep_a_missing_age_missing():
-    of_users = records.users(documents({"user_id": "u1"}, {"user_id": "u2", "age": 9}))
+    of_users = records.build_users(documents({"user_id": "u1"}, {"user_id": "u2", "age": 9}))
     assert rows(of_users) == [place(0) | user("u1") | kept(), place(1) | user("u2", age=9) | kept()]
 
 
@@ -187,7 +189,7 @@ def test_users__keep_a_missing_age_missing():
     [([], None), ([7], 7), ([10, 21], 16), ([1, 2], 2), ([9, 9, 30], 9), ([0, 0, 1, 120], 1), ([120], 120)],
 )
 def test_median__is_that_of_all_ages_halves_rounded_up(ages, expected):
-    assert records.median(np.bincount(np.array(ages, int), minlength=121)) == expected
+    assert find_median(np.bincount(np.array(ages, int), minlength=121)) == expected
 
 
 # Posts
@@ -204,7 +206,7 @@ def test_posts__are_in_normal_form():
         "reactions": {"like": 1, "love": 2.0, "wow": None, "haha": 4, "sad": 5, "angry": 6},
     }
     document = {"user_id": "u1 ", "posts": [whole, {"post_id": "p2", "post_text": " ", "location": " "}]}
-    assert rows(records.posts(documents(document))) == [
+    assert rows(records.build_posts(documents(document))) == [
         place()
         | post(
             "p1",
@@ -228,7 +230,7 @@ def test_posts__have_zero_empty_or_null_and_an_issue_for_every_unusable_field():
         "reactions": {"like": 1.5, "sad": "many", "care": 3},
     }
     reshaped = {"post_id": "p2", "shares": [1], "tags": "art", "reactions": 17}
-    assert rows(records.posts(documents({"user_id": "u1", "posts": [broken, reshaped]}))) == [
+    assert rows(records.build_posts(documents({"user_id": "u1", "posts": [broken, reshaped]}))) == [
         place()
         | post("p1", tags=["ab"])
         | kept(
@@ -259,7 +261,7 @@ def test_posts__of_a_batch_are_each_the_last_by_file_position_and_place_in_the_d
         ("b", "f10"): [by("u3", 1, 2), by("u1", 3)],
         ("c", "f0"): [by("u1", 7)],
     }
-    found = rows(records.posts(documents_of(files)))
+    found = rows(records.build_posts(documents_of(files)))
     assert [(row["user_id"], row["shares"], row["outcome"]) for row in found] == [
         ("u3", 1, "superseded"),
         ("u3", 2, "superseded"),
@@ -275,7 +277,7 @@ def test_posts__that_cannot_be_used_are_rejected_with_their_text_and_all_rules_t
     without_user = '{"posts": [{"post_id": "p1"}, {"shares" : 3}, 17]}'
     with_user = '{"user_id": "u1", "posts": [{"post_id": ""}, null, {"post_id": "p1"}]}'
     no_list = '{"user_id": "u2", "posts": "none"}'
-    found = rows(records.posts(documents(without_user, with_user, no_list)))
+    found = rows(records.build_posts(documents(without_user, with_user, no_list)))
     assert found == [
         place(0) | post("p1", None) | lost('{"post_id": "p1"}', "parent_rejected"),
         place(0)
@@ -298,14 +300,14 @@ def commented(*comments: object, user_id: str = "u1", post_id: str = "p1") -> di
 
 def test_comments__are_in_normal_form():
     document = commented({"user_id": " u2 ", "comment": " Nice \n", "timestamp": "2014-02-10T03:52:11Z"}, post_id=" p1")
-    assert rows(records.comments(documents(document))) == [
+    assert rows(records.build_comments(documents(document))) == [
         place() | comment("p1", "u2", "Nice", "2014-02-10 03:52:11") | kept()
     ]
 
 
 def test_comments__without_user_text_or_time_are_kept():
     document = commented({}, {"user_id": " ", "comment": "x"}, {"user_id": "u2", "comment": None}, {"comment": "\0"})
-    found = rows(records.comments(documents(document)))
+    found = rows(records.build_comments(documents(document)))
     nul = issue("comment", "nul_character", "\u2400")
     assert found == [
         place() | comment("p1", None, "", None) | kept("superseded"),
@@ -317,7 +319,7 @@ def test_comments__without_user_text_or_time_are_kept():
 
 def test_comments__with_an_unreadable_time_are_kept_with_an_issue():
     document = commented({"user_id": "u2", "comment": "x", "timestamp": "10.2.2014"})
-    assert rows(records.comments(documents(document))) == [
+    assert rows(records.build_comments(documents(document))) == [
         place() | comment("p1", "u2", "x", None) | kept("accepted", issue("timestamp", "unreadable_time", "10.2.2014"))
     ]
 
@@ -330,7 +332,7 @@ def test_comments__that_are_equal_count_once():
         ("b", "f"): [commented(first, equal, *others), commented(first, post_id="p2"), commented(first, user_id="u9")],
         ("c", "f"): [commented(first)],
     }
-    found = rows(records.comments(documents_of(files)))
+    found = rows(records.build_comments(documents_of(files)))
     assert [(row["batch"], row["position"], row["comment_index"], row["outcome"]) for row in found] == [
         ("b", 0, 0, "superseded"),
         ("b", 0, 1, "superseded"),
@@ -348,7 +350,7 @@ def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rule
     without_post = '{"user_id": "u1", "posts": [{"comments": [{"comment" : "x"}]}]}'
     others = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": ["x", {"comment": "y"}]}]}'
     no_list = '{"user_id": "u1", "posts": [{"post_id": "p1", "comments": {"comment": "z"}}, 17]}'
-    found = rows(records.comments(documents(without_user, without_post, others, no_list)))
+    found = rows(records.build_comments(documents(without_user, without_post, others, no_list)))
     assert found == [
         place(0) | comment("p1", None, "x", None) | lost('{"comment" : "x"}', "parent_rejected"),
         place(0) | comment("p1", None, "", None, comment_index=1) | lost("17", "parent_rejected", "not_an_object"),
@@ -363,8 +365,8 @@ def test_comments__that_cannot_be_used_are_rejected_with_their_text_and_all_rule
 
 
 def test_rejected__has_the_place_the_rules_and_the_text_without_nul():
-    posts = records.posts(documents('{"user_id": "u1", "posts": [{"post_id": "p1"}, "1\\u00007"]}', "17"))
-    assert records.rejected(replace(posts, raw=pa.array(["", '"1\0007"']))).to_pylist() == [
+    posts = records.build_posts(documents('{"user_id": "u1", "posts": [{"post_id": "p1"}, "1\\u00007"]}', "17"))
+    assert records.build_rejected(replace(posts, raw=pa.array(["", '"1\0007"']))).to_pylist() == [
         place(post_index=1, comment_index=None, entity="post", rules=["not_an_object"], raw='"1\u24007"')
     ]
 
@@ -377,7 +379,7 @@ def test_issues__have_the_place_and_key_of_kept_records_only():
         {"user_id": "u2", "age": 4},
     )
     no_index = {"post_index": None, "comment_index": None}
-    assert records.issues(records.users(documents_)).to_pylist() == [
+    assert records.build_issues(records.build_users(documents_)).to_pylist() == [
         place(0, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "-1"),
         place(0, **no_index, entity="user", record_id="u1") | issue("gender", "nul_character", "\u2400"),
         place(1, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "200"),
@@ -565,6 +567,6 @@ def test_run__gives_tables_a_fingerprint_that_differs_where_any_value_does(spark
 
 def test_superseded__is_every_record_whose_key_comes_again():
     keys = np.array([[1, 1], [1, 2], [1, 1], [2, 1], [2, 1], [1, 1], [3, 3]], "u8")
-    assert records.superseded(keys).tolist() == [0, 2, 3]
-    assert records.superseded(keys[:0]).tolist() == []
-    assert records.superseded(keys[6:]).tolist() == []
+    assert find_repeated(keys).tolist() == [0, 2, 3]
+    assert find_repeated(keys[:0]).tolist() == []
+    assert find_repeated(keys[6:]).tolist() == []

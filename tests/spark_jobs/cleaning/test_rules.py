@@ -7,7 +7,7 @@ from functools import partial
 import pyarrow as pa
 import pytest
 
-from spark_jobs.cleaning import rules
+from spark_jobs.cleaning import rules, values
 from spark_jobs.cleaning.rules import Field
 from spark_jobs.schemas import TEXT
 
@@ -19,7 +19,7 @@ def check(rule: Callable[[pa.Array], Field], cases: list[Case], type_: pa.DataTy
     for some in (cases, *([case] for case in cases)):
         texts = [case[0] for case in some]
         field = rule(pa.array(texts, type_))
-        found = rules.issues([field]).to_pylist()
+        found = rules.list_issues([field]).to_pylist()
         broken = [[issue["rule"] for issue in found if issue["record"] == number] for number in range(len(some))]
         assert list(zip(texts, field.values.to_pylist(), broken, strict=True)) == some
 
@@ -41,7 +41,7 @@ def test_text__is_trimmed_and_without_nul():
         ("\u2400", "\u2400", []),
         ("Ünïcødé 🐎", "Ünïcødé 🐎", []),
     ]
-    check(partial(rules.text, "post_text"), cases)
+    check(partial(rules.clean_text, "post_text"), cases)
 
 
 def test_name__is_null_where_blank():
@@ -52,8 +52,8 @@ def test_name__is_null_where_blank():
         ("\0", None, ["nul_character"]),
         (" Zoë  Q ", "Zoë  Q", []),
     ]
-    check(partial(rules.name, "name"), cases)
-    check(partial(rules.identifier, "user_id"), cases)
+    check(partial(rules.clean_name, "name"), cases)
+    check(partial(rules.clean_key, "user_id"), cases)
 
 
 def test_lower_name__is_in_lower_case():
@@ -63,7 +63,7 @@ def test_lower_name__is_in_lower_case():
         (" Female\n", "female", []),
         ("F\0", "f", ["nul_character"]),
     ]
-    check(partial(rules.lower_name, "gender"), cases)
+    check(partial(rules.clean_lower_case_name, "gender"), cases)
 
 
 def test_location__collapses_white_space():
@@ -76,7 +76,7 @@ def test_location__collapses_white_space():
         ("New\0York", "NewYork", ["nul_character"]),
         ("[São-Paulo]\\^", "[São-Paulo]\\^", []),
     ]
-    check(rules.location, cases)
+    check(rules.clean_location, cases)
 
 
 def test_email__is_lower_case_and_of_the_usual_form():
@@ -98,7 +98,7 @@ def test_email__is_lower_case_and_of_the_usual_form():
         ("17", None, ["invalid_email"]),
         ("a\0@b.c", "a@b.c", ["nul_character"]),
     ]
-    check(rules.email, cases)
+    check(rules.clean_email, cases)
 
 
 def test_age__is_a_whole_number_from_0_to_120():
@@ -125,7 +125,7 @@ def test_age__is_a_whole_number_from_0_to_120():
         ("4294967328", None, ["invalid_age"]),  # 32 in four bytes
         ("99999999999999999999999999999999999999999999", None, ["invalid_age"]),
     ]
-    check(rules.age, cases)
+    check(rules.clean_age, cases)
 
 
 def test_count__is_a_whole_number_or_0():
@@ -151,19 +151,19 @@ def test_count__is_a_whole_number_or_0():
         ("1e400", 0, ["invalid_count"]),
         ("7\0", 7, ["nul_character"]),
     ]
-    check(partial(rules.count, "shares"), cases)
+    check(partial(rules.clean_count, "shares"), cases)
 
 
 @pytest.mark.parametrize("exponent", ["e-400", "e-50", "e-9999999", "e9999999", "e-2147483647", "e99999999999"])
 @pytest.mark.parametrize("digit", ["1", "-1"])
 def test_count_and_age__do_not_stumble_over_outlandish_exponents(digit, exponent):
-    check(partial(rules.count, "shares"), [(digit + exponent, 0, ["invalid_count"])])
-    check(rules.age, [(digit + exponent, None, ["invalid_age"])])
+    check(partial(rules.clean_count, "shares"), [(digit + exponent, 0, ["invalid_count"])])
+    check(rules.clean_age, [(digit + exponent, None, ["invalid_age"])])
 
 
 @pytest.mark.parametrize("text", ["1_000", "\u0663", "\uff13", "0x10", "+", ".", "e5", "1e", "--1"])
 def test_count__is_a_number_as_json_or_csv_writes_it(text):
-    check(partial(rules.count, "shares"), [(text, 0, ["invalid_count"])])
+    check(partial(rules.clean_count, "shares"), [(text, 0, ["invalid_count"])])
 
 
 def at(text: str) -> datetime:
@@ -217,7 +217,7 @@ def test_time__is_read_with_and_without_offset_as_utc():
         ("epoch", None, ["unreadable_time"]),
         ("12022-10-08 01:41:04", None, ["unreadable_time"]),
     ]
-    check(partial(rules.time, "timestamp"), cases)
+    check(partial(rules.clean_time, "timestamp"), cases)
 
 
 def test_tags__are_normal_and_each_there_once_in_order():
@@ -230,23 +230,23 @@ def test_tags__are_normal_and_each_there_once_in_order():
         (["Ünï", "17", "a,b", '"'], ["ünï", "17", "a,b", '"'], []),
         (["a\0b", "\0", None], ["ab"], ["nul_character"]),
     ]
-    check(rules.tags, cases, pa.list_(pa.string()))
+    check(rules.clean_tags, cases, pa.list_(pa.string()))
 
 
 def test_time__is_the_same_whatever_stands_beside_it():
     usual, odd, never = "2022-10-08 01:41:04", "2022-10-08T01:41:04Z", "2022-10-08 01:41:60"
     moment = at(usual)
-    check(partial(rules.time, "timestamp"), [(usual, moment, []), (odd, moment, []), (usual, moment, [])])
-    check(partial(rules.time, "timestamp"), [(usual, moment, []), (never, None, ["unreadable_time"])])
+    check(partial(rules.clean_time, "timestamp"), [(usual, moment, []), (odd, moment, []), (usual, moment, [])])
+    check(partial(rules.clean_time, "timestamp"), [(usual, moment, []), (never, None, ["unreadable_time"])])
 
 
 def test_age_and_time__with_nul_characters_are_not_corrected_without_a_word():
-    check(rules.age, [("3\x002", 32, ["nul_character"]), ("\x0032", 32, ["nul_character"])])
+    check(rules.clean_age, [("3\x002", 32, ["nul_character"]), ("\x0032", 32, ["nul_character"])])
     moment = at("2022-10-08 01:41:04")
     times: list[Case] = [
         (text, moment, ["nul_character"]) for text in ("2022-10-08\0 01:41:04", "2022-10-08 01:41:04\0")
     ]
-    check(partial(rules.time, "timestamp"), times)
+    check(partial(rules.clean_time, "timestamp"), times)
 
 
 def test_issues__are_in_the_order_of_records_and_fields_and_hold_the_beginning_of_the_text():
@@ -258,18 +258,19 @@ def test_issues__are_in_the_order_of_records_and_fields_and_hold_the_beginning_o
     mail_rules = ("nul_character", "invalid_email")
     first = [*(("email", rule, "\u2400A") for rule in mail_rules), ("age", "invalid_age", "abc")]
     third = [*(("email", rule, start) for rule in mail_rules), ("age", "invalid_age", "-1")]
-    fields = [rules.email(mails), rules.age(years)]
-    found = [tuple(row.values()) for row in rules.issues(fields).to_pylist()]
+    fields = [rules.clean_email(mails), rules.clean_age(years)]
+    found = [tuple(row.values()) for row in rules.list_issues(fields).to_pylist()]
     assert found == [*((0, *issue) for issue in first), *((2, *issue) for issue in third)]
     first.append(("tags", "invalid_tags", "x"))
     third += [("tags", "invalid_tags", None), ("reactions", "invalid_reactions", "7")]
-    found = [tuple(row.values()) for row in rules.issues(fields, malformed).to_pylist()]
+    found = [tuple(row.values()) for row in rules.list_issues(fields, malformed).to_pylist()]
     assert found == [*((0, *issue) for issue in first), *((2, *issue) for issue in third)]
 
 
 def digests(*records: tuple[str | None, ...]) -> list[str]:
     return [
-        digest.hex() for digest in rules.digests(*(pa.array(part, pa.string()) for part in zip(*records, strict=True)))
+        digest.hex()
+        for digest in values.digest_rows(*(pa.array(part, pa.string()) for part in zip(*records, strict=True)))
     ]
 
 
