@@ -1,6 +1,6 @@
 """What dbt has to build and to test, by what has changed since it was built or tested last."""
 
-from luigi_tasks.targets.checkpoint import BuiltFrom, changed
+from luigi_tasks.targets.built_from import BuiltFrom, list_changes
 
 INPUTS = "inputs"
 FULL_REFRESH = "--full-refresh"
@@ -37,4 +37,4 @@ def only_rows_changed(before: BuiltFrom | None, now: BuiltFrom) -> bool:
 
 
 def _changed(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
-    return set(changed(before or {}, now))
+    return set(list_changes(before or {}, now))

@@ -33,7 +33,6 @@ from spark_jobs.messages.jobs import (
     CleanRequest,
     CleanResult,
     EntityOutcome,
-    TableFacts,
     Tell,
 )
 from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
@@ -333,7 +332,11 @@ def _summarize_batch(of_batch: list[Facts], files: list[Written]) -> CleanedBatc
         if rows := rejected.get("document" if entity == "user" else entity):
             outcomes[entity][REJECTED] = EntityOutcome(rows, "", lost if entity == "post" else {})
     drift: set[str] = set().union(*(one.drift for one in of_batch))
-    return CleanedBatch(CleanCounts(read, outcomes, sorted(drift)), _summarize_tables(files, outcomes))
+    others = {
+        table: parquet_parts.table_facts(found.others[table] for found in files if table in found.others)
+        for table in ("rejected", "issues")
+    }
+    return CleanedBatch(CleanCounts(read, outcomes, sorted(drift)), others)
 
 
 def _summarize_outcome(files: list[Written], entity: str, outcome: str) -> EntityOutcome | None:
@@ -346,13 +349,3 @@ def _summarize_outcome(files: list[Written], entity: str, outcome: str) -> Entit
         _add(sums, of_part)
     facts = parquet_parts.table_facts(part for part, _ in found)
     return EntityOutcome(facts.rows, facts.fingerprint, sums)
-
-
-def _summarize_tables(files: list[Written], outcomes: dict[str, dict[str, EntityOutcome]]) -> dict[str, TableFacts]:
-    tables: dict[str, TableFacts] = {}
-    for entity, table in ENTITY_TABLES.items():
-        accepted = outcomes[entity].get(ACCEPTED)
-        tables[table] = TableFacts(accepted.rows, accepted.fingerprint) if accepted else TableFacts(0, "0")
-    for table in ("rejected", "issues"):
-        tables[table] = parquet_parts.table_facts(file.others[table] for file in files if table in file.others)
-    return tables

@@ -25,7 +25,7 @@ def loaded(text: str) -> Any:
 
 
 def read(ended: Ended) -> dict[str, int]:
-    return {name: ended.counts["read"].get(name, 0) for name in ("documents", "posts", "comments")}
+    return {name: ended.counts.read.get(name, 0) for name in ("documents", "posts", "comments")}
 
 
 @given(exports.arrays)
@@ -100,7 +100,7 @@ def test_file__is_read_the_same_in_pieces(content):
 def test_array__with_half_a_number_beside_a_document_is_broken(content):
     ended = run_file(content.encode())
     assert ended.fault is not None
-    assert ended.fault["reason"] == "not valid JSON between two documents of the array"
+    assert ended.fault.reason == "not valid JSON between two documents of the array"
 
 
 @pytest.mark.parametrize("depth", [*range(900, 1010), 100_000])
