@@ -46,7 +46,7 @@ class DbtRun(Stage):
         }
 
     def start_services(self) -> None:
-        runner.dbt_companion().start()
+        runner.dbt_service().start()
 
     def build(self, stale: Sequence["DbtRun"], progress: StageProgress) -> None:
         migrations.prepare()
@@ -67,7 +67,7 @@ class DbtRun(Stage):
             else:
                 target.clear(cursor)
         results = runner.run_dbt("run", options, progress.update)
-        progress.rows = sum(max(result["rows"], 0) for result in results)
+        progress.rows = sum(max(result.rows, 0) for result in results)
         return built_from
 
     def describe_scope(self, stale: Sequence["DbtRun"]) -> str:

@@ -36,7 +36,7 @@ class DbtTest(Stage):
         return {**self.requires().built_from(), "tests": project.tests(paths.dbt_project())}
 
     def start_services(self) -> None:
-        runner.dbt_companion().start()
+        runner.dbt_service().start()
 
     def build(self, stale: Sequence["DbtTest"], progress: StageProgress) -> None:
         built_from = self.built_from()

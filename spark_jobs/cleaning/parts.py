@@ -54,14 +54,14 @@ class WrittenPart:
 class CleanedPart:
     """What the documents of a part hold, and what was written of it as if nothing were superseded.
 
-    `part` is its number among all parts; `read` has the records and sums of the documents, `rejected` the sums of the
+    `number` is that among all parts; `read` has the records and sums of the documents, `rejected_sums` the sums of the
     rejected posts, `drift` the unknown fields.
     """
 
-    part: int
+    number: int
     batch_no: int
     read: dict[str, int]
-    rejected: dict[str, int]
+    rejected_sums: dict[str, int]
     drift: set[str]
     written: WrittenPart
 
@@ -70,12 +70,17 @@ class CleanedPart:
 class Division:
     """How the candidates of a part have to be divided: which rows are superseded, and the age to fill in (or None)."""
 
+    documents: DocumentsPart
     superseded: SupersededRows
     age: int | None
 
     def concerns(self, entity: str) -> bool:
         """Whether the candidates of an entity are not simply the accepted records."""
         return entity in self.superseded or (entity == "user" and self.age is not None)
+
+    def is_needed(self) -> bool:
+        """Whether any candidates are not simply the accepted records."""
+        return any(self.concerns(entity) for entity in ENTITY_TABLES)
 
 
 def clean_part(number: int, documents: DocumentsPart) -> tuple[CleanedPart, list[CandidateKeys]]:
@@ -103,22 +108,23 @@ def clean_part(number: int, documents: DocumentsPart) -> tuple[CleanedPart, list
                 if entity == "post":
                     add_counts(read, _sum_measures(records.table))
                     add_counts(rejected_sums, _sum_measures(records.table.filter(is_rejected)))
-    written = describe_written(documents, Division({}, None))
+    written = describe_written(Division(documents, {}, None))
     cleaned = CleanedPart(number, documents.batch_no, read, rejected_sums, drift, written)
     return cleaned, [_number_keys(entity, cleaned, np.concatenate(blocks)) for entity, blocks in keys.items()]
 
 
-def divide_part(documents: DocumentsPart, division: Division) -> WrittenPart:
+def divide_part(division: Division) -> WrittenPart:
     """Divide the candidates of a part into accepted and superseded records."""
     for entity, table in ENTITY_TABLES.items():
         if division.concerns(entity):
             age = division.age if entity == "user" else None
-            _divide_table(documents, table, division.superseded.get(entity), age)
-    return describe_written(documents, division)
+            _divide_table(division.documents, table, division.superseded.get(entity), age)
+    return describe_written(division)
 
 
-def take_accepted(documents: DocumentsPart, division: Division) -> None:
+def take_accepted(division: Division) -> None:
     """Put the accepted records of a divided part in the place of its candidates."""
+    documents = division.documents
     for entity, table in ENTITY_TABLES.items():
         if division.concerns(entity):
             documents.output(table).unlink(missing_ok=True)
@@ -127,16 +133,18 @@ def take_accepted(documents: DocumentsPart, division: Division) -> None:
                 os.replace(accepted, documents.output(table))
 
 
-def count_part_ages(documents: DocumentsPart, superseded: SupersededRows) -> np.ndarray:
+def count_part_ages(part: tuple[DocumentsPart, SupersededRows]) -> np.ndarray:
     """How many accepted users of a part have each age (see `count_ages`)."""
+    documents, superseded = part
     ages = np.zeros(OLDEST_AGE + 1, "int64")
     for users, is_superseded in _read_candidates(documents.output("users"), superseded.get("user")):
         ages += count_ages(users.filter(pc.invert(is_superseded)))
     return ages
 
 
-def describe_written(documents: DocumentsPart, division: Division) -> WrittenPart:
+def describe_written(division: Division) -> WrittenPart:
     """What the files of a part hold; to be asked before `take_accepted`."""
+    documents = division.documents
     outcomes: dict[str, dict[str, tuple[Part, dict[str, int]]]] = {}
     for entity, table in ENTITY_TABLES.items():
         accepted = f"{ACCEPTED}/{table}" if division.concerns(entity) else table
@@ -157,7 +165,7 @@ def add_counts(total: dict[str, int], more: dict[str, int]) -> None:
 
 
 def _number_keys(entity: str, cleaned: CleanedPart, keys: np.ndarray) -> CandidateKeys:
-    return CandidateKeys(entity, cleaned.batch_no, cleaned.part, keys, np.arange(len(keys)))
+    return CandidateKeys(entity, cleaned.batch_no, cleaned.number, keys, np.arange(len(keys)))
 
 
 def _divide_table(documents: DocumentsPart, table: str, superseded_rows: np.ndarray | None, age: int | None) -> None:

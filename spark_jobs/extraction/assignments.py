@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from spark_jobs.engine.parquet_parts import Part
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece, split_file
+from spark_jobs.messages.jobs import BatchToExtract, FileFault
 
 GROUP_BYTES = 2 << 20
 """Files up to this size together are read by one task. Compressed ones unpack to several times as much."""
@@ -41,6 +41,11 @@ class Assignment:
         """Where the part is written."""
         return staging / f"batch_no={self.batch_no}" / "documents" / f"{self.number:06}.parquet"
 
+    @property
+    def first_path(self) -> Path:
+        """The first file; a large one has several assignments, which are its only ones."""
+        return self.sources[0].path
+
     def count_file_ends(self) -> int:
         """How many files end in the sources: of all pieces of a file, the last one counts."""
         return sum(source.piece.end is None for source in self.sources)
@@ -52,17 +57,17 @@ class Outcome:
 
     assignment: Assignment
     part: Part | None
-    fault: dict[str, Any] | None
+    fault: FileFault | None
 
 
-def assign_files(batch_no: int, batch: dict[str, Any], max_unpacked_bytes: int | None) -> list[Assignment]:
+def assign_files(batch_no: int, batch: BatchToExtract, max_unpacked_bytes: int | None) -> list[Assignment]:
     """The assignments of a batch: large files are split into pieces, small ones are grouped."""
     groups: list[list[Source]] = []
     room = NO_ROOM
-    for file in batch["files"]:
-        path = Path(file["path"])
+    for file in batch.files:
+        path = Path(file.path)
         size = _measure_file(path)
-        sources = [Source(file["name"], path, piece, max_unpacked_bytes) for piece in split_file(path)]
+        sources = [Source(file.name, path, piece, max_unpacked_bytes) for piece in split_file(path)]
         is_split = len(sources) > 1
         if size <= room and not is_split:
             groups[-1] += sources
@@ -70,7 +75,7 @@ def assign_files(batch_no: int, batch: dict[str, Any], max_unpacked_bytes: int |
         else:
             groups.extend([source] for source in sources)
             room = NO_ROOM if is_split else GROUP_BYTES - size
-    return [Assignment(batch_no, batch["name"], number, tuple(group)) for number, group in enumerate(groups)]
+    return [Assignment(batch_no, batch.name, number, tuple(group)) for number, group in enumerate(groups)]
 
 
 def assign_again(assignments: list[Assignment], staging: Path) -> list[Assignment]:

@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -17,6 +16,7 @@ from spark_jobs.extraction.errors import BrokenFile, describe_parse_error
 from spark_jobs.extraction.json_texts import JsonText, read_lines, read_texts
 from spark_jobs.extraction.parsing import BLANKS, TOO_DEEP, parse_json
 from spark_jobs.extraction.splitting import WHOLE_FILE
+from spark_jobs.messages.jobs import FileFault
 from spark_jobs.schemas import DOCUMENTS, NOT_JSON
 
 ROWS_PER_BLOCK = 1_000
@@ -29,10 +29,7 @@ class BrokenSource(Exception):
 
     def __init__(self, source: Source, offset: int, reason: str) -> None:
         super().__init__(f"{source.file}: at byte {offset:,}: {reason}")
-        self._facts = {"file": source.file, "byte_offset": offset, "reason": reason}
-
-    def as_json(self) -> dict[str, Any]:
-        return self._facts
+        self.fault = FileFault(source.file, offset, reason)
 
 
 def read_assignment(assignment: Assignment, staging: Path) -> Outcome:
@@ -47,7 +44,7 @@ def read_assignment(assignment: Assignment, staging: Path) -> Outcome:
             for block in _read_blocks(assignment):
                 writer.write(block)
     except BrokenSource as broken:
-        return Outcome(assignment, None, broken.as_json())
+        return Outcome(assignment, None, broken.fault)
     return Outcome(assignment, parquet_parts.describe_part(path), None)
 
 

@@ -26,7 +26,7 @@ def loaded(text: str) -> Any:
 
 
 def read(ended: Ended) -> dict[str, int]:
-    return {name: ended.counts["read"].get(name, 0) for name in ("documents", "posts", "comments")}
+    return {name: ended.counts.read.get(name, 0) for name in ("documents", "posts", "comments")}
 
 
 @given(exports.arrays)
@@ -101,7 +101,7 @@ def test_file__is_read_the_same_in_pieces(content):
 def test_array__with_half_a_number_beside_a_document_is_broken(content):
     ended = run_file(content.encode())
     assert ended.fault is not None
-    assert ended.fault["reason"] == "not valid JSON between two documents of the array"
+    assert ended.fault.reason == "not valid JSON between two documents of the array"
 
 
 @pytest.mark.parametrize("depth", [*range(900, 1010), 100_000])
@@ -112,7 +112,7 @@ def test_array__nested_to_any_depth_is_read_or_broken(tmp_path, depth):
         try:
             assert [row["user_id"] for row, _ in read_documents(source, is_careful)] == ["u1"]
         except BrokenSource as broken:
-            assert is_careful is False or broken.as_json()["reason"] == "nested too deeply"
+            assert is_careful is False or broken.fault.reason == "nested too deeply"
 
 
 def test_lines__that_begin_with_a_mark_keep_their_first_document_in_pieces(tmp_path):

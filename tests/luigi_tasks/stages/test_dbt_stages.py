@@ -137,12 +137,8 @@ def test_dbt_test__leaves_no_marker_where_a_test_fails(dbt):
 
 
 def test_publish__copies_all_at_first_and_then_what_was_touched(dbt, monkeypatch):
-    class Service:
-        def ask(self, name: str, request: dict) -> dict:
-            return {"relations": []}
-
     copied = []
-    monkeypatch.setattr(runner, "dbt_companion", Service)
+    monkeypatch.setattr(runner, "list_relations_of_marts", list)
     monkeypatch.setattr(publish, "are_there", lambda *arguments: True)
     monkeypatch.setattr(publish, "replace", lambda *arguments: copied.append("all") or 7)
     monkeypatch.setattr(publish, "copy_touched", lambda *arguments: copied.append("touched") or 1)
@@ -161,7 +157,7 @@ def test_publish__leaves_the_marker_as_it_was_where_it_fails(dbt, monkeypatch):
     def fail(*arguments: object) -> int:
         raise PipelineError("the disk is full")
 
-    monkeypatch.setattr(runner, "dbt_companion", lambda: type("Service", (), {"ask": lambda *_: {"relations": []}})())
+    monkeypatch.setattr(runner, "list_relations_of_marts", list)
     monkeypatch.setattr(publish, "replace", fail)
     with pytest.raises(PipelineError, match="Publish: the disk is full"):
         Publish().run()

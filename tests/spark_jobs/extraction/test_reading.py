@@ -13,6 +13,7 @@ import pytest
 from spark_jobs.extraction import reading
 from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.reading import BrokenSource, read_documents
+from spark_jobs.messages import FileFault
 
 NO_FIELDS = dict.fromkeys(("username", "email", "name", "age", "gender", "date_created"))
 
@@ -22,10 +23,10 @@ def rows(path: Path, content: bytes) -> list[dict[str, Any]]:
     return [row for row, _ in read_documents(Source("f", path))]
 
 
-def fault(path: Path) -> dict[str, Any]:
+def fault(path: Path) -> FileFault:
     with pytest.raises(BrokenSource) as broken:
         list(read_documents(Source("f", path)))
-    return broken.value.as_json()
+    return broken.value.fault
 
 
 def user(user_id: str | None, position: int, **fields: object) -> dict[str, Any]:
@@ -67,13 +68,13 @@ def test_read_documents__keeps_lines_that_are_not_json_aside(tmp_path):
 def test_read_documents__ends_in_the_verdict_on_a_broken_file(tmp_path, content, expected):
     (tmp_path / "a.json").write_bytes(content)
     offset, reason = expected
-    assert fault(tmp_path / "a.json") == {"file": "f", "byte_offset": offset, "reason": reason}
+    assert fault(tmp_path / "a.json") == FileFault("f", offset, reason)
 
 
 def test_read_documents__gives_a_verdict_on_a_damaged_gzip(tmp_path):
     (tmp_path / "a.gz").write_bytes(gzip.compress(b'[{"user_id": "u1"}]')[:-4])
     reason = "damaged compressed data (Compressed file ended before the end-of-stream marker was reached)"
-    assert fault(tmp_path / "a.gz") == {"file": "f", "byte_offset": 0, "reason": reason}
+    assert fault(tmp_path / "a.gz") == FileFault("f", 0, reason)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +91,12 @@ def test_read_documents__survives_a_line_nested_to_any_depth(tmp_path, around):
 def test_read_documents__is_a_verdict_for_an_array_nested_too_deeply(tmp_path):
     nested = b"[" * 100_000 + b"]" * 100_000
     (tmp_path / "a.json").write_bytes(b'[{"user_id": "u1"}, {"a": ' + nested + b"}]")
-    assert fault(tmp_path / "a.json") == {"file": "f", "byte_offset": 20, "reason": "nested too deeply"}
+    assert fault(tmp_path / "a.json") == FileFault("f", 20, "nested too deeply")
 
 
 def test_read_documents__of_a_file_that_cannot_be_read_says_so(tmp_path):
     reason = "cannot be read (No such file or directory)"
-    assert fault(tmp_path / "gone.json") == {"file": "f", "byte_offset": 0, "reason": reason}
+    assert fault(tmp_path / "gone.json") == FileFault("f", 0, reason)
 
 
 def test_read_documents__of_a_plain_file_on_a_failing_disk_does_not_blame_compression(tmp_path, monkeypatch):
@@ -104,4 +105,4 @@ def test_read_documents__of_a_plain_file_on_a_failing_disk_does_not_blame_compre
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(reading, "open_export", lambda path, limit: FailingDisk())
-    assert fault(tmp_path / "a.json")["reason"] == "cannot be read (Input/output error)"
+    assert fault(tmp_path / "a.json").reason == "cannot be read (Input/output error)"

@@ -1,0 +1,57 @@
+"""Extract: landing files to one Parquet row a document, everything still as text.
+
+One request serves many batches. Each Spark task reads an assignment (some files, or a piece of a large one) and writes
+it as one part of the checkpoint. The assignments of a broken file are read again, with care, so that the result names
+the first broken file of each batch, and the place.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from pyspark import SparkContext
+
+from spark_jobs.engine import parallel, parquet_parts
+from spark_jobs.engine.progress import Progress
+from spark_jobs.extraction.assignments import Assignment, Outcome, assign_again, assign_files
+from spark_jobs.extraction.reading import read_assignment
+from spark_jobs.messages.jobs import ExtractedBatch, ExtractRequest, ExtractResult, Tell
+
+
+def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResult:
+    """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
+    staging = Path(request.staging)
+    assignments = [
+        assignment
+        for number, batch in enumerate(request.batches)
+        for assignment in assign_files(number, batch, request.max_unpacked_bytes)
+    ]
+    outcomes = _read_all(spark, assignments, staging, tell)
+    broken = {outcome.assignment.first_path for outcome in outcomes if outcome.fault}
+    if broken:
+        again = assign_again([each for each in assignments if each.first_path in broken], staging)
+        outcomes = [outcome for outcome in outcomes if outcome.assignment.first_path not in broken]
+        outcomes += _read_all(spark, again, staging, tell)
+    outcomes.sort(key=lambda outcome: outcome.assignment.number)
+    of_batch = parallel.group_by_batch([outcome.assignment for outcome in outcomes], outcomes)
+    return ExtractResult([_summarize_batch(of_batch.get(number, [])) for number in range(len(request.batches))])
+
+
+def _read_all(spark: SparkContext, assignments: list[Assignment], staging: Path, tell: Tell) -> list[Outcome]:
+    files = sum(assignment.count_file_ends() for assignment in assignments)
+    progress = Progress(spark, len(assignments), f"{{rows:,}} documents, {{files:,}} of {files:,} files")
+    with progress.reported(tell):
+        return parallel.run_on_each(spark, assignments, partial(_read_and_count, staging=staging, progress=progress))
+
+
+def _read_and_count(assignment: Assignment, staging: Path, progress: Progress) -> Outcome:
+    outcome = read_assignment(assignment, staging)
+    progress.add(outcome.part.rows if outcome.part else 0, assignment.count_file_ends())
+    return outcome
+
+
+def _summarize_batch(outcomes: list[Outcome]) -> ExtractedBatch:
+    """A batch's rows and fingerprint, from its parts, and its first broken file."""
+    return ExtractedBatch(
+        documents=parquet_parts.summarize_table(outcome.part for outcome in outcomes if outcome.part),
+        fault=next((outcome.fault for outcome in outcomes if outcome.fault), None),
+    )
