@@ -12,10 +12,8 @@ from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import CleanManifest
-from spark_jobs.messages import BatchToClean, CleanCounts, CleanedBatch, CleanRequest, FileFault, TableFacts
+from spark_jobs.messages import BatchToClean, CleanCounts, CleanRequest, FileFault, TableFacts
 from spark_jobs.schemas import ENTITY_TABLES, TABLES
-
-NO_ROWS = TableFacts(0, "0")
 
 
 class Clean(BatchStage):
@@ -36,7 +34,7 @@ class Clean(BatchStage):
         extracted = self.input().read_manifest()
         return {
             "inputs": extracted.content if extracted else "",
-            "code": fingerprints.of_program(paths.SPARK_JOBS / "cleaning" / "job.py", paths.PROJECT),
+            "code": fingerprints.of_program(paths.SPARK_JOBS / "cleaning/job.py", paths.PROJECT),
             "settings": fingerprints.of_value({"impute_age": _imputes_age()}),
         }
 
@@ -55,9 +53,8 @@ class Clean(BatchStage):
             result = jobs.run_clean(_make_request(whole, staging), progress.update)
             rows = 0
             for number, (task, cleaned) in enumerate(zip(whole, result.batches, strict=True)):
-                tables = _list_tables(cleaned)
-                task.publish(staging, _list_parts(staging, number), tables, cleaned.counts, None)
-                rows += sum(table.rows for table in tables.values())
+                task.publish(staging, _list_parts(staging, number), cleaned.tables, cleaned.counts, None)
+                rows += sum(table.rows for table in cleaned.tables.values())
             progress.rows = rows
 
     def publish(
@@ -92,12 +89,3 @@ def _list_parts(staging: Path, number: int) -> Mapping[str, Path]:
     in a folder of their own."""
     folders = [*TABLES, *(f"superseded/{table}" for table in ENTITY_TABLES.values())]
     return {folder: staging / f"batch_no={number}" / folder for folder in folders}
-
-
-def _list_tables(cleaned: CleanedBatch) -> dict[str, TableFacts]:
-    """Every table of raw_data, by name."""
-    tables = dict(cleaned.tables)
-    for entity, table in ENTITY_TABLES.items():
-        accepted = cleaned.counts.outcomes[entity].get("accepted")
-        tables[table] = TableFacts(accepted.rows, accepted.fingerprint) if accepted else NO_ROWS
-    return tables

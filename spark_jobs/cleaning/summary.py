@@ -2,7 +2,7 @@
 
 from spark_jobs.cleaning.parts import ACCEPTED, REJECTED, SUPERSEDED, CleanedPart, WrittenPart, add_counts
 from spark_jobs.engine.parquet_parts import summarize_table
-from spark_jobs.messages.jobs import CleanCounts, CleanedBatch, EntityOutcome
+from spark_jobs.messages.jobs import CleanCounts, CleanedBatch, EntityOutcome, TableFacts
 from spark_jobs.schemas import ENTITY_TABLES
 
 
@@ -28,11 +28,7 @@ def summarize_batch(cleaned: list[CleanedPart], written: list[WrittenPart]) -> C
         if rows:
             outcomes[entity][REJECTED] = EntityOutcome(rows, "", rejected_sums if entity == "post" else {})
     drift: set[str] = set().union(*(part.drift for part in cleaned))
-    others = {
-        table: summarize_table(part.others[table] for part in written if table in part.others)
-        for table in ("rejected", "issues")
-    }
-    return CleanedBatch(CleanCounts(read, outcomes, sorted(drift)), others)
+    return CleanedBatch(CleanCounts(read, outcomes, sorted(drift)), _summarize_tables(written, outcomes))
 
 
 def _summarize_outcome(written: list[WrittenPart], entity: str, outcome: str) -> EntityOutcome | None:
@@ -45,3 +41,16 @@ def _summarize_outcome(written: list[WrittenPart], entity: str, outcome: str) ->
         add_counts(sums, of_part)
     facts = summarize_table(part for part, _ in found)
     return EntityOutcome(facts.rows, facts.fingerprint, sums)
+
+
+def _summarize_tables(
+    written: list[WrittenPart], outcomes: dict[str, dict[str, EntityOutcome]]
+) -> dict[str, TableFacts]:
+    """The rows and fingerprint of every table; those of entities hold the accepted records."""
+    tables: dict[str, TableFacts] = {}
+    for entity, table in ENTITY_TABLES.items():
+        accepted = outcomes[entity].get(ACCEPTED)
+        tables[table] = TableFacts(accepted.rows, accepted.fingerprint) if accepted else summarize_table([])
+    for table in ("rejected", "issues"):
+        tables[table] = summarize_table(part.others[table] for part in written if table in part.others)
+    return tables
