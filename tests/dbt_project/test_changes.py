@@ -25,8 +25,9 @@ from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from luigi_tasks import warehouse
+from luigi_tasks.dbt.messages import INVOKE, RELATIONS_OF_MARTS, InvokeRequest, RelationsRequest
 from luigi_tasks.processes import child_process
-from luigi_tasks.processes.service_process import Companion
+from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.stages import publish
 from luigi_tasks.stages.dbt_run import refresh, to_test
 from luigi_tasks.stages.publish import Relation
@@ -146,19 +147,18 @@ def load(cursor: Cursor, table: str, batch: str, rows: list[Row]) -> None:
 class Dbt:
     """`dbt run`, or another command, with further arguments."""
 
-    def __init__(self, companion: Companion, folder: Path) -> None:
-        self._companion = companion
+    def __init__(self, service: ServiceProcess, folder: Path) -> None:
+        self._service = service
         self._folder = folder
 
     def __call__(self, *options: str, command: str = "run") -> None:
         log = self._folder / f"{command}.log"
-        request = {"arguments": [command, "--threads", "4", *options], "log": str(log), "pgoptions": ""}
-        answer = self._companion.ask("invoke", request)
-        assert answer["success"], child_process.tail(log)
+        request = InvokeRequest([command, "--threads", "4", *options], str(log), pgoptions="")
+        assert self._service.ask(INVOKE, request).success, child_process.tail(log)
 
     def relations(self) -> list[Relation]:
         """What Publish publishes."""
-        return [Relation(**found) for found in self._companion.ask("relations_of_marts", {})["relations"]]
+        return list(self._service.ask(RELATIONS_OF_MARTS, RelationsRequest()).relations)
 
 
 @pytest.fixture(scope="module")
@@ -178,11 +178,11 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         warehouse.close()  # what is kept from another module leads to another server
         after.callback(warehouse.close)
         argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(PROJECT), str(folder / "target")]
-        companion = Companion("dbt", argv, child_process.environment(**server.parameters), folder / "companion.log")
-        after.callback(companion.close)
-        companion.start()
+        service = ServiceProcess("dbt", argv, child_process.environment(**server.parameters), folder / "service.log")
+        after.callback(service.close)
+        service.start()
         migrations.apply()
-        yield Dbt(companion, folder)
+        yield Dbt(service, folder)
 
 
 def test_models__pass_their_unit_tests(dbt: Dbt) -> None:
