@@ -37,10 +37,10 @@ run: setup ## run the pipeline on the landing folder; if that is empty, on a cop
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-test: .venv/.test lint ## run all tests, AT_ONCE test files in parallel
+test: .venv/.test lint ## lint, then run all tests, AT_ONCE files of tests in parallel
 	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
-test-faults: .venv/.test ## inject faults at every point of a run (about 45 minutes)
+test-faults: .venv/.test ## run every fault: killed runs, full disks, servers that go away; about 45 minutes
 	FAULTS=all $(BIN)/python -m pytest tests/faults
 
 lint: .venv/.test ## ruff, mypy and sqlfluff
@@ -79,14 +79,14 @@ cluster: setup ## run a Spark cluster on this machine (a master, two workers) un
 dashboard: setup ## run Luigi's dashboard on this machine until Ctrl-C; runs show up there
 	@$(BIN)/socialmart dashboard
 
-up: ## start everything in containers, as .env says (WORKERS=3 for three Spark workers)
+up: ## start everything in containers, as .env says (WORKERS=3: three Spark workers)
 	@containers/require-passwords --file .env
 	$(COMPOSE) up --build --detach
 
-down: ## stop the containers; their data stays
+down: ## stop the containers; what they have stored stays
 	$(COMPOSE) down
 
-logs: ## follow the logs of the containers, runs from cron included
+logs: ## show the containers' output as it comes, runs from cron included
 	$(COMPOSE) logs --follow
 
 test-images: .venv/.test ## build the images and run the pipeline in them; needs root, buildah and debootstrap

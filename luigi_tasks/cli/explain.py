@@ -26,7 +26,7 @@ def explain_stages() -> list[Answer]:
 
 def _list_stages() -> Iterator[tuple[StageKind, str]]:
     """Every stage there is: its kind and its batch, "" where it is about all batches."""
-    for batch in landing.batches():
+    for batch in landing.list_batches():
         yield from ((kind, batch) for kind in STAGES if kind.per_batch)
     yield from ((kind, "") for kind in STAGES if not kind.per_batch)
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from luigi_tasks import run_id
 from luigi_tasks.runs import journal
-from luigi_tasks.runs.journal import Entry, Progress
+from luigi_tasks.runs.journal import StageProgress, StageRecord
 from luigi_tasks.stages.base import format_title
 from luigi_tasks.stages.registry import STAGES
 
@@ -29,15 +29,15 @@ class LiveView:
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self._at_work: dict[str, Progress] = {}
-        self._finished: dict[str, list[Entry]] = {}
+        self._at_work: dict[str, StageProgress] = {}
+        self._finished: dict[str, list[StageRecord]] = {}
 
     def add_line(self, line: str) -> None:
         """Take a line of the journal into account."""
-        for event in journal.parse([line]):
-            if isinstance(event, Progress):
+        for event in journal.parse_events([line]):
+            if isinstance(event, StageProgress):
                 self._at_work[event.stage] = event
-            elif isinstance(event, Entry):
+            elif isinstance(event, StageRecord):
                 self._at_work.pop(event.stage, None)
                 self._finished.setdefault(event.stage, []).append(event)
 
@@ -57,7 +57,7 @@ class LiveView:
         """Seconds so far, the run's id, its logs, and the pages of the stages at work, each once."""
         seconds = time.monotonic() - self._started
         pages = dict.fromkeys(progress.url for progress in self._at_work.values() if progress.url)
-        parts = [f"{seconds:,.0f} s", f"run {run_id.current()}", f"logs in {journal.folder()}", *pages]
+        parts = [f"{seconds:,.0f} s", f"run {run_id.get_run_id()}", f"logs in {journal.make_run_folder()}", *pages]
         return Text("  ".join(parts), style="dim", overflow="fold")
 
     def _make_row(self, stage: str) -> Row:
@@ -68,13 +68,13 @@ class LiveView:
         return Text("·", "dim"), Text(stage, "dim"), Text(), Text(), Text()
 
 
-def _make_row_at_work(progress: Progress) -> Row:
+def _make_row_at_work(progress: StageProgress) -> Row:
     bar = ProgressBar(100, progress.percent, width=BAR_WIDTH)
     seconds = Text(f"{time.time() - progress.started:,.1f} s")
     return Spinner("dots"), Text(progress.title), bar, seconds, Text(progress.status)
 
 
-def _make_finished_row(entries: Sequence[Entry]) -> Row:
+def _make_finished_row(entries: Sequence[StageRecord]) -> Row:
     """The row of a stage that ran, once or for several batches: failed if any of them failed."""
     has_failed = any(entry.outcome == journal.FAILED for entry in entries)
     mark, outcome = (Text("✗", "red"), Text("failed", "red"))

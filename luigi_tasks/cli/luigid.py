@@ -22,14 +22,14 @@ HISTORY_SCHEMA = "luigi_history"
 @contextmanager
 def run_luigid(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run luigid, and the embedded warehouse with it, while the block lasts. Gives the process of luigid."""
-    if scheduler.answers(address, port):
+    if scheduler.is_listening(address, port):
         raise PipelineError(f"port {port} of {address} is in use; stop what listens there, or choose another by --port")
-    warehouse.hold()
+    warehouse.hold_embedded()
     with warehouse.transaction() as cursor:
-        migrations.make_schema(cursor, HISTORY_SCHEMA)
+        migrations.create_schema(cursor, HISTORY_SCHEMA)
     state = log.with_suffix(".state")
     argv = [str(Path(sys.executable).with_name("luigid")), "--address", address, "--port", str(port)]
-    environ = child_process.environment(**warehouse.variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
+    environ = child_process.environment(**warehouse.get_libpq_variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
     process = child_process.start([*argv, "--state-path", str(state)], environ, log)
     try:
         yield process

@@ -119,7 +119,7 @@ def run_pipeline(context: click.Context, as_json: bool, luigi: tuple[str, ...]) 
 
     config.require_exit_codes()
     code = watched_run.run_luigi(luigi or ["RunAll"], as_json)
-    if not as_json and (code == 0 or journal.read(run_id.current())):
+    if not as_json and (code == 0 or journal.read_finished_stages(run_id.get_run_id())):
         context.invoke(show_summary, as_json=False)
     return code
 
@@ -139,13 +139,13 @@ def list_rejected(batch: str, rule: str, as_json: bool, file: str | None) -> Non
     if file and as_json:
         raise click.UsageError("--json and --export exclude each other")
     if file:
-        records = quarantine.export(file, batch, rule)
+        records = quarantine.export_rejected(file, batch, rule)
         if file != quarantine.STANDARD_OUTPUT:
             print(f"{records:,} records are in {file}")
         return
-    found = quarantine.count(batch, rule)
+    found = quarantine.count_rejected(batch, rule)
     if as_json:
-        print_json(found.as_json())
+        print_json(asdict(found))
     else:
         from luigi_tasks.cli import tables
 
@@ -155,7 +155,7 @@ def list_rejected(batch: str, rule: str, as_json: bool, file: str | None) -> Non
 @main.command("report")
 def write_report() -> None:
     """Write the report on the published marts and print its path."""
-    print(page.write())
+    print(page.write_report())
 
 
 @main.command("docs")
@@ -209,10 +209,10 @@ def run_dashboard(port: int | None, address: str) -> int:
 
 def run_client(program: str, arguments: tuple[str, ...]) -> int:
     """Run a client program on the warehouse: the embedded server's own, or the one on PATH for a named server."""
-    path = shutil.which(program) if warehouse.is_named() else str(warehouse.embedded().program(program))
+    path = shutil.which(program) if warehouse.is_external() else str(warehouse.start_embedded().find_program(program))
     if path is None:
         raise PipelineError(f"{program}: not on PATH; install PostgreSQL's client programs, of the server's version")
-    return subprocess.run([path, *arguments], env=os.environ | warehouse.variables(), check=False).returncode
+    return subprocess.run([path, *arguments], env=os.environ | warehouse.get_libpq_variables(), check=False).returncode
 
 
 def make_client_command(program: str, purpose: str) -> click.Command:

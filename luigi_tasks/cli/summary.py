@@ -1,6 +1,5 @@
 """The summary of a run: its stages, what was unusual about it, and the ledger of the landing folder."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,9 +9,9 @@ from luigi_tasks import paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import replay_outcome
 from luigi_tasks.runs import anomalies, journal
-from luigi_tasks.runs.journal import Entry
+from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.targets import landing
-from luigi_tasks.targets.checkpoint import audit_checkpoint
+from luigi_tasks.targets.ledger_file import format_ledger, read_ledger
 
 
 def find_last_run() -> str | None:
@@ -25,39 +24,35 @@ def collect_summary(run: str) -> dict[str, Any]:
     """Everything the summary says of a run:
 
     - run: its id
-    - stages: the fields of journal.Entry
+    - stages: the fields of journal.StageRecord
     - usual_seconds: for each stage in turn how long it usually takes, or None
     - remarks: sentences on what was unusual
     - replayed: what became of rejected records, a line a batch, rule and entity
     - batches: the ledgers of the batches in the landing folder
     """
-    stages = journal.read(run)
+    stages = journal.read_finished_stages(run)
     recorded = _read_record(run, stages) if stages else {}
     nothing: dict[str, Any] = {"usual_seconds": [], "remarks": [], "replayed": []}
     found = {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _read_ledgers()}
     return found | nothing | recorded
 
 
-def _read_record(run: str, stages: Sequence[Entry]) -> dict[str, Any]:
+def _read_record(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
     """What the warehouse knows of a run. Where it cannot be asked, a remark says why."""
     try:
         with warehouse.reading() as cursor:
-            usual = [anomalies.usual_seconds(cursor, run, stage) for stage in stages]
+            usual = [anomalies.find_usual_seconds(cursor, run, stage) for stage in stages]
             cursor.execute("select remark from etl.remarks where run_id = %s order by kind, subject", (run,))
             remarks = [text for (text,) in cursor.fetchall()]
-        replayed = replay_outcome.lines(run) if any(stage.stage == "Replay" for stage in stages) else []
+        outcomes = replay_outcome.read_outcomes(run) if any(stage.stage == "Replay" for stage in stages) else []
     except PipelineError as error:
         return {"remarks": [f"what was usual is not known: {error}"]}
-    return {"usual_seconds": usual, "remarks": remarks, "replayed": replayed}
+    return {"usual_seconds": usual, "remarks": remarks, "replayed": [asdict(outcome) for outcome in outcomes]}
 
 
 def _read_ledgers() -> list[dict[str, Any]]:
-    found = []
-    for batch in landing.batches():
-        path = audit_checkpoint(batch).folder / paths.LEDGER
-        if path.exists():
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-    return found
+    found = (read_ledger(paths.checkpoint("audit", batch) / paths.LEDGER) for batch in landing.list_batches())
+    return [format_ledger(ledger) for ledger in found if ledger]
 
 
 def sum_records(batches: Sequence[dict[str, Any]]) -> dict[str, list[int]]:

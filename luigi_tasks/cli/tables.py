@@ -12,7 +12,8 @@ from rich.text import Text
 from luigi_tasks.cli import summary
 from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
 from luigi_tasks.quality import replay_outcome
-from luigi_tasks.quality.quarantine import Quarantine
+from luigi_tasks.quality.quarantine import RejectedCounts
+from luigi_tasks.quality.replay_outcome import ReplayOutcome
 
 STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
 """How the levels of findings look."""
@@ -38,7 +39,7 @@ def show_findings(findings: Sequence[Finding]) -> list[RenderableType]:
     return [table, Text(f"{verdict}: {len(findings)} checks, {failed} failed, {warned} with a warning", "bold")]
 
 
-def show_rejected(found: Quarantine) -> list[RenderableType]:
+def show_rejected(found: RejectedCounts) -> list[RenderableType]:
     """A line a batch, rule and entity, and how many records they are about."""
     total = Text(f"{found.records:,} records are rejected")
     if not found.lines:
@@ -64,13 +65,14 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
     if found["remarks"]:
         shown += [Text("Unusual", "bold"), *(_indent(remark, "! ") for remark in found["remarks"])]
     if found["replayed"]:
-        shown += [Text("Replayed", "bold"), Text(replay_outcome.as_text(found["replayed"]))]
+        outcomes = [ReplayOutcome(**fields) for fields in found["replayed"]]
+        shown += [Text("Replayed", "bold"), Text(replay_outcome.format_outcomes(outcomes))]
     shown += [Text("Ledger of the landing folder", "bold"), _show_ledger(found["batches"])]
     for batch in found["batches"]:
         if batch["reason"]:
             shown.append(_indent(batch["reason"], "stopped "))
         if batch["drift"]:
-            shown.append(_indent(f"batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}"))
+            shown.append(_indent(f"batch {batch['batch']}: unknown fields: {', '.join(batch['drift'])}"))
     issues = sum(batch["issues"] for batch in found["batches"])
     return [
         *shown,

@@ -30,14 +30,14 @@ PrintLine = Callable[[str], None]
 
 def run_luigi(arguments: Sequence[str], as_json: bool) -> int:
     """Run luigi with these arguments and show it at work. Returns its exit code."""
-    log = journal.folder() / "luigi.log"
+    log = journal.make_run_folder() / "luigi.log"
     argv = [str(Path(sys.executable).with_name("luigi")), "--module", "luigi_tasks", *arguments]
     started = time.monotonic()
     with _forward_signals(child_process.start(argv, os.environ, log)) as process:
         if as_json:
             code = _follow(process, log, NotableLines(print_to_stderr).print_line, print)
             seconds = round(time.monotonic() - started, 2)
-            print(json.dumps({"event": "ended", "run": run_id.current(), "exit_code": code, "seconds": seconds}))
+            print(json.dumps({"event": "ended", "run": run_id.get_run_id(), "exit_code": code, "seconds": seconds}))
             return code
         if not sys.stdout.isatty():
             return _follow(process, log, print_to_stderr, lambda event: None)
@@ -49,7 +49,7 @@ def run_luigi(arguments: Sequence[str], as_json: bool) -> int:
 
 def _follow(process: subprocess.Popen[bytes], log: Path, print_line: PrintLine, print_event: PrintLine) -> int:
     """Show the lines of log and journal as they are written, until the run has ended. Returns its exit code."""
-    log_tail, journal_tail = Tail(log), Tail(paths.journal(run_id.current()))
+    log_tail, journal_tail = Tail(log), Tail(paths.journal(run_id.get_run_id()))
     has_ended = False
     while not has_ended:
         has_ended = process.poll() is not None

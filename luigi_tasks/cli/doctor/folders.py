@@ -22,8 +22,8 @@ SECONDS_AHEAD = 60
 
 def check_landing() -> Result:
     """How many batches the landing folder holds, and whether all their files can be read."""
-    batches = landing.batches()
-    files = [path for batch in batches for path in landing.files(batch).values()]
+    batches = landing.list_batches()
+    files = [path for batch in batches for path in landing.list_source_files(batch).values()]
     unreadable = [path for path in files if not os.access(path, os.R_OK)]
     if unreadable:
         return Result(
@@ -53,10 +53,10 @@ def check_logs() -> Result:
 
 def check_free_space() -> Result:
     """Whether all exports have room: once for the checkpoints, several times for the embedded warehouse."""
-    exported = sum(size for batch in landing.batches() for size, _ in landing.stand(batch).values())
+    exported = sum(size for batch in landing.list_batches() for size, _ in landing.stat_files(batch).values())
     needed = {paths.checkpoints(): exported}
-    if not warehouse.is_named():
-        needed[warehouse.embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_BYTES_PER_EXPORT_BYTE
+    if not warehouse.is_external():
+        needed[warehouse.find_embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_BYTES_PER_EXPORT_BYTE
     disks: dict[int, list[Path]] = {}
     for place in needed:
         disks.setdefault(_find_existing(place).stat().st_dev, []).append(place)

