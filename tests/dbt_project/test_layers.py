@@ -83,8 +83,8 @@ CORE = {
 STAGING = {"stg_users", "stg_posts", "stg_comments"}
 TOUCHED = "touched_keys"
 """What changed since the last run: the one model of staging that every layer may refer to."""
-INTERMEDIATE = {"post_commenters", "post_engagement", "post_ranks", "user_engagement", "user_ranks"}
-VIEWS = STAGING | {"post_ranks", "user_ranks", "content_performance_mart", "user_engagement_mart"}
+INTERMEDIATE = {"int_post_commenters", "int_post_engagement", "int_post_ranks", "int_user_engagement", "int_user_ranks"}
+VIEWS = STAGING | {"int_post_ranks", "int_user_ranks", "content_performance_mart", "user_engagement_mart"}
 WHOLE = {"tag_analysis_mart", "location_analysis_mart"}
 """Few rows, nearly all of them changed by every batch: made anew in each run."""
 

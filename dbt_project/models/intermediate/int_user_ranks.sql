@@ -1,2 +1,2 @@
 -- A view: whoever reads a mart while it changes sees ranks and totals of one moment.
-{{ engagement_ranks(ref('user_engagement')) }}
+{{ engagement_ranks(ref('int_user_engagement')) }}
