@@ -52,7 +52,11 @@ def _why_forbidden(where: Path, module: str) -> str | None:
     if where.parts[0] == "spark_jobs":
         return "the jobs know nothing of Luigi's side" if module.startswith("luigi_tasks") else None
     if module.startswith("spark_jobs"):
-        return None if module in SHARED else "of the jobs, only schemas and messages are shared"
+        return (
+            None
+            if module in SHARED or module.startswith("spark_jobs.messages.")
+            else "of the jobs, only schemas and messages are shared"
+        )
     importer, imported = _room(where.parts), _room(Path(*module.split(".")).parts)
     if importer == imported or _floor(importer) > _floor(imported):
         return None

@@ -1,0 +1,132 @@
+"""What Extract and Clean are asked for, and what they answer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FileToRead:
+    """A landing file: its name within the batch, and its path as the executors see it."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
+class BatchToExtract:
+    """A batch, and its files in the order in which they are read."""
+
+    name: str
+    files: Sequence[FileToRead]
+
+
+@dataclass(frozen=True)
+class ExtractRequest:
+    """Read the documents of batches into Parquet below the folder `staging`, as `batch_no=N/documents`.
+
+    A compressed file may unpack to `max_unpacked_bytes` (None: to any number).
+    """
+
+    batches: Sequence[BatchToExtract]
+    staging: str
+    max_unpacked_bytes: int | None
+
+
+@dataclass(frozen=True)
+class FileFault:
+    """A file that is broken as a whole: its name within the batch, the byte of its unpacked text, and the reason."""
+
+    file: str
+    byte_offset: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """A table as written: its rows, and a fingerprint of its content ("0" where it is empty)."""
+
+    rows: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class ExtractedBatch:
+    """What was read of a batch, or the first of its files that is broken."""
+
+    documents: TableFacts
+    fault: FileFault | None
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """The batches of the request, in its order."""
+
+    batches: Sequence[ExtractedBatch]
+
+
+@dataclass(frozen=True)
+class BatchToClean:
+    """A batch, and the folders that hold the Parquet parts of its documents."""
+
+    name: str
+    paths: Sequence[str]
+
+
+@dataclass(frozen=True)
+class CleanRequest:
+    """Clean the documents of batches into tables below the folder `staging`, as `batch_no=N/TABLE`.
+
+    `impute_age`: a missing age becomes the median of the batch.
+    """
+
+    batches: Sequence[BatchToClean]
+    staging: str
+    impute_age: bool
+
+
+@dataclass(frozen=True)
+class EntityOutcome:
+    """The records of an entity that had one outcome (accepted, superseded or rejected): how many, the fingerprint of
+    their table ("" where they have none of their own), and, of posts, the sums of their measures by name."""
+
+    rows: int
+    fingerprint: str
+    sums: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class CleanCounts:
+    """What the ledger balances.
+
+    `read`: records by table, and sums by measure, counted in the documents. `outcomes`: by entity, then by outcome,
+    counted in the files that were written. `drift`: names of the fields that no schema announced.
+    """
+
+    read: Mapping[str, int]
+    outcomes: Mapping[str, Mapping[str, EntityOutcome]]
+    drift: Sequence[str]
+
+
+@dataclass(frozen=True)
+class CleanedBatch:
+    """What was written of a batch: its counts, and its tables by name."""
+
+    counts: CleanCounts
+    tables: Mapping[str, TableFacts]
+
+
+@dataclass(frozen=True)
+class CleanResult:
+    """The batches of the request, in its order."""
+
+    batches: Sequence[CleanedBatch]
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is: `done` of `total` pieces of work, in words, and the address of Spark's page, if it has one."""
+
+    done: int
+    total: int
+    status: str
+    url: str | None
