@@ -1,9 +1,9 @@
-"""The companion that runs dbt: importing dbt and reading the project cost seconds, and here they are spent once.
+"""The dbt service: imports dbt and parses the project once, then runs dbt commands for the stages of a run.
 
-    python -m luigi_tasks.dbt_service PROJECT TARGET DESCRIPTOR
+    python -m luigi_tasks.dbt.service PROJECT TARGET DESCRIPTOR
 
-answers `invoke` and `relations_of_marts` (see Project) on the socket DESCRIPTOR. What was parsed is kept in the folder
-TARGET, from where the next process has only the files read that have changed since.
+answers `invoke` and `relations_of_marts` (see Project) on the socket DESCRIPTOR. dbt keeps the parsed project in the
+folder TARGET, so that the next service parses only the files that have changed since.
 """
 
 import contextlib
@@ -12,18 +12,22 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from luigi_tasks.dbt import project
+from luigi_tasks.dbt.messages import DbtCommand, DbtOutcome, NodeResult, PublishedRelations
 from spark_jobs.engine.request_server import Tell, serve
+from spark_jobs.messages import codec
 
 NICENESS = 10
+"""Added to the process's nice value while it parses, when the stages before dbt need the processors."""
 
 
 class Project:
-    """The dbt project, parsed when it is made."""
+    """The dbt project, parsed on construction and again whenever its files have changed."""
 
     def __init__(self, folder: Path, target: Path) -> None:
         self._folder = folder
@@ -34,51 +38,47 @@ class Project:
     def _parse(self) -> None:
         from dbt.cli.main import dbtRunner
 
-        self._sources = project.fingerprint(self._folder)
+        self._sources = project.fingerprint_project(self._folder)
         parsed: Any = dbtRunner().invoke(["--quiet", "parse", *self._options, "--log-path", str(self._logs)])
         if parsed.exception is not None:
             raise parsed.exception
         self._manifest = parsed.result
 
     def invoke(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
-        """Run dbt with `arguments`, its output added to the file `log`, and `pgoptions` for each of its sessions.
-
-        Returns `success`, and a list `results` of what each model or test came to: name, status, message, rows.
-        The project is read again where it is no longer what was parsed.
-        """
+        """Run the DbtCommand and report its progress. Returns a DbtOutcome. Raises what dbt raised."""
         from dbt.cli.main import dbtRunner
 
-        self._parse_what_changed()
-        log = Path(request["log"])
+        command = codec.from_value(DbtCommand, request)
+        self._parse_if_changed()
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", str(self._logs)]
-        arguments = [*request["arguments"], *self._options, *output]
-        with _output_to(log), _session_options(request["pgoptions"]):
-            runner = dbtRunner(manifest=self._manifest, callbacks=[Progress(tell).hear])
+        arguments = [*command.arguments, *self._options, *output]
+        with _output_to(Path(command.log)), _session_options(command.pgoptions):
+            runner = dbtRunner(manifest=self._manifest, callbacks=[ProgressListener(tell).hear])
             ended: Any = runner.invoke([*arguments, "--no-write-json"])
         if ended.exception is not None:
             raise ended.exception
-        return {"success": ended.success, "results": [_as_json(result) for result in ended.result.results]}
+        return asdict(DbtOutcome(ended.success, [_read_result(result) for result in ended.result.results]))
 
     def relations_of_marts(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
-        """What has to be published, as `relations`; see project.relations_of_marts."""
-        self._parse_what_changed()
-        return {"relations": project.relations_of_marts(self._manifest)}
+        """Returns PublishedRelations: what the stage Publish has to publish."""
+        self._parse_if_changed()
+        return asdict(PublishedRelations(project.list_published_relations(self._manifest)))
 
-    def _parse_what_changed(self) -> None:
-        if project.fingerprint(self._folder) != self._sources:
+    def _parse_if_changed(self) -> None:
+        if project.fingerprint_project(self._folder) != self._sources:
             self._parse()
 
 
-class Progress:
-    """How many of the models or tests of a command are done, by what dbt says."""
+class ProgressListener:
+    """Counts the models or tests of a command that are done, from the events that dbt fires."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._total = 0
-        self._numbers = itertools.count(1)  # which threads may share
+        self._numbers = itertools.count(1)  # safe to share among dbt's threads
 
     def hear(self, event: Any) -> None:
-        """Take in something that dbt says: how many there are, or that one is done."""
+        """Handle an event of dbt: it says how many nodes there are, or that one is done."""
         if event.info.name == "ConcurrencyLine":
             self._total = event.data.node_count
         elif event.info.name == "NodeFinished":
@@ -87,14 +87,14 @@ class Progress:
             self._tell({"done": done, "total": self._total, "status": status})
 
 
-def _as_json(result: Any) -> dict[str, Any]:
+def _read_result(result: Any) -> NodeResult:
     rows = result.adapter_response.get("rows_affected", 0)
-    return {"name": result.node.name, "status": str(result.status), "message": result.message, "rows": rows}
+    return NodeResult(result.node.name, str(result.status), result.message, rows)
 
 
 @contextlib.contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Have this process's output go to a file for a while."""
+    """Append this process's output to a file while the block lasts."""
     kept = {number: os.dup(number) for number in (1, 2)}
     with log.open("ab") as file:
         for number in kept:
@@ -111,7 +111,7 @@ def _output_to(log: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _session_options(options: str) -> Iterator[None]:
-    """Have libpq open its connections with these settings, and those that were there, which have the last word."""
+    """Set PGOPTIONS while the block lasts; options that were set before come last and so win."""
     before = os.environ.get("PGOPTIONS", "")
     os.environ["PGOPTIONS"] = f"{options} {before}".strip()
     try:

@@ -1,12 +1,11 @@
 """DbtRun: the star schema and the candidates for the marts, from raw_data."""
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.dbt import project, runner
-from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, refresh
+from luigi_tasks.dbt.messages import NodeResult
+from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, choose_run_options
 from luigi_tasks.stages.admission import admitted
 from luigi_tasks.stages.base import Stage, stale
 from luigi_tasks.stages.load import Load
@@ -28,7 +27,7 @@ class DbtStage(Stage):
         return self.output().why_stale()
 
     def warm_up(self) -> None:
-        runner.dbt_companion().start()
+        runner.dbt_service().start()
 
 
 class DbtRun(DbtStage):
@@ -51,8 +50,8 @@ class DbtRun(DbtStage):
         folder = paths.dbt_project()
         return {
             INPUTS: fingerprints.of_value(marker.loaded("raw_data")),
-            "code": project.common(folder),
-            **project.models(folder),
+            "code": project.fingerprint_shared_files(folder),
+            **project.fingerprint_models(folder),
         }
 
     def run(self) -> None:
@@ -61,10 +60,10 @@ class DbtRun(DbtStage):
         with timed(self, "all models") as work:
             migrations.prepare()
             target, results = warehouse.retried(self.title, partial(self._build, work))
-            work.rows = sum(max(result["rows"], 0) for result in results)
+            work.rows = sum(max(result.rows, 0) for result in results)
             warehouse.retried(self.title, partial(self._finish, target))
 
-    def _build(self, work: Work) -> tuple[Marker, list[Mapping[str, Any]]]:
+    def _build(self, work: Work) -> tuple[Marker, list[NodeResult]]:
         """The marker of what was built, to be touched, and dbt's results."""
         with warehouse.transaction() as cursor:
             for table in TABLES:
@@ -72,7 +71,7 @@ class DbtRun(DbtStage):
             change_queue.take(cursor)
             target = self.output()
             before = target.recorded()
-            options = refresh(before, target.built_from)
+            options = choose_run_options(before, target.built_from)
             target.clear(cursor)
             if before and FULL_REFRESH not in options:  # what is left half done, the next attempt takes up again
                 Marker(CANDIDATES, "", {**target.built_from, INPUTS: UNFINISHED}).touch(cursor)

@@ -5,7 +5,7 @@ from functools import partial
 from luigi_tasks import paths, warehouse
 from luigi_tasks.dbt import project
 from luigi_tasks.dbt.runner import run_dbt
-from luigi_tasks.dbt.selection import TOUCHED_ONLY, to_test
+from luigi_tasks.dbt.selection import TOUCHED_ONLY, choose_test_options
 from luigi_tasks.stages.dbt_run import DbtRun, DbtStage
 from luigi_tasks.stages.progress import Work, timed
 from luigi_tasks.targets.checkpoint import BuiltFrom
@@ -32,7 +32,7 @@ class DbtTest(DbtStage):
         return Marker(f"{CANDIDATES} tested", "", self.built_from())
 
     def built_from(self) -> BuiltFrom:
-        return {**self.requires().built_from(), "tests": project.tests(paths.dbt_project())}
+        return {**self.requires().built_from(), "tests": project.fingerprint_tests(paths.dbt_project())}
 
     def run(self) -> None:
         if not self.target_stale():
@@ -45,7 +45,7 @@ class DbtTest(DbtStage):
     def _test(self, target: Marker, work: Work) -> None:
         with warehouse.transaction() as cursor:
             everything = change_queue.everything_touched(cursor)
-        options = to_test(target.recorded(), target.built_from, everything)
+        options = choose_test_options(target.recorded(), target.built_from, everything)
         settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
         run_dbt("test", ["--exclude-resource-type", "unit_test", *options], work.tell, settings)
 

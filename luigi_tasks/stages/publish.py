@@ -5,7 +5,8 @@ from functools import partial
 
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.dbt import runner
-from luigi_tasks.dbt.publication import Relation, are_there, copy_touched, replace
+from luigi_tasks.dbt.messages import Relation
+from luigi_tasks.dbt.publication import publish_touched, publish_whole, relations_exist
 from luigi_tasks.dbt.selection import only_rows_changed
 from luigi_tasks.stages.dbt_run import DbtStage
 from luigi_tasks.stages.dbt_test import DbtTest
@@ -36,8 +37,7 @@ class Publish(DbtStage):
         if not self.target_stale():
             return
         with timed(self, "all marts") as work:
-            found = runner.dbt_companion().ask("relations_of_marts", {})
-            relations = [Relation(**relation) for relation in found["relations"]]
+            relations = runner.list_published_relations()
             work.rows = warehouse.retried(self.title, partial(self._publish, relations, work))
 
     def _publish(self, relations: Sequence[Relation], work: Work) -> int:
@@ -45,10 +45,10 @@ class Publish(DbtStage):
         target = self.output()
         with warehouse.transaction() as cursor:
             rows_alone = only_rows_changed(target.recorded(), target.built_from)
-            if rows_alone and not change_queue.everything_touched(cursor) and are_there(cursor, relations):
-                copied = copy_touched(cursor, relations, work.tell)
+            if rows_alone and not change_queue.everything_touched(cursor) and relations_exist(cursor, relations):
+                copied = publish_touched(cursor, relations, work.tell)
             else:
-                copied = replace(cursor, relations, work.tell)
+                copied = publish_whole(cursor, relations, work.tell)
             change_queue.forget_touched(cursor)
             target.touch(cursor)
         return copied

@@ -1,0 +1,66 @@
+"""What the stages ask the dbt service, and what it answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from luigi_tasks.warehouse.schema_names import PUBLISHED
+
+
+@dataclass(frozen=True)
+class DbtCommand:
+    """Run dbt with these arguments, append its output to the file `log`, and open its sessions with `pgoptions`."""
+
+    arguments: Sequence[str]
+    log: str
+    pgoptions: str
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """How one model or test ended. `rows` are those it wrote; negative if the server did not count them."""
+
+    name: str
+    status: str
+    message: str | None
+    rows: int
+
+
+@dataclass(frozen=True)
+class DbtOutcome:
+    """Whether a command succeeded as a whole, and the result of every model or test it ran."""
+
+    success: bool
+    results: Sequence[NodeResult]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or view to publish.
+
+    `touched` says which rows an incremental run rebuilds, as in macros/touched.sql (None: all of them); `read_by` lists
+    the columns by which readers look rows up.
+    """
+
+    schema: str
+    name: str
+    is_view: bool
+    is_mart: bool
+    touched: Mapping[str, str] | None
+    read_by: Sequence[str]
+
+    @property
+    def candidate(self) -> str:
+        """The relation that dbt built."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def published(self) -> str:
+        """The relation behind the marts that readers see."""
+        return f"{PUBLISHED}.{self.name}"
+
+
+@dataclass(frozen=True)
+class PublishedRelations:
+    """Everything that readers need to have the marts, each relation after those it reads."""
+
+    relations: Sequence[Relation]
