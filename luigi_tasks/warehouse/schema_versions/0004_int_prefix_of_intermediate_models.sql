@@ -1,6 +1,6 @@
--- The models in intermediate have the prefix int_. Tables and views that exist are renamed, in intermediate and in
--- published, so that dbt and Publish replace them instead of leaving the old ones behind. Rows, rights and the
--- views of others stay.
+-- The models in intermediate have the prefix int_. Tables and views that exist are renamed, in intermediate
+-- and in published, so that dbt and Publish replace them instead of leaving the old ones behind. Rows, rights
+-- and the views of others stay.
 
 do $$
 declare
