@@ -29,7 +29,7 @@ touched_users as (
 
 ),
 
--- whose comments gain or lose a known commenter
+-- users whose comments gain or lose a known commenter
 users_who_come_or_go as (
 
     select touched_users.id from touched_users
@@ -93,7 +93,7 @@ touched_posts as (
     inner join {{ source('previous_build', 'dim_posts') }} as posts
         on comments_before.post_sk = posts.post_sk
     union
-    -- the name of their author may be another
+    -- posts whose author may have a new name
     select posts.post_id as id
     from touched_users
     inner join {{ source('previous_build', 'fact_post_interactions') }} as interactions
@@ -120,7 +120,7 @@ posts_after as (
 
 ),
 
--- what the users posted, received or wrote
+-- users who posted something, received or wrote a comment
 engaged_users as (
 
     select {{ surrogate_key('touched_users.id') }} as sk from touched_users
