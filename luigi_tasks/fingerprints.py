@@ -5,6 +5,7 @@ a module rebuilds nothing.
 """
 
 import ast
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable
@@ -15,6 +16,11 @@ from pathlib import Path
 def of_value(value: object) -> str:
     """Fingerprint of anything that JSON can write, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def of_message(value: object) -> str:
+    """Fingerprint of dataclasses and lists and mappings of them, by the names and values of their fields."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=dataclasses.asdict).encode()).hexdigest()[:32]
 
 
 def of_file(path: Path) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.audit import Audit
-from luigi_tasks.stages.base import Stage, one_check
+from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.dbt_run import DbtRun
 from luigi_tasks.stages.dbt_test import DbtTest
@@ -27,7 +28,7 @@ class Answer:
 
 def explain() -> list[Answer]:
     """An answer for every stage of every batch in the landing folder, and for dbt, in the order of the graph."""
-    with one_check():
+    with share_answers():
         return list(_answers())
 
 
@@ -39,11 +40,11 @@ def _answers() -> Iterator[Answer]:
             ("Audit", Audit(batch=batch)),
             *((f"Load {table}", Load(batch=batch, table=table)) for table in TABLES),
         ]
-        yield from (Answer(name, batch, stage.why_stale()) for name, stage in stages)
-    yield Answer("DbtRun", "", DbtRun().why_stale())
-    yield Answer("DbtTest", "", DbtTest().why_stale())
-    yield Answer("Publish", "", Publish().why_stale())
-    yield Answer("Report", "", Report().why_stale())
+        yield from (Answer(name, batch, stage.find_stale_reason()) for name, stage in stages)
+    yield Answer("DbtRun", "", DbtRun().find_stale_reason())
+    yield Answer("DbtTest", "", DbtTest().find_stale_reason())
+    yield Answer("Publish", "", Publish().find_stale_reason())
+    yield Answer("Report", "", Report().find_stale_reason())
 
 
 def as_text(answers: list[Answer]) -> str:

@@ -26,7 +26,7 @@ from luigi_tasks import paths, run_id
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import journal
 from luigi_tasks.runs.journal import Entry, Event, Progress
-from luigi_tasks.stages.base import title_of
+from luigi_tasks.stages.base import format_title
 from spark_jobs.schemas import TABLES
 
 STAGES = ("Extract", "Clean", "Audit", *(f"Load {table}" for table in TABLES), "DbtRun", "DbtTest", "Publish", "Report")
@@ -174,7 +174,7 @@ def _of_finished(entries: Sequence[Entry]) -> tuple[Text, Text, Text, Text, Text
     failed = [entry for entry in entries if entry.outcome == journal.FAILED]
     mark, outcome = (Text("✗", "red"), Text("failed", "red")) if failed else (Text("✓", "green"), Text("done", "green"))
     batches = [batch for entry in entries for batch in entry.batches]
-    title = title_of(entries[0].stage, batches) if batches else entries[0].title
+    title = format_title(entries[0].stage, batches) if batches else entries[0].title
     rows = [entry.rows for entry in entries if entry.rows is not None]
     seconds = Text(f"{sum(entry.seconds for entry in entries):,.1f} s")
     return mark, Text(title), outcome, seconds, Text(f"{sum(rows):,} rows" if rows else "")

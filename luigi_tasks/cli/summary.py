@@ -13,7 +13,7 @@ from luigi_tasks.quality import replay_outcome
 from luigi_tasks.runs import anomalies, journal
 from luigi_tasks.runs.journal import Entry
 from luigi_tasks.targets import landing
-from luigi_tasks.targets.checkpoint import CheckpointTarget
+from luigi_tasks.targets.checkpoint import audit_checkpoint
 
 BOLD, GREEN, RED, PLAIN = "\033[1m", "\033[32m", "\033[31m", "\033[0m"
 MARTS = (
@@ -92,7 +92,7 @@ def last_run() -> str | None:
 def _ledgers() -> list[dict[str, Any]]:
     found = []
     for batch in landing.batches():
-        path = CheckpointTarget("audit", batch).folder / paths.LEDGER
+        path = audit_checkpoint(batch).folder / paths.LEDGER
         if path.exists():
             found.append(json.loads(path.read_text(encoding="utf-8")))
     return found

@@ -1,6 +1,6 @@
 """Chooses what dbt has to build and to test, from what changed since it was last built or tested."""
 
-from luigi_tasks.targets.checkpoint import BuiltFrom, changed
+from luigi_tasks.targets.built_from import BuiltFrom, list_changes
 
 INPUTS = "inputs"
 FULL_REFRESH = "--full-refresh"
@@ -10,7 +10,7 @@ TOUCHED_ONLY = ["--vars", "{touched_only: true}"]
 def choose_run_options(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
     """The options of `dbt run`: only rows changed: everything but views, incrementally; some models changed: these and
     what depends on them, from scratch; otherwise all models from scratch."""
-    names = _list_changes(before, now)
+    names = _name_changes(before, now)
     if only_rows_changed(before, now):
         return ["--exclude", "config.materialized:view"]
     if names & {INPUTS, "code"}:
@@ -23,7 +23,7 @@ def choose_test_options(before: BuiltFrom | None, now: BuiltFrom, everything_tou
 
     If only rows changed, tests of single rows skip those published before, unless everything was touched.
     """
-    names = _list_changes(before, now)
+    names = _name_changes(before, now)
     if only_rows_changed(before, now):
         return [] if everything_touched else TOUCHED_ONLY
     if names & {INPUTS, "code", "tests"}:
@@ -33,11 +33,11 @@ def choose_test_options(before: BuiltFrom | None, now: BuiltFrom, everything_tou
 
 def only_rows_changed(before: BuiltFrom | None, now: BuiltFrom) -> bool:
     """Whether a target was built by the same code from other rows."""
-    return _list_changes(before, now) == {INPUTS}
+    return _name_changes(before, now) == {INPUTS}
 
 
-def _list_changes(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
-    return set(changed(before or {}, now))
+def _name_changes(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
+    return set(list_changes(before or {}, now))
 
 
 def _select_with_children(names: set[str]) -> list[str]:

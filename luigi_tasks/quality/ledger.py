@@ -4,9 +4,11 @@
 the measure `records` counts them, the others are the sums of shares and of each reaction.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from spark_jobs.messages import CleanCounts, EntityOutcome
 from spark_jobs.schemas import ENTITY_TABLES, MEASURES
 
 RECORDS = "records"
@@ -31,26 +33,31 @@ class Entry:
         return asdict(self)
 
 
-def entries(counts: dict[str, Any]) -> list[Entry]:
+def entries(counts: CleanCounts) -> list[Entry]:
     """The ledger of a batch, from the counts that Clean left in its manifest."""
-    read, outcomes = counts["read"], counts["outcomes"]
-    users = outcomes["user"]
-    taken = _count(users, "accepted", "rows") + _count(users, "superseded", "rows")
-    found = [Entry("document", RECORDS, read.get("documents", 0), taken, _count(users, "rejected", "rows"), 0)]
+    read, users = counts.read, counts.outcomes["user"]
+    taken = _count_records(users, "accepted") + _count_records(users, "superseded")
+    rejected_documents = _count_records(users, "rejected")
+    found = [Entry("document", RECORDS, read.get("documents", 0), taken, rejected_documents, 0)]
     for entity, table in ENTITY_TABLES.items():
-        of_entity = outcomes[entity]
-        parts = {name: _count(of_entity, outcome, "rows") for name, outcome in OUTCOMES.items()}
+        outcomes = counts.outcomes[entity]
+        parts = {name: _count_records(outcomes, outcome) for name, outcome in OUTCOMES.items()}
         if entity == "user":
             parts["rejected"] = 0
         found.append(Entry(entity, RECORDS, read.get(table, 0), **parts))
+    posts = counts.outcomes["post"]
     for measure in MEASURES:
-        parts = {name: _count(outcomes["post"], outcome, measure) for name, outcome in OUTCOMES.items()}
+        parts = {name: _sum_measure(posts, outcome, measure) for name, outcome in OUTCOMES.items()}
         found.append(Entry("post", measure, read.get(measure, 0), **parts))
     return found
 
 
-def _count(outcomes: dict[str, Any], outcome: str, name: str) -> int:
-    return outcomes.get(outcome, {}).get(name, 0)
+def _count_records(outcomes: Mapping[str, EntityOutcome], outcome: str) -> int:
+    return outcomes[outcome].rows if outcome in outcomes else 0
+
+
+def _sum_measure(outcomes: Mapping[str, EntityOutcome], outcome: str, measure: str) -> int:
+    return outcomes[outcome].sums.get(measure, 0) if outcome in outcomes else 0
 
 
 def why_stopped(found: list[Entry], rows_on_disk: dict[str, int], max_rejected_share: float) -> str | None:

@@ -16,7 +16,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import atomic_files, warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.targets.checkpoint import CheckpointTarget
+from luigi_tasks.targets.checkpoint import CheckpointTarget, clean_checkpoint
+from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.warehouse.copy_rows import RowStream
 from spark_jobs.schemas import TABLES
 
@@ -102,7 +103,7 @@ def opened() -> Iterator[Cursor]:
         cursor.execute("create temp table stopped (like raw_data.rejected) on commit drop")
         cursor.execute("select distinct batch from etl.ledger where verdict = 'stopped'")
         for (batch,) in cursor.fetchall():
-            _copy_stopped(cursor, CheckpointTarget("clean", batch))
+            _copy_stopped(cursor, clean_checkpoint(batch))
         cursor.execute(
             "create temp view quarantine as select *, true as stopped from stopped union all "
             "select *, false from raw_data.rejected where batch not in (select batch from stopped)"
@@ -110,7 +111,7 @@ def opened() -> Iterator[Cursor]:
         yield cursor
 
 
-def _copy_stopped(cursor: Cursor, clean: CheckpointTarget) -> None:
+def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest]) -> None:
     if clean.exists():
         clean.require_intact("rejected/")
         columns = list(TABLES["rejected"])

@@ -14,7 +14,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.report import queries
 from luigi_tasks.report.data import collect
 from luigi_tasks.runs import journal
-from luigi_tasks.targets.checkpoint import BuiltFrom
+from luigi_tasks.targets.built_from import BuiltFrom
 
 
 def built_from(cursor: Cursor) -> BuiltFrom:
@@ -32,6 +32,12 @@ def built_from(cursor: Cursor) -> BuiltFrom:
         "template": fingerprints.of_files(sorted(paths.REPORT_TEMPLATE.iterdir()), paths.REPORT_TEMPLATE),
         "plotly": importlib.metadata.version("plotly"),
     }
+
+
+def read_built_from() -> BuiltFrom:
+    """Fingerprints of what a report made now is built from."""
+    with warehouse.reading() as cursor:
+        return built_from(cursor)
 
 
 def write() -> Path:

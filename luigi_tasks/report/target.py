@@ -5,7 +5,7 @@ from pathlib import Path
 
 import luigi
 
-from luigi_tasks.targets.checkpoint import BuiltFrom, why_changed
+from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 
 STAMP = re.compile(rb'<meta name="built-from" content="([^"]*)">')
 BYTES_TO_STAMP = 1_000
@@ -24,7 +24,7 @@ class ReportFile(luigi.Target):
     def exists(self) -> bool:
         return self.path.is_file()
 
-    def why_stale(self, built_from: BuiltFrom) -> str | None:
+    def find_stale_reason(self, built_from: BuiltFrom) -> str | None:
         """Why the file is not what it should be, None when it is."""
         try:
             with self.path.open("rb") as file:
@@ -32,4 +32,4 @@ class ReportFile(luigi.Target):
         except OSError:
             return "its file is missing or unreadable"
         recorded = stamp.group(1).decode() if stamp else ""
-        return why_changed(dict(pair.split("=", 1) for pair in recorded.split(",") if "=" in pair), built_from)
+        return describe_changes(dict(pair.split("=", 1) for pair in recorded.split(",") if "=" in pair), built_from)

@@ -12,6 +12,13 @@ from luigi_tasks.errors import PipelineError
 logger = logging.getLogger(__name__)
 
 _handle: int | None = None
+_holder: int | None = None
+"""The process that took the lock; its forks inherit the handle."""
+
+
+def is_held() -> bool:
+    """Whether this very process, not one that it is a fork of, took the lock."""
+    return _holder == os.getpid()
 
 
 def hold() -> bool:
@@ -19,7 +26,7 @@ def hold() -> bool:
 
     Where another run holds it, leave with Luigi's code for that (10).
     """
-    global _handle
+    global _handle, _holder
     if _handle is not None:
         return False
     path = paths.run_lock()
@@ -37,5 +44,5 @@ def hold() -> bool:
         os.close(handle)
         logger.warning("another run is at work and holds %s; nothing is done", path)
         raise PidLockAlreadyTakenExit from None
-    _handle = handle
+    _handle, _holder = handle, os.getpid()
     return True

@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 
-from luigi_tasks.stages import audit
-from luigi_tasks.stages.audit import Audit
-from luigi_tasks.stages.base import one_check
+from luigi_tasks.stages.answers import share_answers
+from luigi_tasks.stages.audit import Audit, find_verdict
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.targets import landing
 
 
-def admitted(batches: Sequence[str]) -> Sequence[str]:
-    """The batches to load before dbt: all that lie in the landing folder, or these, but those that are stopped."""
-    with one_check(batches):
+def list_admitted_batches(batches: Sequence[str] = ()) -> Sequence[str]:
+    """The batches that dbt waits for: all in the landing folder, or these, but for those that are stopped."""
+    with share_answers(batches):
         return [name for name in batches or landing.batches() if _is_admitted(name)]
 
 
 def _is_admitted(batch: str) -> bool:
-    """What Audit has passed is; what is not clean yet, too, until it is known how Audit ends."""
-    if Audit(batch=batch).why_stale() is None or Clean(batch=batch).why_stale():
+    """What passed Audit is admitted. So is what is not clean yet, until it is known how its Audit ends."""
+    if Audit(batch=batch).find_stale_reason() is None or Clean(batch=batch).find_stale_reason():
         return True
-    return audit.verdict(batch) is None
+    return find_verdict(batch) is None

@@ -1,21 +1,23 @@
 """Audit: balances a batch's ledger, and stops the batch where it does not balance or too much was rejected."""
 
 import json
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from luigi_tasks import config, fingerprints, paths, warehouse
+from luigi_tasks import config, fingerprints, paths
 from luigi_tasks.errors import BatchStopped
 from luigi_tasks.quality import ledger
-from luigi_tasks.stages.base import BatchStage, counted
+from luigi_tasks.stages.base import BatchStage, count_batches
 from luigi_tasks.stages.clean import Clean
-from luigi_tasks.stages.progress import timed
+from luigi_tasks.stages.progress import StageProgress
 from luigi_tasks.targets import checkpoint
-from luigi_tasks.targets.checkpoint import BuiltFrom, CheckpointTarget
+from luigi_tasks.targets.built_from import BuiltFrom
+from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations
 from spark_jobs.schemas import TABLES
@@ -32,97 +34,99 @@ class Audit(BatchStage):
 
     @property
     def batchable(self) -> bool:
-        """A batch that is going to be stopped runs alone: the others of its run would fail with it."""
-        manifest = self.requires().output().manifest()
-        return bool(manifest) and _verdict(self.batch, manifest)[1] is None
+        """A batch that is going to be stopped runs alone: the others of its task would fail with it."""
+        manifest = self.input().read_manifest()
+        return manifest is not None and judge_batch(manifest)[1] is None
 
     def requires(self) -> Clean:
         return self.clone(Clean)
 
     def output(self) -> dict[str, Any]:
         return {
-            "ledger": CheckpointTarget("audit", self.batch),
-            "rows": Marker("etl.ledger", self.batch, self.built_from()),
+            "ledger": checkpoint.audit_checkpoint(self.batch),
+            "rows": Marker("etl.ledger", self.batch),
         }
 
     def built_from(self) -> BuiltFrom:
+        cleaned = self.input().read_manifest()
         return {
-            "inputs": self.requires().output().manifest().get("content", ""),
+            "inputs": cleaned.content if cleaned else "",
             "code": fingerprints.of_modules(*paths.AUDIT_CODE),
             "settings": fingerprints.of_value(config.read(config.quality).max_rejected_share),
         }
 
-    def target_stale(self) -> str | None:
-        target, rows = self.output().values()
-        reason = target.why_stale(self.built_from()) or rows.why_stale()
-        return reason or target.manifest()["fault"]
+    def check_target(self) -> str | None:
+        targets = self.output()
+        built_from = self.built_from()
+        reason = targets["ledger"].find_stale_reason(built_from) or targets["rows"].find_stale_reason(built_from)
+        return reason or targets["ledger"].require_manifest().fault
 
-    def run(self) -> None:
-        tasks = self.pending()
-        if not tasks:
-            return
-        with timed(self, counted(len(tasks))) as work, checkpoint.staging_folder("audit") as staging:
-            migrations.prepare()
-            stopped: list[str] = []
-            for number, task in enumerate(tasks):
-                work.tell(number, len(tasks), f"{number:,} of {counted(len(tasks))}")
-                if reason := task.audit(staging):
+    def build(self, stale: Sequence["Audit"], progress: StageProgress) -> None:
+        migrations.prepare()
+        stopped: list[str] = []
+        with checkpoint.staging_folder("audit") as staging:
+            for number, task in enumerate(stale):
+                progress.update(number, len(stale), f"{number:,} of {count_batches(len(stale))}")
+                if reason := task.write_ledger(staging):
                     stopped.append(reason)
-            if stopped:
-                raise BatchStopped("\n".join(stopped))
+        if stopped:
+            raise BatchStopped("\n".join(stopped))
 
-    def audit(self, staging: Path) -> str | None:
-        """Leave one batch's ledger; why the batch is stopped, if it is."""
-        manifest = self.requires().output().require_intact()
-        found, fault = _verdict(self.batch, manifest)
-        drift = manifest["counts"]["drift"] if manifest["counts"] else []
+    def write_ledger(self, staging: Path) -> str | None:
+        """Write the batch's ledger to its checkpoint and the warehouse. Returns why it is stopped, None if not."""
+        cleaned = self.input().require_intact()
+        lines, fault = judge_batch(cleaned)
+        verdict = STOPPED if fault else PASSED
+        issues = cleaned.tables.get("issues")
         written = {
             "batch": self.batch,
-            "verdict": STOPPED if fault else PASSED,
+            "verdict": verdict,
             "reason": fault,
-            "entries": [entry.as_json() for entry in found],
-            "drift": drift,
-            "issues": manifest["tables"].get("issues", {}).get("rows", 0),
+            "entries": [line.as_json() for line in lines],
+            "drift": cleaned.counts.drift if cleaned.counts else [],
+            "issues": issues.rows if issues else 0,
         }
         file = staging / paths.LEDGER
         file.write_text(json.dumps(written, indent=1), encoding="utf-8")
+        targets = self.output()
         built_from = self.built_from()
-        target, marker = self.output().values()
-        target.publish(staging, {paths.LEDGER: file}, {"built_from": dict(built_from), "fault": fault})
-        rows = [(self.batch, written["verdict"], *entry.as_json().values()) for entry in found]
-        warehouse.retried(self.title, partial(self._replace, rows, marker))
-        return fault
+        targets["ledger"].publish(staging, {paths.LEDGER: file}, built_from, fault=fault)
+        rows = [(self.batch, verdict, *line.as_json().values()) for line in lines]
 
-    def _replace(self, rows: list[tuple[Any, ...]], marker: Marker) -> None:
-        with warehouse.transaction() as cursor:
+        def replace_rows(cursor: Cursor) -> None:
             cursor.execute("delete from etl.ledger where batch = %s", (self.batch,))
             if rows:
                 execute_values(cursor, "insert into etl.ledger values %s", rows)
-            marker.touch(cursor)
+
+        self.write_and_mark(targets["rows"], built_from, replace_rows)
+        return fault
 
 
-def verdict(batch: str) -> str | None:
+def find_verdict(batch: str) -> str | None:
     """Why a batch whose Clean is up to date is stopped, None when it is admitted."""
-    return _verdict(batch, CheckpointTarget("clean", batch).manifest())[1]
+    return judge_batch(checkpoint.clean_checkpoint(batch).require_manifest())[1]
 
 
-def _verdict(batch: str, manifest: dict[str, Any]) -> tuple[list[ledger.Entry], str | None]:
-    if fault := manifest["fault"]:
+def judge_batch(cleaned: CleanManifest) -> tuple[list[ledger.Entry], str | None]:
+    """The ledger of a batch, and why the batch is stopped, if it is."""
+    batch = cleaned.batch
+    if fault := cleaned.fault:
         return [], (
-            f"batch {batch}, file {fault['file']}: at byte {fault['byte_offset']:,}: {fault['reason']}; "
+            f"batch {batch}, file {fault.file}: at byte {fault.byte_offset:,}: {fault.reason}; "
             "nothing of the batch is loaded; replace the file and run again"
         )
-    found = ledger.entries(manifest["counts"])
-    reason = ledger.why_stopped(found, _rows_on_disk(batch, manifest), config.read(config.quality).max_rejected_share)
-    return found, reason and f"batch {batch}: {reason}"
+    assert cleaned.counts is not None
+    lines = ledger.entries(cleaned.counts)
+    reason = ledger.why_stopped(lines, _count_rows_on_disk(cleaned), config.read(config.quality).max_rejected_share)
+    return lines, reason and f"batch {batch}: {reason}"
 
 
-def _rows_on_disk(batch: str, manifest: dict[str, Any]) -> dict[str, int]:
+def _count_rows_on_disk(cleaned: CleanManifest) -> dict[str, int]:
     """The rows of each table by the footers of its files."""
     rows = dict.fromkeys(TABLES, 0)
-    folder = CheckpointTarget("clean", batch).folder
-    for file in manifest["files"]:
-        table = file["path"].split("/")[0]
+    folder = checkpoint.clean_checkpoint(cleaned.batch).folder
+    for file in cleaned.files:
+        table = file.path.split("/")[0]
         if table in rows:
-            rows[table] += pq.read_metadata(folder / file["path"]).num_rows
+            rows[table] += pq.read_metadata(folder / file.path).num_rows
     return rows

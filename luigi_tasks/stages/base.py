@@ -1,35 +1,34 @@
-"""The base of all stages. Here, and nowhere else, it is decided whether a stage is up to date."""
+"""The base of all stages: the template of a run, and the one place that decides whether a stage is up to date."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import luigi
 from luigi.task import flatten
+from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.runs import journal, lifecycle, record
-from luigi_tasks.targets import marker
-from luigi_tasks.targets.checkpoint import BuiltFrom
+from luigi_tasks.runs import journal, lifecycle
+from luigi_tasks.stages.answers import share_answers
+from luigi_tasks.stages.progress import StageProgress, track_stage
+from luigi_tasks.targets.built_from import BuiltFrom
+from luigi_tasks.targets.marker import Marker
 
 BETWEEN_NAMES = "/"
-"""No name of an entry of the landing folder holds one."""
+"""Separates the batches of one task. No name of an entry of the landing folder holds one."""
 
-_answers: ContextVar[dict[str, str | None] | None] = ContextVar("answers", default=None)
-_up_to_date: set[str] = set()
-"""Ids of the stages that this process found up to date. In a run they stay so: what changes meanwhile is the next's."""
+Result = TypeVar("Result")
 
 
 class Stage(luigi.Task):
     """A task that is complete when its target is there whole and was built from what stands now.
 
-    A stage says what it is built from (`built_from`) and how its target is compared with that (`target_stale`);
-    everything upstream is asked first. `run` skips what turned out to be up to date: a stage that was scheduled
-    because something before it had to be rebuilt has nothing to do when that came out the same.
+    A stage says what it requires, its output, what that is built from, and how it is built (`build`). Everything
+    upstream is asked first. A stage that was scheduled because something before it had to be rebuilt has nothing to do
+    when that came out the same.
     """
 
     batch = luigi.Parameter(default="", description="only this batch, by its name in the landing folder")
@@ -42,7 +41,7 @@ class Stage(luigi.Task):
 
     @classmethod
     def get_param_values(cls, params: list[tuple[str, luigi.Parameter]], args: Any, kwargs: Any) -> Any:
-        """The parameters' values. Raises PipelineError where the command line has none, or one that does not do."""
+        """The parameters' values. Raises PipelineError where the command line lacks one, or has an invalid one."""
         try:
             return super().get_param_values(params, args, kwargs)
         except (ValueError, luigi.parameter.ParameterException) as error:
@@ -53,132 +52,153 @@ class Stage(luigi.Task):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.check_error: Exception | None = None  # what kept the stage from finding out whether it is up to date
         lifecycle.begin_on_command_line()
-
-    @property
-    def batches(self) -> list[str]:
-        """The batches that it is about; none where it is about all."""
-        return sorted(self.batch.split(BETWEEN_NAMES)) if self.batch else []
 
     def built_from(self) -> BuiltFrom:
         """Fingerprints of what the target must have been built from: inputs, code, settings."""
         raise NotImplementedError
 
-    def target_stale(self) -> str | None:
-        """Why the target does not do; None when it does."""
+    def check_target(self) -> str | None:
+        """Why the target is missing, damaged, or built from something else; None when it is up to date."""
+        return self.output().find_stale_reason(self.built_from())
+
+    def build(self, stale: Sequence[Self], progress: StageProgress) -> None:
+        """Build the targets of the stale tasks: this one, or those of its batches."""
         raise NotImplementedError
 
-    def upstream(self) -> Iterable["Stage"]:
+    def run(self) -> Any:
+        """Build what is stale, with its start, progress and end told to the log, the journal and luigid."""
+        stale = self.list_stale_tasks()
+        if stale:
+            with track_stage(self, self.describe_scope(stale)) as progress:
+                self.build(stale, progress)
+
+    def complete(self) -> bool:
+        """Whether the stage and everything upstream is up to date. Only answers: changes and starts nothing."""
+        try:
+            return self.find_stale_reason() is None
+        except Exception as error:  # which Luigi passes on to the log only
+            self.check_error = error
+            raise
+
+    def deps(self) -> list[luigi.Task]:
+        """What the stage requires. Luigi asks once it knows that the stage is stale: what that needs is started."""
+        lifecycle.expect_work(self.start_services)
+        return super().deps()
+
+    def start_services(self) -> None:
+        """Start, without waiting for it, what the stage will need and what takes long to start."""
+
+    def find_stale_reason(self) -> str | None:
+        """Why this stage is not up to date, None when it is. Each stage is asked once a check."""
+        with share_answers(self.batches) as answers:
+            if self.task_id not in answers:
+                answers[self.task_id] = self._check()
+            return answers[self.task_id]
+
+    def _check(self) -> str | None:
+        for stage in self.list_upstream():
+            if stage.find_stale_reason():
+                return f"{stage.title} is not up to date"
+        return self.check_target()
+
+    def list_upstream(self) -> Iterable["Stage"]:
         """The stages that must be up to date before this one can be."""
         return flatten(self.requires())
 
-    def why_stale(self) -> str | None:
-        """Why this stage is not up to date, None when it is. Each stage is asked once a check."""
-        with one_check(self.batches) as answers:
-            if self.task_id not in answers:
-                answers[self.task_id] = self._why_stale()
-            return answers[self.task_id]
+    def list_stale_tasks(self) -> Sequence[Self]:
+        """This task, where its own target is stale."""
+        return [self] if self.check_target() else []
 
-    def _why_stale(self) -> str | None:
-        for stage in self.upstream():
-            if stage.why_stale():
-                return f"{stage.title} is not up to date"
-        return self.target_stale()
+    def write_and_mark(self, marker: Marker, built_from: BuiltFrom, write: Callable[[Cursor], Result]) -> Result:
+        """Change the warehouse and write the marker that says from what, in one transaction, retried as a whole."""
 
-    def warm_up(self) -> None:
-        """Start what the stage will need and what takes time to start; called once it is clear that it has to run."""
+        def attempt() -> Result:
+            with warehouse.transaction() as cursor:
+                result = write(cursor)
+                marker.touch(cursor, built_from)
+            return result
 
-    def complete(self) -> bool:
-        lifecycle.begin()
-        try:
-            if self.why_stale() is None:
-                return True
-        except Exception as error:  # of which Luigi tells nobody but the log
-            _note(self, error)
-            raise
-        self.warm_up()
-        warehouse.hold()
-        record.conclude_at_exit()  # again: while the warehouse is held
-        return False
+        return warehouse.retried(self.title, attempt)
+
+    @property
+    def batches(self) -> list[str]:
+        """The batches that the task is about; empty where it is about all."""
+        return sorted(self.batch.split(BETWEEN_NAMES)) if self.batch else []
 
     @property
     def kind(self) -> str:
-        """How people call it, whatever batches it is about."""
+        """The stage's name, whatever batches the task is about: `Extract`, `Load users`."""
         return self.task_family
 
     @property
     def title(self) -> str:
-        """How people call it."""
+        """What people call the task: `Load users 2026-11-23`."""
         return self.kind
 
-
-@Stage.event_handler(luigi.Event.FAILURE)
-@Stage.event_handler(luigi.Event.BROKEN_TASK)
-def _note(stage: Stage, error: BaseException) -> None:
-    reason = "it was ended" if isinstance(error, SystemExit) else str(error)
-    with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is what is said
-        journal.write(journal.Failure(stage.title, reason or type(error).__name__))
-
-
-def stale(stages: Iterable[Stage]) -> list[Stage]:
-    """Those that are not up to date; what they share is asked once."""
-    with one_check():
-        return [stage for stage in stages if stage.why_stale()]
+    def describe_scope(self, stale: Sequence[Self]) -> str:
+        """What the log says the stage is about."""
+        return "all batches"
 
 
 class BatchStage(Stage):
-    """A stage that is built batch by batch. Luigi hands many ready batches to one run, their names joined."""
+    """A stage that is built batch by batch. Luigi hands many ready batches to one task, their names joined."""
 
     batch = luigi.Parameter(
         batch_method=BETWEEN_NAMES.join, description="the batch's name: its entry in the landing folder"
     )
 
-    def each(self) -> Sequence["BatchStage"]:
+    def split_batches(self) -> Sequence[Self]:
         """One task a batch."""
         return [self.clone(batch=name) for name in self.batches]
 
-    def pending(self) -> list[Any]:
-        """The tasks, one a batch, that still have something to do."""
-        with one_check(self.batches):
-            return [task for task in self.each() if task.target_stale()]
+    def list_stale_tasks(self) -> Sequence[Self]:
+        """The tasks, one a batch, whose own targets are stale."""
+        with share_answers(self.batches):
+            return [task for task in self.split_batches() if task.check_target()]
 
-    def upstream(self) -> Iterable[Stage]:
-        if BETWEEN_NAMES in self.batch:
-            return self.each()
-        return super().upstream()
+    def list_upstream(self) -> Iterable[Stage]:
+        return self.split_batches() if BETWEEN_NAMES in self.batch else super().list_upstream()
 
-    def _why_stale(self) -> str | None:
+    def _check(self) -> str | None:
         if BETWEEN_NAMES in self.batch:
-            return next((reason for task in self.each() if (reason := task.why_stale())), None)
-        return super()._why_stale()
+            return next((reason for task in self.split_batches() if (reason := task.find_stale_reason())), None)
+        return super()._check()
 
     @property
     def title(self) -> str:
-        return title_of(self.kind, self.batches)
+        return format_title(self.kind, self.batches)
+
+    def describe_scope(self, stale: Sequence[Self]) -> str:
+        return count_batches(len(stale))
 
 
-def title_of(stage: str, batches: Sequence[str]) -> str:
-    """How people call a stage of one batch or of many."""
+@Stage.event_handler(luigi.Event.FAILURE)
+@Stage.event_handler(luigi.Event.BROKEN_TASK)
+def _note_failure(stage: Stage, error: BaseException) -> None:
+    reason = "it was ended" if isinstance(error, SystemExit) else str(error)
+    with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is what is said
+        journal.write(journal.Failure(stage.title, reason or type(error).__name__))
+
+
+@Stage.event_handler(luigi.Event.DEPENDENCY_MISSING)
+def _note_failed_check(stage: Stage) -> None:
+    if stage.check_error:
+        _note_failure(stage, stage.check_error)
+
+
+def list_stale(stages: Iterable[Stage]) -> list[Stage]:
+    """The stages that are not up to date; what they share is asked once."""
+    with share_answers():
+        return [stage for stage in stages if stage.find_stale_reason()]
+
+
+def format_title(stage: str, batches: Sequence[str]) -> str:
+    """What people call a stage of one batch or of several: `Clean 2026-11-22 and 3 more`."""
     return f"{stage} {batches[0]}" + (f" and {len(batches) - 1} more" if len(batches) > 1 else "")
 
 
-def counted(batches: int) -> str:
-    """So many batches, in words."""
-    return "1 batch" if batches == 1 else f"{batches:,} batches"
-
-
-@contextmanager
-def one_check(batches: Sequence[str] = ()) -> Iterator[dict[str, str | None]]:
-    """The answers given so far within the outermost question, which is about these batches, or about all."""
-    answers = _answers.get()
-    if answers is not None:
-        yield answers
-        return
-    answers = dict.fromkeys(_up_to_date)
-    token = _answers.set(answers)
-    try:
-        with marker.looked_up_once(batches):
-            yield answers
-    finally:
-        _answers.reset(token)
-        _up_to_date.update(stage for stage, reason in answers.items() if reason is None)
+def count_batches(number: int) -> str:
+    """A number of batches in words."""
+    return "1 batch" if number == 1 else f"{number:,} batches"

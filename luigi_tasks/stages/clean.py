@@ -1,17 +1,21 @@
 """Clean: a batch's documents to the tables users, posts, comments, rejected and issues."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from luigi_tasks import config, fingerprints, paths
-from luigi_tasks.spark import session
-from luigi_tasks.stages.base import BatchStage, counted
+from luigi_tasks.spark import jobs
+from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.extract import Extract
-from luigi_tasks.stages.progress import timed
+from luigi_tasks.stages.progress import StageProgress
 from luigi_tasks.targets import checkpoint
-from luigi_tasks.targets.checkpoint import BuiltFrom, CheckpointTarget
+from luigi_tasks.targets.built_from import BuiltFrom
+from luigi_tasks.targets.checkpoint import CheckpointTarget
+from luigi_tasks.targets.manifests import CleanManifest
+from spark_jobs.messages import BatchToClean, CleanCounts, CleanedBatch, CleanRequest, FileFault, TableFacts
 from spark_jobs.schemas import ENTITY_TABLES, TABLES
+
+NO_ROWS = TableFacts(0, "0")
 
 
 class Clean(BatchStage):
@@ -25,84 +29,75 @@ class Clean(BatchStage):
     def requires(self) -> Extract:
         return self.clone(Extract)
 
-    def output(self) -> CheckpointTarget:
-        return CheckpointTarget("clean", self.batch)
+    def output(self) -> CheckpointTarget[CleanManifest]:
+        return checkpoint.clean_checkpoint(self.batch)
 
     def built_from(self) -> BuiltFrom:
+        extracted = self.input().read_manifest()
         return {
-            "inputs": self.requires().output().manifest().get("content", ""),
+            "inputs": extracted.content if extracted else "",
             "code": fingerprints.of_program(paths.SPARK_JOBS / "clean.py", paths.PROJECT),
-            "settings": fingerprints.of_value(_settings()),
+            "settings": fingerprints.of_value({"impute_age": _imputes_age()}),
         }
 
-    def target_stale(self) -> str | None:
-        return self.output().why_stale(self.built_from())
+    def start_services(self) -> None:
+        jobs.warm_up()
 
-    def warm_up(self) -> None:
-        session.start()
-
-    def run(self) -> None:
-        tasks = self.pending()
-        broken = [task for task in tasks if task.requires().output().manifest()["fault"]]
-        whole = [task for task in tasks if task not in broken]
-        if not tasks:
-            return
-        with timed(self, counted(len(tasks))) as work, checkpoint.staging_folder("clean") as staging:
-            for task in broken:
-                fault = task.requires().output().manifest()["fault"]
-                task.output().publish(staging, {}, {**_facts(task, {}, None), "fault": fault})
+    def build(self, stale: Sequence["Clean"], progress: StageProgress) -> None:
+        faults = {task: task.input().require_manifest().fault for task in stale}
+        whole = [task for task, fault in faults.items() if fault is None]
+        with checkpoint.staging_folder("clean") as staging:
+            for task, fault in faults.items():
+                if fault:
+                    task.publish(staging, {}, {}, None, fault)
             if not whole:
                 return
-            result = session.ask("clean", _request(whole, str(staging)), work.tell)
-            for number, (task, found) in enumerate(zip(whole, result["batches"], strict=True)):
-                task.output().publish(staging, _parts(staging, number), _facts(task, _tables(found), found))
-            work.rows = sum(table["rows"] for found in result["batches"] for table in _tables(found).values())
+            result = jobs.run_clean(_make_request(whole, staging), progress.update)
+            rows = 0
+            for number, (task, cleaned) in enumerate(zip(whole, result.batches, strict=True)):
+                tables = _list_tables(cleaned)
+                task.publish(staging, _list_parts(staging, number), tables, cleaned.counts, None)
+                rows += sum(table.rows for table in tables.values())
+            progress.rows = rows
+
+    def publish(
+        self,
+        staging: Path,
+        parts: Mapping[str, Path],
+        tables: Mapping[str, TableFacts],
+        counts: CleanCounts | None,
+        fault: FileFault | None,
+    ) -> None:
+        """Make the batch's checkpoint appear, from its built folders."""
+        built_from = self.built_from()
+        content = fingerprints.of_message([tables, counts, built_from["inputs"] if fault else None])
+        self.output().publish(staging, parts, built_from, tables=tables, counts=counts, fault=fault, content=content)
 
 
-def _settings() -> dict[str, Any]:
-    return {"impute_age": config.read(config.quality).fill_missing_age == "median"}
+def _imputes_age() -> bool:
+    return config.read(config.quality).fill_missing_age == "median"
 
 
-def _request(tasks: list[Clean], staging: str) -> dict[str, Any]:
-    inputs = [task.requires().output() for task in tasks]
-    for target in inputs:
-        target.require_intact()
-    return {
-        "batches": [
-            {"name": target.batch, "paths": [str(target.folder / "documents")] if _has_documents(target) else []}
-            for target in inputs
-        ],
-        "staging": staging,
-        "settings": _settings(),
-    }
+def _make_request(tasks: Sequence[Clean], staging: Path) -> CleanRequest:
+    batches = []
+    for task in tasks:
+        documents = task.input()
+        has_documents = documents.require_intact().tables["documents"].rows > 0
+        batches.append(BatchToClean(task.batch, [str(documents.folder / "documents")] if has_documents else []))
+    return CleanRequest(batches, str(staging), _imputes_age())
 
 
-def _has_documents(target: CheckpointTarget) -> bool:
-    return target.manifest()["tables"]["documents"]["rows"] > 0
-
-
-def _parts(staging: Path, number: int) -> Mapping[str, Path]:
-    """The checkpoint's folders and where they were built: what was accepted under the table's name, superseded
-    records apart."""
+def _list_parts(staging: Path, number: int) -> Mapping[str, Path]:
+    """The checkpoint's folders and where they were built: accepted records under their table's name, superseded ones
+    in a folder of their own."""
     folders = [*TABLES, *(f"superseded/{table}" for table in ENTITY_TABLES.values())]
     return {folder: staging / f"batch_no={number}" / folder for folder in folders}
 
 
-def _tables(found: dict[str, Any]) -> dict[str, Any]:
-    nothing = {"rows": 0, "fingerprint": "0"}
-    accepted = {
-        ENTITY_TABLES[entity]: {name: outcomes.get("accepted", nothing)[name] for name in nothing}
-        for entity, outcomes in found["outcomes"].items()
-    }
-    return {**accepted, **found["tables"]}
-
-
-def _facts(task: Clean, tables: dict[str, Any], found: dict[str, Any] | None) -> dict[str, Any]:
-    counts = {name: found[name] for name in ("read", "outcomes", "drift")} if found else None
-    return {
-        "built_from": dict(task.built_from()),
-        "tables": tables,
-        "counts": counts,
-        "fault": None,
-        "content": fingerprints.of_value([tables, counts, task.built_from()["inputs"] if not found else None]),
-    }
+def _list_tables(cleaned: CleanedBatch) -> dict[str, TableFacts]:
+    """Every table of raw_data, by name."""
+    tables = dict(cleaned.tables)
+    for entity, table in ENTITY_TABLES.items():
+        accepted = cleaned.counts.outcomes[entity].get("accepted")
+        tables[table] = TableFacts(accepted.rows, accepted.fingerprint) if accepted else NO_ROWS
+    return tables

@@ -1,15 +1,19 @@
 """Extract: a batch's landing files to Parquet, one row a document."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
 
 from luigi_tasks import config, fingerprints, paths, run_id
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.spark import session
-from luigi_tasks.stages.base import BatchStage, counted
-from luigi_tasks.stages.progress import timed
+from luigi_tasks.spark import jobs
+from luigi_tasks.stages.base import BatchStage
+from luigi_tasks.stages.progress import StageProgress
 from luigi_tasks.targets import checkpoint, landing
-from luigi_tasks.targets.checkpoint import BuiltFrom, CheckpointTarget
+from luigi_tasks.targets.built_from import BuiltFrom
+from luigi_tasks.targets.checkpoint import CheckpointTarget
+from luigi_tasks.targets.manifests import ExtractManifest
+from spark_jobs.messages import BatchToExtract, ExtractedBatch, ExtractRequest, FileToRead
 
 
 class Extract(BatchStage):
@@ -20,80 +24,73 @@ class Extract(BatchStage):
 
     max_batch_size = property(lambda self: config.read(config.spark).max_batches)
 
-    def output(self) -> CheckpointTarget:
-        return CheckpointTarget("extract", self.batch)
+    def output(self) -> CheckpointTarget[ExtractManifest]:
+        return checkpoint.extract_checkpoint(self.batch)
 
     def built_from(self) -> BuiltFrom:
-        return _built_from(landing.look(self.batch, self.output().manifest().get("sources", [])))
+        manifest = self.output().read_manifest()
+        return _fingerprint_inputs(landing.look(self.batch, manifest.sources if manifest else []))
 
-    def target_stale(self) -> str | None:
-        if landing.entry(self.batch) is None:
-            return None if self.output().manifest() else f"there is no batch {self.batch} in {paths.landing()}"
+    def check_target(self) -> str | None:
         target = self.output()
-        manifest = target.manifest()
-        if not manifest:  # whatever the files hold, which takes time to read
-            return target.why_stale(None)
-        if manifest.get("run") == run_id.current():  # what has changed since it was read is the next run's
-            return target.why_stale(None)
-        return target.why_stale(self.built_from())
+        manifest = target.read_manifest()
+        if landing.entry(self.batch) is None:
+            return None if manifest else f"there is no batch {self.batch} in {paths.landing()}"
+        if manifest is None:  # then it takes no reading of the landing files to know
+            return target.find_stale_reason(None)
+        if manifest.run == run_id.current():  # what changed after this run read the files is for the next run
+            return target.find_stale_reason(None)
+        return target.find_stale_reason(self.built_from())
 
-    def warm_up(self) -> None:
-        session.start()
+    def start_services(self) -> None:
+        jobs.warm_up()
 
-    def run(self) -> None:
-        tasks = self.pending()
-        if not tasks:
-            return
-        landing.require(task.batch for task in tasks)
-        with timed(self, counted(len(tasks))) as work, checkpoint.staging_folder("extract") as staging:
-            before = {task.batch: landing.stand(task.batch) for task in tasks}
-            with ThreadPoolExecutor(1) as beside:
-                looked = beside.submit(lambda: [landing.look(batch, []) for batch in before])
-                result = session.ask("extract", _request(list(before), str(staging)), work.tell)
+    def build(self, stale: Sequence["Extract"], progress: StageProgress) -> None:
+        landing.require(task.batch for task in stale)
+        with checkpoint.staging_folder("extract") as staging:
+            before = {task.batch: landing.stand(task.batch) for task in stale}
+            with ThreadPoolExecutor(1) as hashing:  # beside Spark
+                hashed = hashing.submit(lambda: [landing.look(batch, []) for batch in before])
+                result = jobs.run_extract(_make_request(list(before), staging), progress.update)
             changed = []
-            for number, (task, found, seen) in enumerate(zip(tasks, result["batches"], looked.result(), strict=True)):
-                if landing.is_changed(task.batch, before[task.batch], seen):
+            for number, (task, extracted, sources) in enumerate(
+                zip(stale, result.batches, hashed.result(), strict=True)
+            ):
+                if landing.is_changed(task.batch, before[task.batch], sources):
                     changed.append(task.batch)
-                    continue
-                folder = staging / f"batch_no={number}" / "documents"
-                parts = {} if found["fault"] else {"documents": folder}
-                task.output().publish(staging, parts, _facts(found, seen))
-            work.rows = sum(found["tables"]["documents"]["rows"] for found in result["batches"])
+                else:
+                    task.publish(staging, staging / f"batch_no={number}" / "documents", extracted, sources)
+            progress.rows = sum(extracted.documents.rows for extracted in result.batches)
         if changed:
             raise PipelineError(f"batch {', '.join(changed)}: files changed while they were read; run again")
 
+    def publish(
+        self, staging: Path, documents: Path, extracted: ExtractedBatch, sources: Sequence[landing.SourceFile]
+    ) -> None:
+        """Make the batch's checkpoint appear, from its folder of documents."""
+        tables = {"documents": extracted.documents}
+        self.output().publish(
+            staging,
+            {} if extracted.fault else {"documents": documents},
+            _fingerprint_inputs(sources),
+            sources=sources,
+            tables=tables,
+            fault=extracted.fault,
+            content=fingerprints.of_message([tables, extracted.fault]),
+        )
 
-def _built_from(sources: list[landing.SourceFile]) -> BuiltFrom:
+
+def _fingerprint_inputs(sources: Sequence[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint(sources),
         "code": fingerprints.of_program(paths.SPARK_JOBS / "extract.py", paths.PROJECT),
-        "settings": fingerprints.of_value(_settings()),
+        "settings": fingerprints.of_value({"max_unpacked_bytes": config.read(config.landing).max_unpacked_bytes}),
     }
 
 
-def _settings() -> dict[str, Any]:
-    return {"max_unpacked_bytes": config.read(config.landing).max_unpacked_bytes}
-
-
-def _request(batches: list[str], staging: str) -> dict[str, Any]:
-    return {
-        "batches": [
-            {
-                "name": batch,
-                "files": [{"name": name, "path": str(path)} for name, path in landing.files(batch).items()],
-            }
-            for batch in batches
-        ],
-        "staging": staging,
-        "settings": _settings(),
-    }
-
-
-def _facts(found: dict[str, Any], sources: list[landing.SourceFile]) -> dict[str, Any]:
-    return {
-        "built_from": dict(_built_from(sources)),
-        "sources": [file.as_json() for file in sources],
-        "tables": found["tables"],
-        "fault": found["fault"],
-        "content": fingerprints.of_value([found["tables"], found["fault"]]),
-    }
+def _make_request(batches: Sequence[str], staging: Path) -> ExtractRequest:
+    asked = [
+        BatchToExtract(batch, [FileToRead(name, str(path)) for name, path in landing.files(batch).items()])
+        for batch in batches
+    ]
+    return ExtractRequest(asked, str(staging), config.read(config.landing).max_unpacked_bytes)

@@ -1,18 +1,19 @@
 """Load: a table of a batch's Clean checkpoint to raw_data, by COPY."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import luigi
 import pyarrow as pa
+from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.stages.audit import Audit
-from luigi_tasks.stages.base import BatchStage, counted
-from luigi_tasks.stages.progress import Work, timed
-from luigi_tasks.targets.checkpoint import BuiltFrom, CheckpointTarget
+from luigi_tasks.stages.base import BatchStage
+from luigi_tasks.stages.clean import Clean
+from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, migrations
 from luigi_tasks.warehouse.copy_rows import RowStream, claim_empty
@@ -28,62 +29,58 @@ class Load(BatchStage):
     table = luigi.ChoiceParameter(choices=tuple(TABLES), description="the table of raw_data")
 
     def requires(self) -> dict[str, BatchStage]:
-        return {"audit": Audit(batch=self.batch)}
+        return {"clean": Clean(batch=self.batch), "audit": Audit(batch=self.batch)}
 
     def output(self) -> Marker:
-        return Marker(f"raw_data.{self.table}", self.batch, self.built_from())
+        return Marker(f"raw_data.{self.table}", self.batch)
 
     def built_from(self) -> BuiltFrom:
-        tables = CheckpointTarget("clean", self.batch).manifest().get("tables", {})
+        cleaned = self.input()["clean"].read_manifest()
+        facts = cleaned.tables.get(self.table) if cleaned else None
         return {
-            "inputs": tables.get(self.table, {}).get("fingerprint", ""),
+            "inputs": facts.fingerprint if facts else "",
             "code": fingerprints.of_modules(*paths.LOADER_CODE),
         }
 
-    def target_stale(self) -> str | None:
-        return self.output().why_stale()
-
-    def run(self) -> None:
-        tasks = self.pending()
-        if not tasks:
-            return
+    def build(self, stale: Sequence["Load"], progress: StageProgress) -> None:
         pa.set_memory_pool(pa.system_memory_pool())  # which keeps less of what is given back
-        with timed(self, counted(len(tasks))) as work:
-            migrations.prepare()
-            total = sum(task.expected() for task in tasks)
-            work.rows = 0
-            for task in tasks:
-                work.rows += task.load(partial(_tell, work, work.rows, total))
-            warehouse.retried(self.title, self._index)
+        migrations.prepare()
+        expected = {task: task.count_rows_to_load() for task in stale}
+        loaded, total = 0, sum(expected.values())
+        for task, rows in expected.items():
+            task.load(progress, loaded, total)
+            loaded += rows
+        progress.rows = loaded
+        warehouse.retried(self.title, self._index)
 
-    def expected(self) -> int:
+    def count_rows_to_load(self) -> int:
         """The rows that Clean left of the table."""
-        return CheckpointTarget("clean", self.batch).manifest()["tables"][self.table]["rows"]
+        return self.input()["clean"].require_manifest().tables[self.table].rows
 
-    def load(self, tell: Callable[[int], None]) -> int:
-        """Replace one batch's rows and its marker, in one transaction. Returns the rows loaded; `tell` hears how many
-        are on their way."""
-        clean = CheckpointTarget("clean", self.batch)
-        clean.require_intact(f"{self.table}/")
-        warehouse.retried(self.title, partial(self._replace, clean.folder / self.table, tell))
-        return self.expected()
+    def load(self, progress: StageProgress, before: int, total: int) -> None:
+        """Replace the batch's rows and its marker, in one transaction. `before` of `total` rows are loaded already."""
+        self.input()["clean"].require_intact(f"{self.table}/")
 
-    def _replace(self, folder: Path, tell: Callable[[int], None]) -> None:
-        columns, expected = list(TABLES[self.table]), self.expected()
-        with warehouse.transaction() as cursor:
-            is_first = claim_empty(cursor, self.table)
-            options = "format csv, freeze" if is_first else "format csv"
-            change_queue.clear_batch(cursor, self.table, self.batch)
-            copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
-            cursor.copy_expert(copy, RowStream(folder, columns, tell))
-            if cursor.rowcount != expected:
-                raise PipelineError(
-                    f"{expected:,} rows expected, {cursor.rowcount:,} copied; nothing was changed; "
-                    "delete the Clean checkpoint and run again"
-                )
-            if is_first:  # while nobody else holds a lock
-                change_queue.index_batches(cursor, self.table)
-            self.output().touch(cursor)
+        def update(rows: int) -> None:
+            progress.update(before + rows, total, f"{before + rows:,} of {total:,} rows")
+
+        self.write_and_mark(self.output(), self.built_from(), partial(self._replace_rows, update=update))
+
+    def _replace_rows(self, cursor: Cursor, update: Callable[[int], None]) -> None:
+        columns, expected = list(TABLES[self.table]), self.count_rows_to_load()
+        folder = self.input()["clean"].folder / self.table
+        is_first = claim_empty(cursor, self.table)
+        options = "format csv, freeze" if is_first else "format csv"
+        change_queue.clear_batch(cursor, self.table, self.batch)
+        copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
+        cursor.copy_expert(copy, RowStream(folder, columns, update))
+        if cursor.rowcount != expected:
+            raise PipelineError(
+                f"{expected:,} rows expected, {cursor.rowcount:,} copied; nothing was changed; "
+                "delete the Clean checkpoint and run again"
+            )
+        if is_first:  # while nobody else holds a lock
+            change_queue.index_batches(cursor, self.table)
 
     def _index(self) -> None:
         with warehouse.transaction() as cursor:
@@ -92,7 +89,3 @@ class Load(BatchStage):
     @property
     def kind(self) -> str:
         return f"Load {self.table}"
-
-
-def _tell(work: Work, before: int, total: int, rows: int) -> None:
-    work.tell(before + rows, total, f"{before + rows:,} of {total:,} rows")

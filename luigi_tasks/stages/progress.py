@@ -1,12 +1,13 @@
-"""A stage at work: its start, how far it is, and its end, as the log, the run's journal and luigid are told of them."""
+"""Progress of a stage: its start, how far it is, and its end, for the log, the run's journal and luigid."""
 
 import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import luigi
 
@@ -14,107 +15,106 @@ from luigi_tasks import paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import journal, log_format
 from luigi_tasks.runs.journal import Progress
-from luigi_tasks.stages.base import Stage
 
-SECONDS_BETWEEN = 1.0
-"""How often the journal and luigid are told, where there is something new."""
-SECONDS_BETWEEN_LINES = 30.0
-"""How often the log is."""
-SECONDS_FOR_THE_END = 2.0
-"""How long a stage that has ended waits for luigid to hear of it."""
+SECONDS_BETWEEN_UPDATES = 1.0
+"""How often the journal and luigid are updated, if there is something new."""
+SECONDS_BETWEEN_LOG_LINES = 30.0
+"""How often the log gets a line about a stage at work."""
+SECONDS_FOR_LAST_UPDATE = 2.0
+"""How long a stage that has ended waits for a slow luigid to take the last update."""
 
-Tell = Callable[[int, int, str], None]
-"""Takes what is done of how much, and how to say it; see Work.tell."""
+if TYPE_CHECKING:
+    from luigi_tasks.stages.base import Stage
 
 logger = logging.getLogger(__name__)
 
 
-class Work:
-    """What a stage is doing. `rows` is what came of it; whoever does the work sets it, and tells how far it is."""
+class StageProgress:
+    """How far a stage is. The stage calls `update`, and sets `rows` to the number of rows that it wrote."""
 
-    def __init__(self, stage: Stage, what: str) -> None:
+    def __init__(self, stage: "Stage", scope: str) -> None:
         self.rows: int | None = None
         self._stage = stage
-        self._progress = Progress(stage.kind, stage.title, time.time(), 0, what, None)
+        self._progress = Progress(stage.kind, stage.title, time.time(), 0, scope, None)
         self._luigid_answers = True
 
-    def tell(self, done: int, total: int, status: str, url: str | None = None) -> None:
-        """So much of it is done, in numbers and in words; and a page that shows more, if there is one."""
+    def update(self, done: int, total: int, status: str, url: str | None = None) -> None:
+        """Note that `done` of `total` is done, in words `status`; `url` is a page that shows more."""
         before = self._progress
         percent = max(before.percent, min(100, 100 * done // total if total else 0))
         self._progress = replace(before, percent=percent, status=status, url=url or before.url)
 
     @contextmanager
     def passed_on(self) -> Iterator[None]:
-        """Pass on what is told while the block lasts, beside the work, which is neither held up by it nor fails."""
+        """Pass updates on while the block lasts, in a thread of its own: a luigid that hangs neither delays nor fails
+        the stage."""
         ended = threading.Event()
-        beside = threading.Thread(target=self._keep_passing_on, args=(ended,), daemon=True)
-        beside.start()
+        thread = threading.Thread(target=self._pass_on_until, args=(ended,), daemon=True)
+        thread.start()
         try:
             yield
         finally:
             ended.set()
-            beside.join(SECONDS_FOR_THE_END)
+            thread.join(SECONDS_FOR_LAST_UPDATE)
 
-    def _keep_passing_on(self, ended: threading.Event) -> None:
+    def _pass_on_until(self, ended: threading.Event) -> None:
         passed_on: Progress | None = None
-        next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+        next_line = time.monotonic() + SECONDS_BETWEEN_LOG_LINES
         has_ended = False
         while not has_ended:
             has_ended = ended.is_set()
             progress = self._progress
             if progress != passed_on:
-                with contextlib.suppress(OSError, PipelineError):  # which the stage itself meets, too
+                with contextlib.suppress(OSError, PipelineError):  # the stage itself meets it, too
                     journal.write(progress)
-                self._tell_luigid(progress, None if passed_on and passed_on.url else progress.url)
+                self._update_luigid(progress, None if passed_on and passed_on.url else progress.url)
                 passed_on = progress
             if time.monotonic() >= next_line:
                 logger.info("%s: %d %%, %s", progress.title, progress.percent, progress.status)
-                next_line += SECONDS_BETWEEN_LINES
-            ended.wait(SECONDS_BETWEEN)
+                next_line += SECONDS_BETWEEN_LOG_LINES
+            ended.wait(SECONDS_BETWEEN_UPDATES)
 
-    def _tell_luigid(self, progress: Progress, url: str | None) -> None:
-        """Nothing where it does not answer, of which Luigi itself complains, or where a stage runs without Luigi."""
-        said = {
+    def _update_luigid(self, progress: Progress, url: str | None) -> None:
+        """Update the dashboard, unless luigid has failed to answer before or the stage runs without Luigi."""
+        updates = {
             "set_progress_percentage": progress.percent,
             "set_status_message": progress.status,
             "set_tracking_url": url,
         }
         try:
-            for name, what in said.items():
-                tell = getattr(self._stage, name)
-                if tell and what is not None and self._luigid_answers:
-                    tell(what)
+            for name, value in updates.items():
+                update = getattr(self._stage, name)
+                if update and value is not None and self._luigid_answers:
+                    update(value)
         except luigi.rpc.RPCError:
             self._luigid_answers = False
 
 
 @contextmanager
-def timed(stage: Stage, what: str) -> Iterator[Work]:
-    """Tell of a stage's start, its progress and its end."""
+def track_stage(stage: "Stage", scope: str) -> Iterator[StageProgress]:
+    """Tell the log, the journal and luigid of a stage's start, progress and end; `scope` is what it is about."""
     started = time.monotonic()
-    work = Work(stage, what)
+    progress = StageProgress(stage, scope)
     journal.folder()
     log = paths.stage_log(run_id.current(), stage.kind)
     common = {"run": run_id.current(), "stage": stage.kind, "batches": stage.batches}
     with log_format.also_in(log, logging.getLogger("luigi_tasks"), common):
-        logger.info("%s: started, %s", stage.title, what)
+        logger.info("%s: started, %s", stage.title, scope)
         try:
-            with work.passed_on():
-                yield work
-                came_to = "" if work.rows is None else f"{work.rows:,} rows, "
-                work.tell(1, 1, f"{came_to}{time.monotonic() - started:.1f} s")
+            with progress.passed_on():
+                yield progress
+                rows = "" if progress.rows is None else f"{progress.rows:,} rows, "
+                progress.update(1, 1, f"{rows}{time.monotonic() - started:.1f} s")
         except BaseException:
-            _write(stage, what, time.monotonic() - started, None, journal.FAILED)
+            _record_end(stage, scope, time.monotonic() - started, None, journal.FAILED)
             raise
         seconds = time.monotonic() - started
-        logger.info("%s: done, %s%.1f s", stage.title, came_to, seconds)
-    _write(stage, what, seconds, work.rows, journal.DONE)
+        logger.info("%s: done, %s%.1f s", stage.title, rows, seconds)
+    _record_end(stage, scope, seconds, progress.rows, journal.DONE)
 
 
-def _write(stage: Stage, what: str, seconds: float, rows: int | None, outcome: str) -> None:
+def _record_end(stage: "Stage", scope: str, seconds: float, rows: int | None, outcome: str) -> None:
+    started = time.time() - seconds
     journal.write(
-        journal.Entry(
-            stage.kind, stage.batches, stage.title, what, time.time() - seconds, round(seconds, 2), rows, outcome
-        )
+        journal.Entry(stage.kind, stage.batches, stage.title, scope, started, round(seconds, 2), rows, outcome)
     )

@@ -1,54 +1,56 @@
 """Publish: what readers see of the marts changes here, all at once and after the tests."""
 
 from collections.abc import Sequence
-from functools import partial
 
-from luigi_tasks import fingerprints, paths, warehouse
+from psycopg2.extensions import cursor as Cursor
+
+from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt import runner
-from luigi_tasks.dbt.messages import Relation
 from luigi_tasks.dbt.publication import publish_touched, publish_whole, relations_exist
 from luigi_tasks.dbt.selection import only_rows_changed
-from luigi_tasks.stages.dbt_run import DbtStage
+from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
-from luigi_tasks.stages.progress import Work, timed
-from luigi_tasks.targets.checkpoint import BuiltFrom
+from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue
+from luigi_tasks.warehouse.schema_names import MARTS
 
 
-class Publish(DbtStage):
+class Publish(Stage):
     """Leaves the schema marts as dbt built and tested it, and a marker that says from what, in one transaction.
 
-    Rows are copied of those keys that were touched since it ran last; after a change of the code, and where no
-    marker tells what is there, all of them.
+    The rows of the keys that were touched since the last time are copied; all rows after a change of the code, and
+    where no marker tells what is there.
     """
 
     def requires(self) -> DbtTest:
         return self.clone(DbtTest)
 
     def output(self) -> Marker:
-        return Marker("marts", "", self.built_from())
+        return Marker(MARTS, "")
 
     def built_from(self) -> BuiltFrom:
         run = self.requires().requires()
         return {**run.built_from(), "publish": fingerprints.of_modules(*paths.PUBLISH_CODE)}
 
-    def run(self) -> None:
-        if not self.target_stale():
-            return
-        with timed(self, "all marts") as work:
-            relations = runner.list_published_relations()
-            work.rows = warehouse.retried(self.title, partial(self._publish, relations, work))
+    def start_services(self) -> None:
+        runner.dbt_service().start()
 
-    def _publish(self, relations: Sequence[Relation], work: Work) -> int:
-        """The number of rows that were copied."""
-        target = self.output()
-        with warehouse.transaction() as cursor:
-            rows_alone = only_rows_changed(target.recorded(), target.built_from)
+    def build(self, stale: Sequence["Publish"], progress: StageProgress) -> None:
+        relations = runner.list_published_relations()
+        target, built_from = self.output(), self.built_from()
+
+        def publish(cursor: Cursor) -> int:
+            rows_alone = only_rows_changed(target.recorded(), built_from)
             if rows_alone and not change_queue.everything_touched(cursor) and relations_exist(cursor, relations):
-                copied = publish_touched(cursor, relations, work.tell)
+                copied = publish_touched(cursor, relations, progress.update)
             else:
-                copied = publish_whole(cursor, relations, work.tell)
+                copied = publish_whole(cursor, relations, progress.update)
             change_queue.forget_touched(cursor)
-            target.touch(cursor)
-        return copied
+            return copied
+
+        progress.rows = self.write_and_mark(target, built_from, publish)
+
+    def describe_scope(self, stale: Sequence["Publish"]) -> str:
+        return "all marts"

@@ -1,4 +1,4 @@
-"""Replay: rejected records taken up again, after the landing file or the rule that rejected them was mended."""
+"""Replay: takes up rejected records again, after the landing file or the rule that rejected them was fixed."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,11 +7,11 @@ import luigi
 
 from luigi_tasks import run_id, warehouse
 from luigi_tasks.quality import quarantine, replay_outcome
-from luigi_tasks.stages import admission
+from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.audit import Audit
-from luigi_tasks.stages.base import BETWEEN_NAMES, Stage, counted, stale
+from luigi_tasks.stages.base import BETWEEN_NAMES, Stage, count_batches, list_stale
 from luigi_tasks.stages.clean import Clean
-from luigi_tasks.stages.progress import timed
+from luigi_tasks.stages.progress import track_stage
 from luigi_tasks.stages.report import Report
 from luigi_tasks.targets import landing
 from luigi_tasks.warehouse import migrations
@@ -32,38 +32,33 @@ class Replay(Stage):
 
     rule = luigi.Parameter(default="", description="only batches with records that broke this rule")
 
-    def upstream(self) -> Iterable[Stage]:
-        names = self._names()
-        return [*(Clean(batch=name) for name in names), *_marts(names)]
+    def list_upstream(self) -> Iterable[Stage]:
+        names = self._list_batches()
+        return [*(Clean(batch=name) for name in names), *_list_marts(names)]
 
-    def target_stale(self) -> str | None:
-        if self._to_compare():
-            return "its records are not compared with those rejected before"
-        if not replay_outcome.lines(run_id.current()):
-            records = quarantine.count(self.batch, self.rule).records
-            logger.info("%s: nothing was mended, %s records stay rejected", self.title, f"{records:,}")
-        return None
+    def check_target(self) -> str | None:
+        return "its records are not compared with those rejected before" if self._list_batches_to_compare() else None
 
-    def warm_up(self) -> None:
-        for stage in stale(self.upstream()):
-            stage.warm_up()
+    def start_services(self) -> None:
+        for stage in list_stale(self.list_upstream()):
+            stage.start_services()
 
     def run(self) -> Iterator[list[Stage]]:
-        """Luigi starts it anew after every yield that had something to do."""
-        names = self._names()
+        """Luigi calls this again from the start after each yield of stages that were stale."""
+        names = self._list_batches()
         with quarantine.opened() as cursor:
             replay_outcome.remember(cursor, names)
-        yield stale(Clean(batch=name) for name in names)
-        yield stale(_marts(names))
-        if to_compare := self._to_compare():
-            with timed(self, counted(len(to_compare))) as work, quarantine.opened() as cursor:
+        yield list_stale(Clean(batch=name) for name in names)
+        yield list_stale(_list_marts(names))
+        if to_compare := self._list_batches_to_compare():
+            with track_stage(self, count_batches(len(to_compare))) as progress, quarantine.opened() as cursor:
                 replay_outcome.compare(cursor, to_compare, run_id.current())
-                work.rows = cursor.rowcount
+                progress.rows = cursor.rowcount
             logger.info("%s:\n%s", self.title, replay_outcome.as_text(replay_outcome.lines(run_id.current())))
-        stopped = set(names).difference(admission.admitted(names)) if names else set()
+        stopped = set(names).difference(list_admitted_batches(names)) if names else set()
         yield [Audit(batch=name) for name in sorted(stopped)]  # which fail, and say why
 
-    def _names(self) -> list[str]:
+    def _list_batches(self) -> list[str]:
         """The batches of the landing folder that have rejected records, or had some when a replay began."""
         landing.require([self.batch] if self.batch else [])
         migrations.prepare()
@@ -76,14 +71,20 @@ class Replay(Stage):
             )
             return [name for (name,) in cursor.fetchall() if landing.entry(name)]
 
-    def _to_compare(self) -> list[str]:
+    def _list_batches_to_compare(self) -> list[str]:
         """The batches whose rejected records of before are remembered, and that are not stopped."""
         with warehouse.transaction() as cursor:
             cursor.execute("select distinct batch from etl.replayed_records")
             remembered = {name for (name,) in cursor.fetchall()}
-        names = [name for name in self._names() if name in remembered]
-        return [*admission.admitted(names)] if names else []
+        names = [name for name in self._list_batches() if name in remembered]
+        return [*list_admitted_batches(names)] if names else []
 
 
-def _marts(names: Sequence[str]) -> list[Stage]:
+def _list_marts(names: Sequence[str]) -> list[Stage]:
     return [Report(batch=BETWEEN_NAMES.join(names))] if names else []
+
+
+@Replay.event_handler(luigi.Event.DEPENDENCY_PRESENT)
+def _log_nothing_to_do(replay: Replay) -> None:
+    records = quarantine.count(replay.batch, replay.rule).records
+    logger.info("%s: nothing was fixed, %s records stay rejected", replay.title, f"{records:,}")

@@ -1,12 +1,14 @@
 """Report: one HTML file that shows the published marts, the ledger and the last runs, and needs nothing else."""
 
+from collections.abc import Sequence
+
 from luigi_tasks import paths, warehouse
 from luigi_tasks.report import page
 from luigi_tasks.report.target import ReportFile
 from luigi_tasks.stages.base import Stage
-from luigi_tasks.stages.progress import timed
+from luigi_tasks.stages.progress import StageProgress
 from luigi_tasks.stages.publish import Publish
-from luigi_tasks.targets.checkpoint import BuiltFrom
+from luigi_tasks.targets.built_from import BuiltFrom
 
 
 class Report(Stage):
@@ -19,19 +21,15 @@ class Report(Stage):
         return ReportFile(paths.report())
 
     def built_from(self) -> BuiltFrom:
-        with warehouse.reading() as cursor:
-            return page.built_from(cursor)
+        return warehouse.retried(self.title, page.read_built_from)
 
-    def target_stale(self) -> str | None:
-        return self.output().why_stale(warehouse.retried(self.title, self.built_from))
-
-    def warm_up(self) -> None:
+    def start_services(self) -> None:
         publish = self.requires()
-        if publish.why_stale():
-            publish.warm_up()
+        if publish.find_stale_reason():
+            publish.start_services()
 
-    def run(self) -> None:
-        if not self.target_stale():
-            return
-        with timed(self, str(self.output())):
-            page.write()
+    def build(self, stale: Sequence["Report"], progress: StageProgress) -> None:
+        page.write()
+
+    def describe_scope(self, stale: Sequence["Report"]) -> str:
+        return str(self.output())

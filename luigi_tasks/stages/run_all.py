@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Iterable, Iterator
 
+import luigi
+
 from luigi_tasks.stages.audit import Audit
-from luigi_tasks.stages.base import Stage, stale
+from luigi_tasks.stages.base import Stage, list_stale
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.publish import Publish
 from luigi_tasks.stages.report import Report
@@ -14,45 +16,51 @@ logger = logging.getLogger(__name__)
 
 
 class RunAll(Stage):
-    """Brings every batch of the landing folder, or one, up to date, the marts after them, tested and published,
-    and the report on these.
+    """Brings every batch of the landing folder, or one, up to date, then the marts, tested and published, and the
+    report on them.
 
-    Luigi is told of those stages that have something to do: of a thousand batches, most have not. Once all are clean
-    it is known which of them Audit stops. The others are loaded and go on to the marts; the Audits of those fail, and
+    Luigi is told of stale stages only: of a thousand batches, most have nothing to do. Once all are clean it is known
+    which of them Audit stops. The others are loaded and go on to the marts; the Audits of the stopped ones fail, and
     the run with them.
     """
 
     def requires(self) -> list[Stage]:
-        return stale(self._cleans())
+        return list_stale(self._list_cleans())
 
     def run(self) -> Iterator[list[Stage]]:
-        yield stale(self._after_cleaning())
+        yield list_stale(self._list_stages_after_cleaning())
 
-    def upstream(self) -> Iterable[Stage]:
-        return [*self._newest_first(), *self._after_cleaning()]
+    def list_upstream(self) -> Iterable[Stage]:
+        return [*self._list_newest_cleans_first(), *self._list_stages_after_cleaning()]
 
-    def warm_up(self) -> None:
-        clean = next((clean for clean in self._newest_first() if clean.why_stale()), None)
-        publish = Publish(batch=self.batch)
-        if clean:
-            clean.warm_up()
-        if clean or publish.why_stale():
-            publish.warm_up()
-        stale(self._after_cleaning())  # while these start: what is found up to date now is not asked again
-
-    def target_stale(self) -> str | None:
-        logger.info("RunAll: %s batches and the marts are up to date", f"{len(self._names()):,}")
+    def check_target(self) -> str | None:
+        """It leaves nothing of its own."""
         return None
 
-    def _cleans(self) -> list[Stage]:
-        return [Clean(batch=name) for name in self._names()]
+    def start_services(self) -> None:
+        clean = next((clean for clean in self._list_newest_cleans_first() if clean.find_stale_reason()), None)
+        publish = Publish(batch=self.batch)
+        if clean:
+            clean.start_services()
+        if clean or publish.find_stale_reason():
+            publish.start_services()
+        list_stale(self._list_stages_after_cleaning())  # while these start: what is up to date is not asked again
 
-    def _newest_first(self) -> list[Stage]:
-        """The latest batch is most likely the one that has to be cleaned: what that needs starts at once."""
-        return self._cleans()[::-1]
-
-    def _after_cleaning(self) -> list[Stage]:
-        return [*(Audit(batch=name) for name in self._names()), Report(batch=self.batch)]
-
-    def _names(self) -> list[str]:
+    def list_batches(self) -> list[str]:
+        """The batches that the run is about."""
         return [self.batch] if self.batch else landing.batches()
+
+    def _list_cleans(self) -> list[Stage]:
+        return [Clean(batch=name) for name in self.list_batches()]
+
+    def _list_newest_cleans_first(self) -> list[Stage]:
+        """The newest batch is the one that most likely has to be cleaned: what that needs starts at once."""
+        return self._list_cleans()[::-1]
+
+    def _list_stages_after_cleaning(self) -> list[Stage]:
+        return [*(Audit(batch=name) for name in self.list_batches()), Report(batch=self.batch)]
+
+
+@RunAll.event_handler(luigi.Event.DEPENDENCY_PRESENT)
+def _log_nothing_to_do(run: RunAll) -> None:
+    logger.info("RunAll: %s batches and the marts are up to date", f"{len(run.list_batches()):,}")

@@ -1,80 +1,107 @@
 """Checkpoints: folders that appear at once or not at all, each with a manifest that says what it was built from."""
 
-import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import luigi
 
 from luigi_tasks import fingerprints, paths, run_id
 from luigi_tasks.atomic_files import sync
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
+from luigi_tasks.targets.manifests import AuditManifest, CheckpointFile, CleanManifest, ExtractManifest, Manifest
+from spark_jobs.messages import MessageError, from_json, to_json
 
-BuiltFrom = Mapping[str, str]
-"""Fingerprints of what a target is built from: `inputs`, `code` and `settings`."""
+AnyManifest = TypeVar("AnyManifest", bound=Manifest)
 
 
-class CheckpointTarget(luigi.Target):
+def extract_checkpoint(batch: str) -> "CheckpointTarget[ExtractManifest]":
+    """The documents of a batch."""
+    return CheckpointTarget("extract", batch, ExtractManifest)
+
+
+def clean_checkpoint(batch: str) -> "CheckpointTarget[CleanManifest]":
+    """The tables of a batch."""
+    return CheckpointTarget("clean", batch, CleanManifest)
+
+
+def audit_checkpoint(batch: str) -> "CheckpointTarget[AuditManifest]":
+    """The ledger of a batch."""
+    return CheckpointTarget("audit", batch, AuditManifest)
+
+
+class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
     """The checkpoint of one stage and batch."""
 
-    def __init__(self, stage: str, batch: str) -> None:
+    def __init__(self, stage: str, batch: str, kind: type[AnyManifest]) -> None:
         self.stage = stage
         self.batch = batch
         self.folder = paths.checkpoint(stage, batch)
+        self._kind = kind
 
     def __str__(self) -> str:
         return str(self.folder)
 
     def exists(self) -> bool:
-        return self.why_stale(None) is None
+        return self.find_stale_reason(None) is None
 
-    def manifest(self) -> dict[str, Any]:
-        """What stands in the manifest; nothing when there is no readable one."""
+    def read_manifest(self) -> AnyManifest | None:
+        """The manifest; None where there is none that can be read."""
         path = self.folder / paths.MANIFEST
         try:
             status = path.stat()
         except OSError:
-            return {}
-        return _read_manifest(path, status.st_mtime_ns, status.st_size)
+            return None
+        kind = cast(Hashable, self._kind)  # mypy knows no class to be hashable
+        return _read_manifest(kind, path, status.st_mtime_ns, status.st_size)
 
-    def why_stale(self, built_from: BuiltFrom | None) -> str | None:
-        """Why the checkpoint is not whole, or not built from what stands now; None when it is."""
-        manifest = self.manifest()
-        if not manifest:
-            return "its checkpoint is missing" if not self.folder.exists() else "its manifest is missing or unreadable"
-        for file in manifest["files"]:
-            path = self.folder / file["path"]
-            if not path.is_file() or path.stat().st_size != file["bytes"]:
-                return f"its file {file['path']} is missing or has another size"
-        return None if built_from is None else why_changed(manifest["built_from"], built_from)
+    def require_manifest(self) -> AnyManifest:
+        """The manifest. Raises PipelineError where there is none that can be read."""
+        if (manifest := self.read_manifest()) is None:
+            raise PipelineError(
+                f"checkpoint {self.folder}: its manifest is missing or unreadable; delete the folder and run again"
+            )
+        return manifest
 
-    def require_intact(self, folder: str = "") -> dict[str, Any]:
-        """The manifest, after every file, or every one of a folder in it, was compared with it.
+    def find_stale_reason(self, built_from: BuiltFrom | None) -> str | None:
+        """Why the checkpoint is damaged or was not built from `built_from` (None: do not ask); None when it is fine."""
+        manifest = self.read_manifest()
+        if manifest is None:
+            return "its manifest is missing or unreadable" if self.folder.exists() else "its checkpoint is missing"
+        for file in manifest.files:
+            path = self.folder / file.path
+            if not path.is_file() or path.stat().st_size != file.bytes:
+                return f"its file {file.path} is missing or has another size"
+        return None if built_from is None else describe_changes(manifest.built_from, built_from)
 
-        Raises PipelineError naming the damaged file.
+    def require_intact(self, folder: str = "") -> AnyManifest:
+        """Compare every file, or every file of a folder below the checkpoint, with the manifest, and return that.
+
+        Raises PipelineError, which names the damaged file.
         """
-        manifest = self.manifest()
-        for file in manifest["files"]:
-            if not file["path"].startswith(folder):
+        manifest = self.require_manifest()
+        for file in manifest.files:
+            if not file.path.startswith(folder):
                 continue
-            path = self.folder / file["path"]
-            if not path.is_file() or fingerprints.of_file(path) != file["sha256"]:
+            path = self.folder / file.path
+            if not path.is_file() or fingerprints.of_file(path) != file.sha256:
                 raise PipelineError(
-                    f"checkpoint {self.folder}: {file['path']} is not what its manifest says; "
+                    f"checkpoint {self.folder}: {file.path} is not what its manifest says; "
                     f"delete the folder {self.folder} and run again"
                 )
         return manifest
 
-    def publish(self, staging: Path, parts: Mapping[str, Path], facts: Mapping[str, Any]) -> None:
-        """Make the checkpoint appear: `parts` (name below the folder -> built file or folder) and the manifest.
+    def publish(self, staging: Path, parts: Mapping[str, Path], built_from: BuiltFrom, **facts: Any) -> None:
+        """Make the checkpoint appear: `parts` (path below its folder -> file or folder as built) and the manifest.
 
-        `staging` lies on the same file system. What was there before is gone once the new one is there.
+        `staging` is a folder on the same file system. `facts` are the fields that the stage's manifest has besides
+        those of all. What was there before is gone once the new checkpoint is there.
         """
         unfinished = staging / f"publish-{uuid.uuid4().hex}"
         unfinished.mkdir(parents=True)
@@ -82,15 +109,10 @@ class CheckpointTarget(luigi.Target):
             if built.exists():
                 (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
                 built.rename(unfinished / name)
-        files = []
-        for path in sorted(unfinished.rglob("*")):
-            sync(path)
-            if path.is_file() and not path.name.startswith((".", "_")):
-                name = path.relative_to(unfinished).as_posix()
-                files.append({"path": name, "bytes": path.stat().st_size, "sha256": fingerprints.of_file(path)})
-        manifest = {"stage": self.stage, "batch": self.batch, "run": run_id.current(), "files": files, **facts}
+        files = _sync_files(unfinished)
+        manifest = self._kind(self.stage, self.batch, run_id.current(), files, dict(built_from), **facts)
         with (unfinished / paths.MANIFEST).open("w", encoding="utf-8") as file:
-            json.dump(manifest, file, indent=1)
+            file.write(to_json(manifest, indent=1))
             file.flush()
             os.fsync(file.fileno())
         sync(unfinished)
@@ -101,40 +123,41 @@ class CheckpointTarget(luigi.Target):
         sync(self.folder.parent)
 
 
+def _sync_files(folder: Path) -> Sequence[CheckpointFile]:
+    """Have the content of a folder on the disk, and describe its files. Hidden ones are not part of the checkpoint."""
+    files = []
+    for path in sorted(folder.rglob("*")):
+        sync(path)
+        if path.is_file() and not path.name.startswith((".", "_")):
+            name = path.relative_to(folder).as_posix()
+            files.append(CheckpointFile(name, path.stat().st_size, fingerprints.of_file(path)))
+    return files
+
+
 @lru_cache(maxsize=50_000)
-def _read_manifest(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
+def _read_manifest(kind: Any, path: Path, mtime_ns: int, size: int) -> Any:
+    """Read once for each time and size that the file has."""
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) and {"files", "built_from"} <= manifest.keys() else {}
-
-
-def why_changed(before: BuiltFrom, now: BuiltFrom) -> str | None:
-    names = changed(before, now)
-    return f"its {' and '.join(names)} changed" if names else None
-
-
-def changed(before: BuiltFrom, now: BuiltFrom) -> list[str]:
-    """The names of what is not what it was, is new, or, as a model of dbt that was dropped, is no more."""
-    return [name for name in {**now, **before} if before.get(name) != now.get(name)]
+        return from_json(kind, path.read_bytes())
+    except (OSError, MessageError):
+        return None
 
 
 @contextmanager
 def staging_folder(stage: str) -> Iterator[Path]:
-    """An empty folder to build in, gone afterwards."""
+    """An empty folder to build in; it is deleted afterwards."""
     folder = paths.staging() / f"{stage}-{uuid.uuid4().hex}"
     try:
         folder.mkdir(parents=True)
         yield folder
     except OSError as error:
         raise PipelineError(
-            f"checkpoints folder {paths.checkpoints()}: {error.strerror or error}; mend it and run again"
+            f"checkpoints folder {paths.checkpoints()}: {error.strerror or error}; fix it and run again"
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def clear_staging() -> None:
-    """Remove what killed runs left. Only whoever holds the run lock may."""
+    """Delete what killed runs left. Only the holder of the run lock may call this."""
     shutil.rmtree(paths.staging(), ignore_errors=True)

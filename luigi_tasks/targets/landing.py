@@ -4,11 +4,10 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 from luigi_tasks import fingerprints, paths
 from luigi_tasks.errors import PipelineError
@@ -26,9 +25,6 @@ class SourceFile:
     size: int
     mtime_ns: int
     sha256: str
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
     @property
     def is_readable(self) -> bool:
@@ -122,12 +118,12 @@ def stand(batch: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-def look(batch: str, known: list[dict[str, Any]]) -> list[SourceFile]:
+def look(batch: str, known: Sequence[SourceFile]) -> list[SourceFile]:
     """A batch's files as they stand. The content of one whose name, size and time are `known` is not read again.
 
     A file that cannot be read is one of a content of its own: Extract will find it broken.
     """
-    before = {(file["name"], file["size"], file["mtime_ns"]): file["sha256"] for file in known}
+    before = {(file.name, file.size, file.mtime_ns): file.sha256 for file in known}
     found = []
     for name, path in files(batch).items():
         try:
@@ -148,7 +144,7 @@ def _content(path: Path, size: int, mtime_ns: int) -> str:
     return fingerprints.of_file(path)
 
 
-def is_changed(batch: str, before: dict[str, tuple[int, int]], seen: list[SourceFile]) -> bool:
+def is_changed(batch: str, before: dict[str, tuple[int, int]], seen: Sequence[SourceFile]) -> bool:
     """Whether a batch's files are no longer, or were not when they were `seen`, what they stood like `before`."""
     stood = {
         file.name: (file.size, file.mtime_ns) if file.is_readable else before.get(file.name, (0, 0)) for file in seen
@@ -156,6 +152,6 @@ def is_changed(batch: str, before: dict[str, tuple[int, int]], seen: list[Source
     return not before == stood == stand(batch)
 
 
-def fingerprint(found: list[SourceFile]) -> str:
+def fingerprint(found: Sequence[SourceFile]) -> str:
     """Of the names and contents of a batch's files; their times do not count."""
     return fingerprints.of_value([[file.name, file.sha256] for file in found])

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
-from luigi_tasks.targets.checkpoint import BuiltFrom, why_changed
+from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 
 
 class Marker(PostgresTarget):
@@ -23,22 +23,20 @@ class Marker(PostgresTarget):
 
     marker_table = "etl.table_updates"
 
-    def __init__(self, table: str, batch: str, built_from: BuiltFrom) -> None:
-        listed = ",".join(f"{name}={value}" for name, value in sorted(built_from.items()))
-        super().__init__("", "", "", "", table, update_id=f"{table}/{batch}#{listed}")
+    def __init__(self, table: str, batch: str) -> None:
+        super().__init__("", "", "", "", table, update_id=f"{table}/{batch}")
         self.batch = batch
-        self.built_from = built_from
 
     def __str__(self) -> str:
         return f"{self.marker_table}: {self.table}, {self.batch}"
 
     def exists(self, connection: Connection | None = None) -> bool:
-        return self.why_stale() is None
+        return self.recorded() is not None
 
-    def why_stale(self) -> str | None:
-        """Why the table does not hold what it should, None when it does."""
+    def find_stale_reason(self, built_from: BuiltFrom) -> str | None:
+        """Why the table was not loaded from `built_from`, None when it was."""
         recorded = self.recorded()
-        return "its marker is missing" if recorded is None else why_changed(recorded, self.built_from)
+        return "its marker is missing" if recorded is None else describe_changes(recorded, built_from)
 
     def recorded(self) -> BuiltFrom | None:
         """What the table was last loaded from; None where nothing tells."""
@@ -52,12 +50,13 @@ class Marker(PostgresTarget):
             f"delete from {self.marker_table} where target_table = %s and batch = %s", (self.table, self.batch)
         )
 
-    def touch(self, cursor: Cursor) -> None:  # type: ignore[override]  # a cursor of the load's transaction is all it needs
+    def touch(self, cursor: Cursor, built_from: BuiltFrom) -> None:  # type: ignore[override]  # joins a transaction
         """Write the marker within the transaction of `cursor`, in place of the one before."""
         self.clear(cursor)
+        listed = ",".join(f"{name}={value}" for name, value in sorted(built_from.items()))
         cursor.execute(
             f"insert into {self.marker_table} (update_id, target_table, batch) values (%s, %s, %s)",
-            (self.update_id, self.table, self.batch),
+            (f"{self.update_id}#{listed}", self.table, self.batch),
         )
 
 

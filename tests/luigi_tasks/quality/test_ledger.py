@@ -2,26 +2,29 @@
 
 from luigi_tasks.quality import ledger
 from luigi_tasks.quality.ledger import Entry
+from spark_jobs.messages import CleanCounts, EntityOutcome
 from spark_jobs.schemas import MEASURES
 
 NO_SUMS = dict.fromkeys(MEASURES, 0)
 
 
-def counts(**changed: int) -> dict:
+def counts(**changed: int) -> CleanCounts:
     """Of ten documents: eight users, one superseded, one rejected; twenty posts, three comments."""
     read = {"documents": 10, "users": 9, "posts": 20, "comments": 3, **NO_SUMS, "shares": 12, **changed}
-    return {
-        "read": read,
-        "outcomes": {
-            "user": {"accepted": {"rows": 8}, "superseded": {"rows": 1}, "rejected": {"rows": 1}},
-            "post": {
-                "accepted": {"rows": 15, **NO_SUMS, "shares": 7},
-                "superseded": {"rows": 1, **NO_SUMS, "shares": 2},
-                "rejected": {"rows": 4, **NO_SUMS, "shares": 3},
-            },
-            "comment": {"accepted": {"rows": 3}},
+    outcomes = {
+        "user": {"accepted": outcome(8), "superseded": outcome(1), "rejected": outcome(1)},
+        "post": {
+            "accepted": outcome(15, shares=7),
+            "superseded": outcome(1, shares=2),
+            "rejected": outcome(4, shares=3),
         },
+        "comment": {"accepted": outcome(3)},
     }
+    return CleanCounts(read, outcomes, [])
+
+
+def outcome(rows: int, **sums: int) -> EntityOutcome:
+    return EntityOutcome(rows, "f", NO_SUMS | sums)
 
 
 ON_DISK = {"users": 8, "posts": 15, "comments": 3}
@@ -38,7 +41,7 @@ def test_entries__count_every_record_once():
 
 
 def test_entries__are_all_zero_for_an_empty_batch():
-    found = ledger.entries({"read": {}, "outcomes": {"user": {}, "post": {}, "comment": {}}})
+    found = ledger.entries(CleanCounts({}, {"user": {}, "post": {}, "comment": {}}, []))
     assert {(e.read, e.accepted, e.rejected, e.duplicate) for e in found} == {(0, 0, 0, 0)}
     assert ledger.why_stopped(found, {}, 0.25) is None
 

@@ -86,23 +86,23 @@ def make_data(rows: int) -> dict:
 
 def test_file__is_stale_where_it_is_missing_or_built_from_something_else(tmp_path):
     file = ReportFile(tmp_path / "index.html")
-    assert file.why_stale(STAMP) == "its file is missing or unreadable"
+    assert file.find_stale_reason(STAMP) == "its file is missing or unreadable"
     file.path.write_text(page.page(STAMP, make_data(1)))
-    assert file.why_stale(STAMP) is None
+    assert file.find_stale_reason(STAMP) is None
     for name in STAMP:
-        assert file.why_stale(STAMP | {name: "other"}) == f"its {name} changed"
+        assert file.find_stale_reason(STAMP | {name: "other"}) == f"its {name} changed"
     file.path.write_text("<!doctype html>")
-    assert file.why_stale(STAMP) == "its code and ledger and marts and plotly changed"
+    assert file.find_stale_reason(STAMP) == "its code and ledger and marts and plotly changed"
     file.path.write_bytes(b"\xff\xfe" * 1000)
-    assert file.why_stale(STAMP) == "its code and ledger and marts and plotly changed"
+    assert file.find_stale_reason(STAMP) == "its code and ledger and marts and plotly changed"
 
 
 def test_file__is_not_read_as_a_whole(tmp_path):
     html = page.page(STAMP, make_data(1))
     (tmp_path / "index.html").write_text(html[:BYTES_TO_STAMP])
-    assert ReportFile(tmp_path / "index.html").why_stale(STAMP) is None
+    assert ReportFile(tmp_path / "index.html").find_stale_reason(STAMP) is None
     (tmp_path / "index.html").write_text(" " * BYTES_TO_STAMP + html)
-    assert ReportFile(tmp_path / "index.html").why_stale(STAMP)
+    assert ReportFile(tmp_path / "index.html").find_stale_reason(STAMP)
 
 
 def mark(table: str, update_id: str) -> None:
@@ -209,7 +209,7 @@ def test_write__leaves_a_whole_file_for_all_to_read(monkeypatch):
     monkeypatch.setattr(page, "_read", lambda: (STAMP, make_data(1)))
     path = page.write()
     assert path.stat().st_mode & 0o777 == 0o644
-    assert Report().output().why_stale(STAMP) is None
+    assert Report().output().find_stale_reason(STAMP) is None
     before = path.read_bytes()
     monkeypatch.setattr("os.fsync", lambda descriptor: 1 / 0)
     with pytest.raises(ZeroDivisionError):

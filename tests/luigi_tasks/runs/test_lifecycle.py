@@ -10,7 +10,8 @@ from luigi_tasks.runs import lifecycle, lock
 
 lock.hold = lambda: True
 checkpoint.clear_staging = lambda: None
-lifecycle.begin()
+lifecycle.begin_run()
+lifecycle.handle_signals()
 os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.{name}))
 if os.fork() == 0:
     os._exit(0)

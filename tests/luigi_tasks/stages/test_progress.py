@@ -13,7 +13,7 @@ from luigi_tasks import config, paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.stages import progress
 from luigi_tasks.stages.base import Stage
-from luigi_tasks.stages.progress import timed
+from luigi_tasks.stages.progress import track_stage
 
 
 class Counting(Stage):
@@ -24,7 +24,7 @@ class Counting(Stage):
 def stage(tmp_path, monkeypatch):
     monkeypatch.setattr(config.read_once(config.logs), "folder", str(tmp_path))
     monkeypatch.setenv(run_id.VARIABLE, "run-1")
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_UPDATES", 0.01)
     return Counting()
 
 
@@ -41,37 +41,37 @@ def wait_for(status: str) -> None:
         time.sleep(0.005)
 
 
-def test_timed__tells_the_journal_how_far_it_is_and_what_came_of_it(stage):
-    with timed(stage, "3 batches") as doing:
+def test_track_stage__tells_the_journal_how_far_it_is_and_what_came_of_it(stage):
+    with track_stage(stage, "3 batches") as progressing:
         wait_for("3 batches")
-        doing.tell(1, 3, "1 of 3 rows", "http://localhost:4040")
+        progressing.update(1, 3, "1 of 3 rows", "http://localhost:4040")
         wait_for("1 of 3 rows")
-        doing.rows = 3
+        progressing.rows = 3
     told = [(event["percent"], event["status"], event["url"]) for event in events() if event["event"] == "progress"]
     assert told[:2] == [(0, "3 batches", None), (33, "1 of 3 rows", "http://localhost:4040")]
     assert told[2][0] == 100 and re.fullmatch(r"3 rows, \d+\.\d s", told[2][1])
     assert (events()[-1]["event"], events()[-1]["rows"], events()[-1]["outcome"]) == ("finished", 3, "done")
 
 
-def test_tell__never_goes_back(stage):
-    with timed(stage, "begins") as doing:
+def test_update__never_goes_back(stage):
+    with track_stage(stage, "begins") as progressing:
         wait_for("begins")
         for done, total in ((2, 3), (1, 3), (0, 0), (5, 3)):
-            doing.tell(done, total, f"{done} of {total}")
+            progressing.update(done, total, f"{done} of {total}")
             wait_for(f"{done} of {total}")
     assert [event["percent"] for event in events()[:-1]] == [0, 66, 66, 66, 100, 100]
 
 
-def test_timed__tells_luigid_how_far_it_is_and_its_page_once(stage):
+def test_track_stage__tells_luigid_how_far_it_is_and_its_page_once(stage):
     percents: list[int] = []
     statuses: list[str] = []
     pages: list[str] = []
     stage.set_progress_percentage, stage.set_status_message = percents.append, statuses.append
     stage.set_tracking_url = pages.append
-    with timed(stage, "all") as doing:
+    with track_stage(stage, "all") as progressing:
         wait_for("all")
         for done in (1, 2):
-            doing.tell(done, 4, f"{done} of 4", "http://localhost:4040")
+            progressing.update(done, 4, f"{done} of 4", "http://localhost:4040")
             wait_for(f"{done} of 4")
     assert (percents, statuses[:-1], pages) == (
         [0, 25, 50, 100],
@@ -80,7 +80,7 @@ def test_timed__tells_luigid_how_far_it_is_and_its_page_once(stage):
     )
 
 
-def test_timed__goes_on_where_luigid_does_not(stage):
+def test_track_stage__goes_on_where_luigid_does_not(stage):
     asked: list[object] = []
 
     def refuse(said: object) -> None:
@@ -88,26 +88,26 @@ def test_timed__goes_on_where_luigid_does_not(stage):
         raise luigi.rpc.RPCError("nobody there")
 
     stage.set_progress_percentage = stage.set_status_message = stage.set_tracking_url = refuse
-    with timed(stage, "all") as doing:
+    with track_stage(stage, "all") as progressing:
         wait_for("all")
-        doing.tell(1, 2, "half")
+        progressing.update(1, 2, "half")
         wait_for("half")
     assert asked == [0]
     assert events()[-1]["outcome"] == "done"
 
 
-def test_timed__names_a_folder_of_logs_that_cannot_be_written(stage, tmp_path, monkeypatch):
+def test_track_stage__names_a_folder_of_logs_that_cannot_be_written(stage, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(paths, "logs", lambda: tmp_path / "file")
     expected = r"logs folder .*/file: cannot be written \(.*\); make it writable, or set \[logs\] folder in luigi.cfg"
-    with pytest.raises(PipelineError, match=expected), timed(stage, "all"):
+    with pytest.raises(PipelineError, match=expected), track_stage(stage, "all"):
         pass
 
 
-def test_timed__says_now_and_then_in_the_log_how_far_it_is(stage, monkeypatch, caplog):
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.05)
-    with caplog.at_level(logging.INFO), timed(stage, "all") as doing:
-        doing.tell(1, 4, "1 of 4 rows")
+def test_track_stage__says_now_and_then_in_the_log_how_far_it_is(stage, monkeypatch, caplog):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LOG_LINES", 0.05)
+    with caplog.at_level(logging.INFO), track_stage(stage, "all") as progressing:
+        progressing.update(1, 4, "1 of 4 rows")
         until = time.monotonic() + 20
         while "Counting: 25 %, 1 of 4 rows" not in caplog.messages:
             assert time.monotonic() < until

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from luigi_tasks import atomic_files, paths
-from luigi_tasks.targets.checkpoint import CheckpointTarget
+from luigi_tasks.targets.checkpoint import CheckpointTarget, audit_checkpoint
 
 Calls = list[tuple[str, ...]]
 
@@ -37,14 +37,14 @@ def calls(monkeypatch) -> Calls:
 @pytest.fixture
 def target(tmp_path, monkeypatch) -> CheckpointTarget:
     monkeypatch.setattr(paths, "checkpoint", lambda stage, batch: tmp_path / "checkpoints" / stage / batch)
-    return CheckpointTarget("clean", "b")
+    return audit_checkpoint("b")
 
 
 def publish(target: CheckpointTarget, staging: Path) -> None:
     built = staging / "users"
     built.mkdir(parents=True)
     (built / "part-0.parquet").write_bytes(b"rows")
-    target.publish(staging, {"users": built}, {"built_from": {}})
+    target.publish(staging, {"users": built}, {}, fault=None)
 
 
 def test_publish__has_all_on_the_disk_before_the_checkpoint_appears(target, tmp_path, calls):
@@ -59,7 +59,7 @@ def test_publish__has_all_on_the_disk_before_the_checkpoint_appears(target, tmp_
         ("sync", unfinished),
     }
     assert calls[appears + 1 :] == [("sync", str(target.folder.parent))]
-    assert target.why_stale({}) is None
+    assert target.find_stale_reason({}) is None
 
 
 def test_publish__takes_the_one_before_away_in_one_step(target, tmp_path, calls):

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -18,12 +18,13 @@ import pytest
 
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.errors import PipelineError, TransientError
-from luigi_tasks.stages import load
 from luigi_tasks.stages.load import Load
-from luigi_tasks.targets.checkpoint import CheckpointTarget
+from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.targets.checkpoint import clean_checkpoint
 from luigi_tasks.warehouse import connection, copy_rows, lock_holders, migrations, retry
 from luigi_tasks.warehouse.copy_rows import ROWS_A_BLOCK
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+from spark_jobs.messages import TableFacts
 
 ROWS = 10 * ROWS_A_BLOCK
 
@@ -106,8 +107,10 @@ def users(folder: Path, batch: str, count: int = ROWS) -> Load:
     )
     part = folder / "part.parquet"
     pq.write_table(table, part)
-    facts = {"built_from": {}, "tables": {"users": {"rows": count, "fingerprint": "f"}}}
-    CheckpointTarget("clean", batch).publish(folder / "staging", {"users/part.parquet": part}, facts)
+    tables = {"users": TableFacts(count, "f")}
+    clean_checkpoint(batch).publish(
+        folder / "staging", {"users/part.parquet": part}, {}, tables=tables, counts=None, fault=None, content="c"
+    )
     return Load(batch=batch, table="users")
 
 
@@ -116,8 +119,8 @@ LOADED = (
 )
 
 
-def ignore(rows: int) -> None:
-    """How many rows are on their way matters to nobody here."""
+def load_users(task: Load) -> None:
+    task.load(StageProgress(task, "users"), 0, ROWS)
 
 
 def loaded(*batches: str) -> list[tuple[object, ...]]:
@@ -127,7 +130,7 @@ def loaded(*batches: str) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("is_first", [True, False])
 def test_load__comes_through_once_when_the_server_is_killed_in_the_middle(server, own, monkeypatch, caplog, is_first):
     if not is_first:
-        users(own, "a").load(ignore)
+        load_users(users(own, "a"))
     task, blocks, killed = users(own, "b"), copy_rows._csv_blocks, []
 
     def kill_once(*arguments):
@@ -138,7 +141,7 @@ def test_load__comes_through_once_when_the_server_is_killed_in_the_middle(server
             yield block
 
     monkeypatch.setattr(copy_rows, "_csv_blocks", kill_once)
-    assert task.load(ignore) == ROWS
+    load_users(task)
     assert killed
     assert query(LOADED) == loaded(*(["b"] if is_first else ["a", "b"]))
     assert query("select count(*) from etl.table_updates where batch = 'b'") == [(1,)]
@@ -149,16 +152,18 @@ def test_load__comes_through_once_when_the_server_is_killed_in_the_middle(server
 
 
 def test_load__leaves_its_rows_once_when_only_the_answer_to_its_commit_was_lost(own, monkeypatch):
-    task, work, attempts = users(own, "a"), Load._replace, []
+    task, transaction, attempts = users(own, "a"), warehouse.transaction, []
 
-    def lose_the_answer(self, *arguments):
-        work(self, *arguments)
+    @contextmanager
+    def lose_the_answer():
+        with transaction() as cursor:
+            yield cursor
         attempts.append(1)
         if len(attempts) == 1:
             raise TransientError("the answer was lost")
 
-    monkeypatch.setattr(Load, "_replace", lose_the_answer)
-    task.load(ignore)
+    monkeypatch.setattr(warehouse, "transaction", lose_the_answer)
+    load_users(task)
     assert len(attempts) == 2
     assert query(LOADED) == loaded("a")
     assert query("select count(*) from etl.table_updates") == [(1,)]
@@ -175,7 +180,7 @@ def test_load__names_who_holds_its_table(server, own, lock):
         cursor.execute(query)
         started = time.monotonic()
         with pytest.raises(PipelineError) as raised:
-            task.load(ignore)
+            load_users(task)
         assert time.monotonic() - started < 10
         pid, mode = other.info.backend_pid, "".join(word.capitalize() for word in lock.split())
         assert re.fullmatch(
@@ -187,7 +192,7 @@ def test_load__names_who_holds_its_table(server, own, lock):
             rf"wait for its end, or end it with select pg_terminate_backend\({pid}\), then run again",
             str(raised.value),
         )
-    task.load(ignore)
+    load_users(task)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, r"pid \d+ .* on raw_data.users"), (60, "whoever held it has ended")])
@@ -200,10 +205,10 @@ def test_in_the_way__names_only_who_was_there_for_as_long(server, own, seconds, 
 def test_load__waits_for_another_load_longer_than_for_a_stranger(server, own):
     task = users(own, "b")
     with connect(server) as other:
-        assert load.claim_empty(other.cursor(), "users")
+        assert copy_rows.claim_empty(other.cursor(), "users")
         timer = threading.Timer(2.5, other.commit)
         timer.start()
-        task.load(ignore)
+        load_users(task)
         timer.join()
     assert query(LOADED) == loaded("b")
 
