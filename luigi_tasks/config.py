@@ -50,6 +50,16 @@ class spark(luigi.Config):
     driver_memory: str = luigi.Parameter(default="1g", description="of the JVM that plans and shuffles")
     executor_memory: str = luigi.Parameter(default="", description="empty: Spark's own default")
     conf: str = luigi.Parameter(default="", description="further Spark settings: a=1|b=2")
+    session: str = luigi.ChoiceParameter(
+        default="shared",
+        choices=("shared", "submit"),
+        description="shared: one Spark driver a run; submit: a spark-submit of its own for each of Extract and Clean",
+    )
+    deploy_mode: str = luigi.ChoiceParameter(
+        default="client",
+        choices=("client", "cluster"),
+        description="where the driver of a spark-submit runs; cluster: for YARN and Kubernetes, with session = submit",
+    )
     max_batches: int = luigi.IntParameter(default=1000, description="how many batches one request takes at most")
 
 

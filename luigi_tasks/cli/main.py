@@ -22,7 +22,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import quarantine
 from luigi_tasks.report import page
 from luigi_tasks.runs import journal
-from luigi_tasks.spark import local_cluster, session
+from luigi_tasks.spark import aot_cache, local_cluster
 from luigi_tasks.spark.java import java_home
 
 
@@ -149,7 +149,7 @@ def _docs(arguments: argparse.Namespace) -> int:
 
 
 def _java(arguments: argparse.Namespace) -> int:
-    print(session.prepare_java() if arguments.prepare else java_home(paths.java_runtime()))
+    print(aot_cache.prepare_java() if arguments.prepare else java_home(paths.java_runtime()))
     return 0
 
 

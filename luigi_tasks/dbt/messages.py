@@ -1,13 +1,14 @@
-"""What the stages ask the dbt service, and what it answers."""
+"""What the stages can ask the dbt service, and what it answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from luigi_tasks.warehouse.schema_names import PUBLISHED
+from spark_jobs.messages.exchange import Operation
 
 
 @dataclass(frozen=True)
-class DbtCommand:
+class InvokeRequest:
     """Run dbt with these arguments, append its output to the file `log`, and open its sessions with `pgoptions`."""
 
     arguments: Sequence[str]
@@ -26,7 +27,7 @@ class NodeResult:
 
 
 @dataclass(frozen=True)
-class DbtOutcome:
+class InvokeResult:
     """Whether a command succeeded as a whole, and the result of every model or test it ran."""
 
     success: bool
@@ -60,7 +61,16 @@ class Relation:
 
 
 @dataclass(frozen=True)
-class PublishedRelations:
+class RelationsRequest:
+    """List everything that readers need to have the marts."""
+
+
+@dataclass(frozen=True)
+class RelationsResult:
     """Everything that readers need to have the marts, each relation after those it reads."""
 
     relations: Sequence[Relation]
+
+
+INVOKE = Operation("invoke", InvokeRequest, InvokeResult)
+LIST_PUBLISHED_RELATIONS = Operation("list_published_relations", RelationsRequest, RelationsResult)

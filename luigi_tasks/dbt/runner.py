@@ -2,31 +2,36 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import cache
 
 from luigi_tasks import config, paths, warehouse
-from luigi_tasks.dbt.messages import DbtCommand, DbtOutcome, NodeResult, PublishedRelations, Relation
+from luigi_tasks.dbt.messages import (
+    INVOKE,
+    LIST_PUBLISHED_RELATIONS,
+    InvokeRequest,
+    NodeResult,
+    Relation,
+    RelationsRequest,
+)
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
-from luigi_tasks.processes.service_process import Companion
+from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.runs import journal
 from luigi_tasks.warehouse import server_errors
-from spark_jobs.messages import codec
 
 LONGEST_MESSAGE = 300
 """Characters of the message of one model or test within the error; the log has all of it."""
 
 
 @cache
-def dbt_service() -> Companion:
+def dbt_service() -> ServiceProcess:
     """The process that runs dbt for all stages of a run; starting it early hides the seconds that dbt takes to load."""
     argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
-    return Companion("dbt", argv, child_process.environment(**libpq_variables()), journal.folder() / "dbt.log")
+    return ServiceProcess("dbt", argv, child_process.environment(**libpq_variables()), journal.folder() / "dbt.log")
 
 
 def run_dbt(
-    command: str, options: Sequence[str], on_progress: Callable[..., None], settings: str = ""
+    command: str, options: Sequence[str], on_progress: Callable[[int, int, str], None], settings: str = ""
 ) -> list[NodeResult]:
     """Run `dbt COMMAND OPTIONS` and return the result of every model or test.
 
@@ -34,16 +39,17 @@ def run_dbt(
     failed, or TransientError if the reason was the server and a retry may help.
     """
     log = journal.folder() / f"dbt_{command}.log"
-    request = DbtCommand(
+    request = InvokeRequest(
         arguments=[command, *options, "--threads", str(config.read(config.dbt).threads)],
         log=str(log),
         pgoptions=f"{warehouse.session_options()} {settings}",
     )
     try:
-        answer = dbt_service().ask("invoke", asdict(request), on_progress)
+        outcome = dbt_service().ask(
+            INVOKE, request, lambda progress: on_progress(progress.done, progress.total, progress.status)
+        )
     except PipelineError as error:
         raise _describe_failure(command, str(error)) from error
-    outcome = codec.from_value(DbtOutcome, answer)
     if not outcome.success:
         failed = [result for result in outcome.results if result.status in ("error", "fail")]
         listed = "; ".join(f"{result.name}: {_shorten_message(result)}" for result in failed)
@@ -53,8 +59,7 @@ def run_dbt(
 
 def list_published_relations() -> list[Relation]:
     """The tables and views that readers need to have the marts, each after those it reads."""
-    answer = dbt_service().ask("relations_of_marts", {})
-    return list(codec.from_value(PublishedRelations, answer).relations)
+    return list(dbt_service().ask(LIST_PUBLISHED_RELATIONS, RelationsRequest()).relations)
 
 
 def libpq_variables() -> dict[str, str]:

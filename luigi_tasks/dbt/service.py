@@ -1,26 +1,34 @@
 """The dbt service: imports dbt and parses the project once, then runs dbt commands for the stages of a run.
 
-    python -m luigi_tasks.dbt.service PROJECT TARGET DESCRIPTOR
+    python -m luigi_tasks.dbt.service PROJECT TARGET --address SOCKET
 
-answers `invoke` and `relations_of_marts` (see Project) on the socket DESCRIPTOR. dbt keeps the parsed project in the
+It answers the operations of luigi_tasks/dbt/messages.py at the Unix socket SOCKET. dbt keeps the parsed project in the
 folder TARGET, so that the next service parses only the files that have changed since.
 """
 
+import argparse
 import contextlib
 import itertools
 import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from luigi_tasks.dbt import project
-from luigi_tasks.dbt.messages import DbtCommand, DbtOutcome, NodeResult, PublishedRelations
-from spark_jobs.engine.request_server import Tell, serve
-from spark_jobs.messages import codec
+from luigi_tasks.dbt.messages import (
+    INVOKE,
+    LIST_PUBLISHED_RELATIONS,
+    InvokeRequest,
+    InvokeResult,
+    NodeResult,
+    RelationsRequest,
+    RelationsResult,
+)
+from spark_jobs.messages import JobProgress, Tell
+from spark_jobs.messages.exchange import Handler, serve
 
 NICENESS = 10
 """Added to the process's nice value while it parses, when the stages before dbt need the processors."""
@@ -44,25 +52,24 @@ class Project:
             raise parsed.exception
         self._manifest = parsed.result
 
-    def invoke(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
-        """Run the DbtCommand and report its progress. Returns a DbtOutcome. Raises what dbt raised."""
+    def invoke(self, request: InvokeRequest, tell: Tell) -> InvokeResult:
+        """Run a command of dbt and report its progress. Raises what dbt raised."""
         from dbt.cli.main import dbtRunner
 
-        command = codec.from_value(DbtCommand, request)
         self._parse_if_changed()
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", str(self._logs)]
-        arguments = [*command.arguments, *self._options, *output]
-        with _output_to(Path(command.log)), _session_options(command.pgoptions):
+        arguments = [*request.arguments, *self._options, *output]
+        with _output_to(Path(request.log)), _session_options(request.pgoptions):
             runner = dbtRunner(manifest=self._manifest, callbacks=[ProgressListener(tell).hear])
             ended: Any = runner.invoke([*arguments, "--no-write-json"])
         if ended.exception is not None:
             raise ended.exception
-        return asdict(DbtOutcome(ended.success, [_read_result(result) for result in ended.result.results]))
+        return InvokeResult(ended.success, [_read_result(result) for result in ended.result.results])
 
-    def relations_of_marts(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
-        """Returns PublishedRelations: what the stage Publish has to publish."""
+    def list_published_relations(self, request: RelationsRequest, tell: Tell) -> RelationsResult:
+        """List what the stage Publish has to publish."""
         self._parse_if_changed()
-        return asdict(PublishedRelations(project.list_published_relations(self._manifest)))
+        return RelationsResult(project.list_published_relations(self._manifest))
 
     def _parse_if_changed(self) -> None:
         if project.fingerprint_project(self._folder) != self._sources:
@@ -84,7 +91,7 @@ class ProgressListener:
         elif event.info.name == "NodeFinished":
             done = next(self._numbers)
             status = f"{done:,} of {self._total:,}, {event.data.node_info.node_name} the last"
-            self._tell({"done": done, "total": self._total, "status": status})
+            self._tell(JobProgress(done, self._total, status, url=None))
 
 
 def _read_result(result: Any) -> NodeResult:
@@ -121,12 +128,22 @@ def _session_options(options: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Read the project, at a low priority while others are at work, and serve at the usual one."""
-    folder, target, descriptor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    """Parse the project at a low priority, while other stages are at work, then serve at the usual one."""
+    parser = argparse.ArgumentParser(prog="luigi_tasks.dbt.service")
+    parser.add_argument("project", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--address", required=True)
+    arguments = parser.parse_args()
     # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
     with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:
-        project = thread.submit(Project, folder, target).result()
-    serve(descriptor, {"invoke": project.invoke, "relations_of_marts": project.relations_of_marts})
+        served = thread.submit(Project, arguments.project, arguments.target).result()
+    serve(
+        arguments.address,
+        [
+            Handler(INVOKE, served.invoke),
+            Handler(LIST_PUBLISHED_RELATIONS, served.list_published_relations),
+        ],
+    )
 
 
 if __name__ == "__main__":

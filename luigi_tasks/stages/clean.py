@@ -36,7 +36,7 @@ class Clean(BatchStage):
         extracted = self.input().read_manifest()
         return {
             "inputs": extracted.content if extracted else "",
-            "code": fingerprints.of_program(paths.SPARK_JOBS / "clean.py", paths.PROJECT),
+            "code": fingerprints.of_program(paths.SPARK_JOBS / "cleaning" / "job.py", paths.PROJECT),
             "settings": fingerprints.of_value({"impute_age": _imputes_age()}),
         }
 

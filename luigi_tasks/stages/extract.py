@@ -83,7 +83,7 @@ class Extract(BatchStage):
 def _fingerprint_inputs(sources: Sequence[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint(sources),
-        "code": fingerprints.of_program(paths.SPARK_JOBS / "extract.py", paths.PROJECT),
+        "code": fingerprints.of_program(paths.SPARK_JOBS / "extraction" / "job.py", paths.PROJECT),
         "settings": fingerprints.of_value({"max_unpacked_bytes": config.read(config.landing).max_unpacked_bytes}),
     }
 

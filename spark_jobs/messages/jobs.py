@@ -1,6 +1,6 @@
 """What Extract and Clean are asked for, and what they answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -109,7 +109,7 @@ class CleanCounts:
 
 @dataclass(frozen=True)
 class CleanedBatch:
-    """What was written of a batch: its counts, and its tables by name."""
+    """What was written of a batch: its counts, which tell of the entities' tables, and the other tables by name."""
 
     counts: CleanCounts
     tables: Mapping[str, TableFacts]
@@ -130,3 +130,7 @@ class JobProgress:
     total: int
     status: str
     url: str | None
+
+
+Tell = Callable[[JobProgress], None]
+"""Takes news of a job's progress."""

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
 
 from spark_jobs.cleaning import rules
-from spark_jobs.extract import BrokenSource, Source, read_documents
 from spark_jobs.extraction import landing_files
+from spark_jobs.extraction.job import BrokenSource, Source, read_documents
 from spark_jobs.extraction.landing_files import Piece
 
 
@@ -25,7 +25,7 @@ def loaded(text: str) -> Any:
 
 
 def read(ended: Ended) -> dict[str, int]:
-    return {name: ended.counts["read"].get(name, 0) for name in ("documents", "posts", "comments")}
+    return {name: ended.counts.read.get(name, 0) for name in ("documents", "posts", "comments")}
 
 
 @given(exports.arrays)
@@ -100,7 +100,7 @@ def test_file__is_read_the_same_in_pieces(content):
 def test_array__with_half_a_number_beside_a_document_is_broken(content):
     ended = run_file(content.encode())
     assert ended.fault is not None
-    assert ended.fault["reason"] == "not valid JSON between two documents of the array"
+    assert ended.fault.reason == "not valid JSON between two documents of the array"
 
 
 @pytest.mark.parametrize("depth", [*range(900, 1010), 100_000])

@@ -15,7 +15,8 @@ from jobs import Ended, assert_accounted_for, run
 
 from luigi_tasks import paths
 from luigi_tasks.targets import landing
-from spark_jobs.extract import BrokenSource, Source, read_documents
+from spark_jobs.extraction.job import BrokenSource, Source, read_documents
+from spark_jobs.messages import FileFault
 
 MANY = int(os.environ.get("FUZZ_TINY_FILES", 3_000))
 DOCUMENT = b'{"user_id": "u1"}'
@@ -60,7 +61,7 @@ FILES: dict[str, tuple[bytes, int | str]] = {
 
 def result(ended: Ended) -> int | str:
     assert_accounted_for(ended)
-    return ended.fault["reason"] if ended.fault else ended.counts["read"].get("documents", 0)
+    return ended.fault.reason if ended.fault else ended.counts.read.get("documents", 0)
 
 
 def test_file__of_any_kind_ends_as_it_should_beside_hundreds_of_others(spark, tmp_path):
@@ -147,7 +148,7 @@ def test_folder__with_something_that_is_no_file_is_broken_and_hangs_nothing(fold
     files = landing.files("day")
     assert list(files) == ["good.json", "odd.json"]
     ended = run(tmp_path / "built", {"day": list(files.values()), "other": [files["good.json"]]})
-    assert ended["day"].fault == {"file": "odd.json", "byte_offset": 0, "reason": reason}
+    assert ended["day"].fault == FileFault("odd.json", 0, reason)
     assert result(ended["other"]) == 1
 
 

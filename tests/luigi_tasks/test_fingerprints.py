@@ -100,10 +100,14 @@ def test_of_modules__sees_these_modules_only(tmp_path):
     assert fingerprints.of_modules(entry) != before
 
 
-def test_list_sources__follows_the_imports_of_a_job():
-    def list_names(job: str) -> set[str]:
-        return {path.name for path in fingerprints.list_sources(paths.PROJECT / "spark_jobs" / job, paths.PROJECT)}
+def test_list_sources__follows_the_imports_of_a_job_and_leaves_out_what_only_runs_it():
+    def list_names(package: str) -> set[str]:
+        entry = paths.SPARK_JOBS / package / "job.py"
+        return {str(path.relative_to(paths.SPARK_JOBS)) for path in fingerprints.list_sources(entry, paths.PROJECT)}
 
-    shared = {"parallel.py", "parquet_parts.py", "schemas.py", "progress.py", "request_server.py"}
-    assert list_names("extract.py") == {"extract.py", "landing_files.py", "documents.py"} | shared
-    assert list_names("clean.py") == {"clean.py", "rules.py", "records.py"} | shared
+    shared = {"schemas.py", "messages/__init__.py", "messages/codec.py", "messages/jobs.py"}
+    shared |= {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
+    extraction = {f"extraction/{name}.py" for name in ("job", "landing_files", "documents")}
+    cleaning = {f"cleaning/{name}.py" for name in ("job", "records", "rules")}
+    assert list_names("extraction") == extraction | shared
+    assert list_names("cleaning") == cleaning | shared

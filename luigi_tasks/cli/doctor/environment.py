@@ -23,7 +23,7 @@ from luigi_tasks.cli.summary import GREEN, PLAIN, RED
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import scheduler
-from luigi_tasks.spark import java, session
+from luigi_tasks.spark import java, submit
 
 YELLOW = "\033[33m"
 COLOURS = {OK: GREEN, WARN: YELLOW, FAIL: RED}
@@ -94,7 +94,7 @@ def _java() -> Result:
 
 def _spark() -> Result:
     master = config.read(config.spark).master
-    session.submit_arguments(master)
+    submit.require_possible()
     command = [sys.executable, "-c", "import pyspark; print(pyspark.__version__)"]
     asked = subprocess.run(
         command, env=child_process.environment(), capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, check=False
