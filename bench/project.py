@@ -19,8 +19,8 @@ from bench import totals
 from bench.measure import Measurement, measure
 from bench.workload import Export
 from luigi_tasks.run_id import VARIABLE
-from luigi_tasks.warehouse.embedded.location import locate
-from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+from luigi_tasks.warehouse.embedded.location import locate_cluster
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
@@ -67,7 +67,7 @@ class Project:
             self.folder,
             _environment(LUIGI_CONFIG_PATH=str(self.folder / "luigi.cfg"), **{VARIABLE: run_id}),
             log,
-            locate((self.folder / "postgres").resolve()).data,
+            locate_cluster((self.folder / "postgres").resolve()).data,
         )
         _require_success(code, log)
         expected = reduce(or_, (export.totals for export in self.landed.values())).expected()
@@ -134,7 +134,7 @@ def remove(folder: Path) -> None:
     """Delete a scratch folder and its cluster, which for root may live elsewhere."""
     postgres = folder / "postgres"
     if postgres.exists():
-        shutil.rmtree(locate(postgres.resolve()).home)
+        shutil.rmtree(locate_cluster(postgres.resolve()).home)
     if folder.exists():
         shutil.rmtree(folder)
 
@@ -142,7 +142,7 @@ def remove(folder: Path) -> None:
 @contextmanager
 def server(folder: Path) -> Iterator[EmbeddedPostgres]:
     """The embedded server of a folder, for as long as the block lasts."""
-    embedded = acquire(folder)
+    embedded = lease_server(folder)
     try:
         yield embedded
     finally:

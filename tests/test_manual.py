@@ -37,11 +37,11 @@ READ = {
     "Remark": 2,
     "warning": 0,
     "error": 0,
-    "as_pipeline_error": 0,
+    "make_pipeline_error": 0,
     "_explained": 1,
 }
 """Which argument people get to read, by the name of what is called."""
-REASONS = {"why_stale", "_why_stale", "target_stale", "why_changed", "why_stopped", "_verdict", "in_the_way"}
+REASONS = {"why_stale", "_why_stale", "target_stale", "why_changed", "why_stopped", "_verdict", "describe_lock_holders"}
 """Functions that return such a text."""
 LISTS = {"faults", "remarks"}
 """Lists of such texts."""
@@ -136,7 +136,7 @@ def messages() -> dict[str, str]:
                 for text in _texts(node, _named(tree) | _named(function)):
                     found[_pattern(text)] = f"{path.relative_to(paths.PROJECT)}, line {node.lineno}"
     for kind in (*server_errors.KINDS, server_errors.OTHER):
-        found[str(server_errors.as_pipeline_error("", kind, VARIES))] = "luigi_tasks/database_errors.py"
+        found[str(server_errors.make_pipeline_error("", kind, VARIES))] = "luigi_tasks/database_errors.py"
     for one in known_errors.KINDS:
         filled = f"{VARIES}: {one.meaning}; nothing was changed; {one.advice}; the whole log: {VARIES}"
         found[re.sub(r"\{[^}]*\}", VARIES, filled)] = "luigi_tasks/spark_errors.py"

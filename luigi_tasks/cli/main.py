@@ -183,10 +183,10 @@ def _dashboard(arguments: argparse.Namespace) -> int:
 def _client(arguments: argparse.Namespace) -> int:
     """Run a client of PostgreSQL: the embedded server's own one, else that on the path."""
     name = arguments.program
-    program = shutil.which(name) if warehouse.is_named() else str(warehouse.embedded().program(name))
+    program = shutil.which(name) if warehouse.is_external() else str(warehouse.start_embedded().find_program(name))
     if program is None:
         raise PipelineError(f"{name}: not on PATH; install PostgreSQL's client programs, of the server's version")
-    environment = os.environ | warehouse.variables()
+    environment = os.environ | warehouse.get_libpq_variables()
     return subprocess.run([program, *arguments.further], env=environment, check=False).returncode
 
 

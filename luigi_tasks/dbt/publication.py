@@ -50,7 +50,7 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
     created in published stay; their views on a table of published are dropped together with it.
     """
     for schema in (PUBLISHED, MARTS):
-        migrations.make_schema(cursor, schema)
+        migrations.create_schema(cursor, schema)
     copied = sum(_create_table(cursor, table) for table in _iterate_tables(relations, on_progress))
     old_tables = _rename_old_relations(cursor, relations)  # readers wait from here until the transaction ends
     for relation in relations:

@@ -65,18 +65,18 @@ def list_published_relations() -> list[Relation]:
 def libpq_variables() -> dict[str, str]:
     """The environment variables that lead dbt to the warehouse: those that are set, and what libpq made of them, since
     the profile does not know libpq's own defaults."""
-    info = warehouse.retried("dbt", warehouse.reader).info
+    info = warehouse.retry_transaction("dbt", warehouse.get_reader).info
     found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
     named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
-    return named | warehouse.variables() | {name: value for name, value in found.items() if value}
+    return named | warehouse.get_libpq_variables() | {name: value for name, value in found.items() if value}
 
 
 def _describe_failure(command: str, failure: str) -> PipelineError:
     """The error to raise for a failure of dbt, by what it says about the server."""
-    kind = server_errors.kind_of_text(failure)
+    kind = server_errors.classify_text(failure)
     if kind and kind.is_transient:
-        return server_errors.as_pipeline_error(f"dbt {command}: ", kind, failure)
-    holders = f"; {warehouse.find_lock_holders()}" if kind is server_errors.LOCKED else ""
+        return server_errors.make_pipeline_error(f"dbt {command}: ", kind, failure)
+    holders = f"; {warehouse.describe_lock_holders()}" if kind is server_errors.LOCKED else ""
     return PipelineError(f"dbt {command}: {failure}{holders}")
 
 

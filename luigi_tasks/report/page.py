@@ -42,7 +42,7 @@ def read_built_from() -> BuiltFrom:
 
 def write() -> Path:
     """Write the report of what is published now; returns where it is."""
-    stamp, data = warehouse.retried("Report", _read)
+    stamp, data = warehouse.retry_transaction("Report", _read)
     path = paths.report()
     atomic_files.write_page(path, page(stamp, data), "[report] folder")
     return path

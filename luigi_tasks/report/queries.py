@@ -18,7 +18,7 @@ WHOLE_TABLES = "set local jit = off; set local work_mem = '64MB'; set local rand
 """Most of the questions read a table as a whole: no walk through one in the order of an index."""
 
 BUILT_FROM = """
-select target_table, md5(string_agg(update_id, ' ' order by update_id collate "C"))
+select target_table, md5(string_agg(update_id || built_from::text, ' ' order by update_id collate "C"))
 from etl.table_updates where target_table in ('marts', 'etl.ledger') group by target_table
 """
 FIGURES = f"""

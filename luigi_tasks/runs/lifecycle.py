@@ -61,7 +61,7 @@ def expect_work(start_services: Callable[[], None]) -> None:
     """
     if lock.is_held():
         start_services()
-        warehouse.hold()
+        warehouse.hold_embedded()
         record.conclude_at_exit()  # again, so that it happens before the warehouse and the services are given up
 
 

@@ -42,9 +42,9 @@ def _conclude(process: int) -> None:
     remarks: list[str] = []
     try:
         if stages or (config.read(config.notify).stale_hours and not failures):
-            migrations.prepare()
-            warehouse.retried("the record of the run", partial(_insert, stages))
-            remarks = [remark.text for remark in warehouse.retried("what is unusual", partial(_look, stages))]
+            migrations.apply()
+            warehouse.retry_transaction("the record of the run", partial(_insert, stages))
+            remarks = [remark.text for remark in warehouse.retry_transaction("what is unusual", partial(_look, stages))]
     except PipelineError as error:
         remarks = [f"this run is not recorded in etl.runs: {error}"]
     for remark in remarks:

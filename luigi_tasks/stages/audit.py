@@ -62,7 +62,7 @@ class Audit(BatchStage):
         return reason or targets["ledger"].require_manifest().fault
 
     def build(self, stale: Sequence["Audit"], progress: StageProgress) -> None:
-        migrations.prepare()
+        migrations.apply()
         stopped: list[str] = []
         with checkpoint.staging_folder("audit") as staging:
             for number, task in enumerate(stale):

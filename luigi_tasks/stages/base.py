@@ -120,7 +120,7 @@ class Stage(luigi.Task):
                 marker.touch(cursor, built_from)
             return result
 
-        return warehouse.retried(self.title, attempt)
+        return warehouse.retry_transaction(self.title, attempt)
 
     @property
     def batches(self) -> list[str]:

@@ -40,7 +40,7 @@ class DbtRun(Stage):
     def built_from(self) -> BuiltFrom:
         folder = paths.dbt_project()
         return {
-            INPUTS: fingerprints.of_value(marker.loaded("raw_data")),
+            INPUTS: fingerprints.of_value(marker.list_loads("raw_data")),
             "code": project.fingerprint_shared_files(folder),
             **project.fingerprint_models(folder),
         }
@@ -49,18 +49,18 @@ class DbtRun(Stage):
         runner.dbt_service().start()
 
     def build(self, stale: Sequence["DbtRun"], progress: StageProgress) -> None:
-        migrations.prepare()
-        built_from = warehouse.retried(self.title, partial(self._run_dbt, progress))
-        self.write_and_mark(self.output(), built_from, change_queue.forget)
+        migrations.apply()
+        built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
+        self.write_and_mark(self.output(), built_from, change_queue.remove_taken)
 
     def _run_dbt(self, progress: StageProgress) -> BuiltFrom:
         """Build what has to be built. Returns what it was built from."""
         with warehouse.transaction() as cursor:
             for table in TABLES:
-                change_queue.index_raw_data(cursor, table)
-            change_queue.take(cursor)
+                change_queue.create_key_index(cursor, table)
+            change_queue.take_changes(cursor)
             target, built_from = self.output(), self.built_from()
-            before = target.recorded()
+            before = target.read_built_from()
             options = choose_run_options(before, built_from)
             if before and FULL_REFRESH not in options:
                 target.touch(cursor, {**built_from, INPUTS: UNFINISHED})

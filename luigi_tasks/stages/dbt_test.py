@@ -40,13 +40,13 @@ class DbtTest(Stage):
 
     def build(self, stale: Sequence["DbtTest"], progress: StageProgress) -> None:
         built_from = self.built_from()
-        warehouse.retried(self.title, partial(self._run_tests, built_from, progress))
+        warehouse.retry_transaction(self.title, partial(self._run_tests, built_from, progress))
         self.write_and_mark(self.output(), built_from, lambda cursor: None)
 
     def _run_tests(self, built_from: BuiltFrom, progress: StageProgress) -> None:
         with warehouse.transaction() as cursor:
-            everything = change_queue.everything_touched(cursor)
-        options = choose_test_options(self.output().recorded(), built_from, everything)
+            everything = change_queue.is_everything_touched(cursor)
+        options = choose_test_options(self.output().read_built_from(), built_from, everything)
         settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
         runner.run_dbt("test", ["--exclude-resource-type", "unit_test", *options], progress.update, settings)
 

@@ -16,7 +16,7 @@ from luigi_tasks.stages.progress import StageProgress
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, migrations
-from luigi_tasks.warehouse.copy_rows import RowStream, claim_empty
+from luigi_tasks.warehouse.copy_rows import RowStream, claim_empty_table
 from spark_jobs.schemas import TABLES
 
 
@@ -44,14 +44,14 @@ class Load(BatchStage):
 
     def build(self, stale: Sequence["Load"], progress: StageProgress) -> None:
         pa.set_memory_pool(pa.system_memory_pool())  # which keeps less of what is given back
-        migrations.prepare()
+        migrations.apply()
         expected = {task: task.count_rows_to_load() for task in stale}
         loaded, total = 0, sum(expected.values())
         for task, rows in expected.items():
             task.load(progress, loaded, total)
             loaded += rows
         progress.rows = loaded
-        warehouse.retried(self.title, self._index)
+        warehouse.retry_transaction(self.title, self._index)
 
     def count_rows_to_load(self) -> int:
         """The rows that Clean left of the table."""
@@ -69,9 +69,9 @@ class Load(BatchStage):
     def _replace_rows(self, cursor: Cursor, update: Callable[[int], None]) -> None:
         columns, expected = list(TABLES[self.table]), self.count_rows_to_load()
         folder = self.input()["clean"].folder / self.table
-        is_first = claim_empty(cursor, self.table)
+        is_first = claim_empty_table(cursor, self.table)
         options = "format csv, freeze" if is_first else "format csv"
-        change_queue.clear_batch(cursor, self.table, self.batch)
+        change_queue.delete_batch(cursor, self.table, self.batch)
         copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
         cursor.copy_expert(copy, RowStream(folder, columns, update))
         if cursor.rowcount != expected:
@@ -80,11 +80,11 @@ class Load(BatchStage):
                 "delete the Clean checkpoint and run again"
             )
         if is_first:  # while nobody else holds a lock
-            change_queue.index_batches(cursor, self.table)
+            change_queue.create_batch_index(cursor, self.table)
 
     def _index(self) -> None:
         with warehouse.transaction() as cursor:
-            change_queue.index_raw_data(cursor, self.table)
+            change_queue.create_key_index(cursor, self.table)
 
     @property
     def kind(self) -> str:

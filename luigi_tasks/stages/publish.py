@@ -42,12 +42,12 @@ class Publish(Stage):
         target, built_from = self.output(), self.built_from()
 
         def publish(cursor: Cursor) -> int:
-            rows_alone = only_rows_changed(target.recorded(), built_from)
-            if rows_alone and not change_queue.everything_touched(cursor) and relations_exist(cursor, relations):
+            rows_alone = only_rows_changed(target.read_built_from(), built_from)
+            if rows_alone and not change_queue.is_everything_touched(cursor) and relations_exist(cursor, relations):
                 copied = publish_touched(cursor, relations, progress.update)
             else:
                 copied = publish_whole(cursor, relations, progress.update)
-            change_queue.forget_touched(cursor)
+            change_queue.clear_touched_keys(cursor)
             return copied
 
         progress.rows = self.write_and_mark(target, built_from, publish)

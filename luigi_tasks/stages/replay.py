@@ -61,7 +61,7 @@ class Replay(Stage):
     def _list_batches(self) -> list[str]:
         """The batches of the landing folder that have rejected records, or had some when a replay began."""
         landing.require([self.batch] if self.batch else [])
-        migrations.prepare()
+        migrations.apply()
         with quarantine.opened() as cursor:
             cursor.execute(
                 "select batch from (select batch, rules from quarantine union all "

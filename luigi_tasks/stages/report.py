@@ -21,7 +21,7 @@ class Report(Stage):
         return ReportFile(paths.report())
 
     def built_from(self) -> BuiltFrom:
-        return warehouse.retried(self.title, page.read_built_from)
+        return warehouse.retry_transaction(self.title, page.read_built_from)
 
     def start_services(self) -> None:
         publish = self.requires()

@@ -17,7 +17,7 @@ from luigi_tasks import warehouse
 from luigi_tasks.processes import child_process
 from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.warehouse import migrations
-from luigi_tasks.warehouse.embedded.server import acquire
+from luigi_tasks.warehouse.embedded.server import lease_server
 
 DBT = Path(sys.executable).with_name("dbt")
 
@@ -55,7 +55,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         place = Path(tempfile.mkdtemp(prefix="socialmart-"))  # not below pytest's, which the server may not enter
         after.callback(shutil.rmtree, place)
         place.chmod(0o755)
-        server = acquire(place / "postgres")
+        server = lease_server(place / "postgres")
         after.callback(server.release)
         for name in [name for name in os.environ if name.startswith(("PG", "DBT_"))]:
             patch.delenv(name)
@@ -67,5 +67,5 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         service = ServiceProcess("dbt", argv, child_process.environment(**server.parameters), folder / "service.log")
         after.callback(service.close)
         service.start()
-        migrations.prepare()
+        migrations.apply()
         yield Dbt(service, folder)

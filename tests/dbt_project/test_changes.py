@@ -125,7 +125,7 @@ class World:
 
 def load(cursor: Cursor, table: str, batch: str, rows: list[Row]) -> None:
     """Replace a batch's rows of a table, as Load does."""
-    change_queue.clear_batch(cursor, table, batch)
+    change_queue.delete_batch(cursor, table, batch)
     columns = list(TABLES[table])
     place = {"batch": batch, "file": "file.json", "position": 0}
     values = [[(place | row).get(column) for column in columns] for row in rows]
@@ -149,7 +149,7 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
         cursor.execute("truncate etl.changed_batches, etl.replaced_keys")
         for table in change_queue.KEYS:
             cursor.execute(f"truncate raw_data.{table}")
-            change_queue.index_raw_data(cursor, table)
+            change_queue.create_key_index(cursor, table)
     worlds = [World(seed, number) for number in range(WORLDS)]
     for _ in range(changes):
         change(worlds)
@@ -161,14 +161,14 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
 
 def take() -> None:
     with warehouse.transaction() as cursor:
-        change_queue.take(cursor)
+        change_queue.take_changes(cursor)
 
 
 def forget(published: Callable[[Cursor], int]) -> None:
     with warehouse.transaction() as cursor:
-        change_queue.forget(cursor)
+        change_queue.remove_taken(cursor)
         published(cursor)
-        change_queue.forget_touched(cursor)
+        change_queue.clear_touched_keys(cursor)
 
 
 def take_in(dbt: Dbt) -> None:

@@ -55,8 +55,8 @@ def free_space() -> Result:
     """Whether there is room for all exports: once for the checkpoints, several times for the embedded warehouse."""
     exported = sum(size for batch in landing.batches() for size, _ in landing.stand(batch).values())
     needed = {paths.checkpoints(): exported}
-    if not warehouse.is_named():
-        needed[warehouse.embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_TO_EXPORTS
+    if not warehouse.is_external():
+        needed[warehouse.find_embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_TO_EXPORTS
     disks: dict[int, list[Path]] = {}
     for place in needed:
         disks.setdefault(_nearest(place).stat().st_dev, []).append(place)

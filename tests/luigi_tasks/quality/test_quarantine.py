@@ -23,7 +23,7 @@ RECORDS = [
 
 @pytest.fixture
 def rejected(own_warehouse):
-    migrations.prepare()
+    migrations.apply()
     with warehouse.transaction() as cursor:
         execute_values(cursor, "insert into raw_data.rejected values %s", RECORDS[::-1])
 

@@ -27,7 +27,7 @@ def stand(rejected: list[tuple], read: int) -> None:
 @pytest.fixture
 def became(own_warehouse):
     """What a replay says of records rejected before and now: by rule (before, came back, still rejected, gone)."""
-    migrations.prepare()
+    migrations.apply()
 
     def ask(before: list[tuple], now: list[tuple], read_before: int = 10, read_now: int = 10) -> dict[str, tuple]:
         stand(before, read_before)

@@ -16,6 +16,7 @@ from luigi_tasks.report.data import LONGEST, LONGEST_NAME, _runs, shown
 from luigi_tasks.report.target import BYTES_TO_STAMP, ReportFile
 from luigi_tasks.runs.journal import Entry
 from luigi_tasks.stages.report import Report
+from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations
 
 STAMP = {"code": "c", "ledger": "l", "marts": "m", "plotly": "7"}
@@ -105,13 +106,9 @@ def test_file__is_not_read_as_a_whole(tmp_path):
     assert ReportFile(tmp_path / "index.html").find_stale_reason(STAMP)
 
 
-def mark(table: str, update_id: str) -> None:
+def mark(table: str, batch: str, inputs: str) -> None:
     with warehouse.transaction() as cursor:
-        cursor.execute(
-            "insert into etl.table_updates values (%s, %s, %s) on conflict (target_table, batch) do update "
-            "set update_id = excluded.update_id",
-            (update_id, table, "" if table == "marts" else update_id[0]),
-        )
+        Marker(table, batch).touch(cursor, {"inputs": inputs})
 
 
 def test_built_from__follows_the_marts_the_ledger_the_code_and_the_library(own_warehouse, monkeypatch, tmp_path):
@@ -126,17 +123,17 @@ def test_built_from__follows_the_marts_the_ledger_the_code_and_the_library(own_w
         "template": fingerprints.of_files(sorted(paths.REPORT_TEMPLATE.iterdir()), paths.REPORT_TEMPLATE),
         "plotly": importlib.metadata.version("plotly"),
     }
-    migrations.prepare()
+    migrations.apply()
     before = now()
     changes = []
-    for table, update_id in (
-        ("marts", "1"),
-        ("marts", "2"),
-        ("etl.ledger", "a1"),
-        ("etl.ledger", "b1"),
-        ("raw_data.x", "r"),
+    for table, batch, inputs in (
+        ("marts", "", "1"),
+        ("marts", "", "2"),
+        ("etl.ledger", "a", "1"),
+        ("etl.ledger", "b", "1"),
+        ("raw_data.x", "a", "1"),
     ):
-        mark(table, update_id)
+        mark(table, batch, inputs)
         changes.append([name for name, value in now().items() if value != before[name]])
         before = now()
     assert changes == [["marts"], ["marts"], ["ledger"], ["ledger"], []]
@@ -241,7 +238,7 @@ def test_write__says_which_folder_cannot_be_written(monkeypatch):
 @pytest.mark.parametrize("is_prepared", [False, True])
 def test_write__says_that_nothing_is_published(own_warehouse, is_prepared):
     if is_prepared:
-        migrations.prepare()
+        migrations.apply()
     with pytest.raises(PipelineError, match="no marts are published yet; run the pipeline first"):
         page.write()
     assert not paths.report().exists()

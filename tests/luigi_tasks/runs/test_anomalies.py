@@ -18,7 +18,7 @@ MONDAY = date(2026, 1, 5)
 
 @pytest.fixture
 def cursor(own_warehouse) -> Iterator[Cursor]:
-    migrations.prepare()
+    migrations.apply()
     with warehouse.transaction() as cursor:
         cursor.execute(
             "create schema marts; create table marts.daily_engagement_mart (date_day date, posts bigint, "

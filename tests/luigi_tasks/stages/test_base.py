@@ -175,7 +175,7 @@ def test_run__that_fails_is_noted():
 
 
 def test_write_and_mark__leaves_both_or_neither(own_warehouse):
-    migrations.prepare()
+    migrations.apply()
     task, marker = Whole(), Marker("raw_data.users", "b")
 
     def insert(cursor: Any) -> str:
