@@ -161,7 +161,7 @@ def write_report() -> None:
 @main.command("docs")
 def write_docs() -> None:
     """Write dbt's page about models and lineage and print its path."""
-    print(docs.write())
+    print(docs.write_page())
 
 
 @main.command("java")

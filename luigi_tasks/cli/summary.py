@@ -11,6 +11,7 @@ from luigi_tasks.quality import replay_outcome
 from luigi_tasks.runs import anomalies, journal
 from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.targets import landing
+from luigi_tasks.targets.checkpoint import audit_checkpoint
 from luigi_tasks.targets.ledger_file import format_ledger, read_ledger
 
 
@@ -51,8 +52,8 @@ def _read_record(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
 
 
 def _read_ledgers() -> list[dict[str, Any]]:
-    found = (read_ledger(paths.checkpoint("audit", batch) / paths.LEDGER) for batch in landing.list_batches())
-    return [format_ledger(ledger) for ledger in found if ledger]
+    ledgers = (read_ledger(audit_checkpoint(batch).folder / paths.LEDGER) for batch in landing.list_batches())
+    return [format_ledger(ledger) for ledger in ledgers if ledger]
 
 
 def sum_records(batches: Sequence[dict[str, Any]]) -> dict[str, list[int]]:

@@ -13,7 +13,6 @@ from luigi_tasks.cli import summary
 from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
 from luigi_tasks.quality import replay_outcome
 from luigi_tasks.quality.quarantine import RejectedCounts
-from luigi_tasks.quality.replay_outcome import ReplayOutcome
 
 STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
 """How the levels of findings look."""
@@ -65,7 +64,7 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
     if found["remarks"]:
         shown += [Text("Unusual", "bold"), *(_indent(remark, "! ") for remark in found["remarks"])]
     if found["replayed"]:
-        outcomes = [ReplayOutcome(**fields) for fields in found["replayed"]]
+        outcomes = [replay_outcome.ReplayOutcome(**outcome) for outcome in found["replayed"]]
         shown += [Text("Replayed", "bold"), Text(replay_outcome.format_outcomes(outcomes))]
     shown += [Text("Ledger of the landing folder", "bold"), _show_ledger(found["batches"])]
     for batch in found["batches"]:
