@@ -10,13 +10,13 @@ import pytest
 from luigi_tasks.cli.live_view import LiveView
 from luigi_tasks.cli.output import render_plain
 from luigi_tasks.cli.watched_run import NotableLines, Tail
-from luigi_tasks.runs.journal import DONE, FAILED, StageProgress
+from luigi_tasks.runs.journal import DONE, FAILED, StageProgress, StageRecord
 from luigi_tasks.stages.registry import STAGES
 
 
 @pytest.fixture
 def view(monkeypatch) -> LiveView:
-    monkeypatch.setattr("luigi_tasks.runs.journal.folder", lambda: Path("logs"))
+    monkeypatch.setattr("luigi_tasks.runs.journal.make_run_folder", lambda: Path("logs"))
     return LiveView()
 
 
