@@ -7,7 +7,7 @@ from luigi_tasks import config, fingerprints, paths
 from luigi_tasks.spark import jobs
 from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.extract import Extract
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
@@ -22,7 +22,7 @@ class Clean(BatchStage):
     The manifest holds the counts that Audit balances. A batch with a broken file has no tables, only the `fault`.
     """
 
-    max_batch_size = property(lambda self: config.read(config.spark).max_batches)
+    max_batch_size = property(lambda self: config.read_section(config.spark).max_batches)
 
     def requires(self) -> Extract:
         return self.clone(Extract)
@@ -41,7 +41,7 @@ class Clean(BatchStage):
     def start_services(self) -> None:
         jobs.warm_up()
 
-    def build(self, stale: Sequence["Clean"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["Clean"], progress: ProgressReporter) -> None:
         faults = {task: task.input().require_manifest().fault for task in stale}
         whole = [task for task, fault in faults.items() if fault is None]
         with checkpoint.staging_folder("clean") as staging:
@@ -72,7 +72,7 @@ class Clean(BatchStage):
 
 
 def _imputes_age() -> bool:
-    return config.read(config.quality).fill_missing_age == "median"
+    return config.read_section(config.quality).fill_missing_age == "median"
 
 
 def _make_request(tasks: Sequence[Clean], staging: Path) -> CleanRequest:

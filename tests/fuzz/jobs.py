@@ -60,6 +60,9 @@ class InThisProcess:
     defaultParallelism = 1
     uiWebUrl = None
 
+    def getConf(self) -> dict[str, str]:
+        return {}
+
     def parallelize(self, items: Iterable[Any], slices: int) -> Rows:
         return Rows(items)
 
@@ -147,7 +150,7 @@ def assert_accounted_for(ended: Ended) -> None:
         assert ended.fault.reason
         return
     on_disk = {table: len(rows) for table, rows in ended.tables.items()}
-    assert ledger.why_stopped(ledger.entries(ended.counts), on_disk, max_rejected_share=1) is None
+    assert ledger.find_stop_reason(ledger.build_ledger(ended.counts), on_disk, max_rejected_share=1) is None
     rejected = sum(
         of_entity["rejected"].rows for of_entity in ended.counts.outcomes.values() if "rejected" in of_entity
     )

@@ -109,7 +109,7 @@ def test_clean__is_stale_after_a_change_of_documents_code_or_settings(place, spa
     assert Clean(batch="a").check_target() is None
     place.leave_extract("a", content="other")
     assert Clean(batch="a").check_target() == "its inputs changed"
-    monkeypatch.setattr(config.read_once(config.quality), "fill_missing_age", "median")
+    monkeypatch.setattr(config.read_section_once(config.quality), "fill_missing_age", "median")
     assert Clean(batch="a").check_target() == "its inputs and settings changed"
     monkeypatch.setattr(fingerprints, "of_program", lambda entry, root: "other")
     assert Clean(batch="a").check_target() == "its inputs and code and settings changed"
