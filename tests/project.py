@@ -68,7 +68,7 @@ class Project:
         """Change settings in luigi.cfg: {section: {key: value}}."""
         config = configparser.ConfigParser(interpolation=None)
         path = self.folder / "luigi.cfg"
-        config.read(path, encoding="utf-8")
+        config.read_section(path, encoding="utf-8")
         for section, keys in settings.items():
             if not config.has_section(section):
                 config.add_section(section)

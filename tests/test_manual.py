@@ -38,10 +38,10 @@ READ = {
     "warning": 0,
     "error": 0,
     "make_pipeline_error": 0,
-    "_explained": 1,
+    "_describe_failure": 1,
 }
 """Calls with a message among their arguments: the name of the function or class, and the argument's position."""
-REASONS = {"in_the_way"}
+REASONS = {"describe_lock_holders"}
 """Functions that always return a message. All others are found by their type, `str | None`: a reason, or none."""
 LISTS = {"faults", "remarks"}
 """Names of lists of messages."""

@@ -144,7 +144,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _docs(arguments: argparse.Namespace) -> int:
-    print(docs.write())
+    print(docs.write_page())
     return 0
 
 
