@@ -72,15 +72,15 @@ def require_possible() -> None:
     read_confs()
     if settings.deploy_mode != CLUSTER:
         return
-    where = "luigi.cfg, section [spark], key deploy_mode"
     if settings.session == SHARED:
         raise PipelineError(
-            f"{where}: cluster needs a driver for each job, and session is shared; "
+            "luigi.cfg, section [spark], key deploy_mode: cluster needs a driver for each job, and session is shared; "
             "set session = submit, or deploy_mode = client"
         )
     if settings.master.startswith(("local", "spark://")):
         raise PipelineError(
-            f"{where}: with master {settings.master} Spark runs Python drivers in client mode only; "
+            f"luigi.cfg, section [spark], key deploy_mode: with master {settings.master} Spark runs Python drivers in "
+            "client mode only; "
             "set deploy_mode = client, or a master yarn or k8s://…"
         )
 
