@@ -13,6 +13,7 @@ BATCHES: dict[str, object] = {
     "2026-01-02": [{"user_id": f"u{number}", "mood": "odd"} for number in range(50)],
     "2026-01-03": "[{",
 }
+CLEAN_ALL = ("Clean", "--Clean-batch", "/".join(BATCHES))
 PROGRAMS = {"shared": {"session.py"}, "submit": {"extract.py", "clean.py"}}
 
 
@@ -22,7 +23,7 @@ def land(project: Project) -> None:
 
 
 def clean_all(project: Project) -> None:
-    ended = project.run("Clean", "--batch", "/".join(BATCHES))
+    ended = project.run(*CLEAN_ALL)
     assert ended.code == 0, ended.output
 
 
@@ -73,9 +74,8 @@ def test_clean__by_a_spark_submit_of_its_own_leaves_what_the_session_leaves(proj
 def test_run__that_is_killed_leaves_nothing_of_spark(project, tmp_path, session):
     project.set({"spark": {"session": session}})
     land(project)
-    run = project.start(
-        "Clean", "--batch", "/".join(BATCHES), TMPDIR=str(tmp_path), JAVA_TOOL_OPTIONS=java_at(tmp_path)
-    )
+    java = f"-Djava.io.tmpdir={tmp_path}"
+    run = project.start(*CLEAN_ALL, TMPDIR=str(tmp_path), JAVA_TOOL_OPTIONS=java)
 
     def list_drivers() -> set[str]:
         """The programs of ours that a Python runs which spark-submit has started."""
@@ -84,15 +84,9 @@ def test_run__that_is_killed_leaves_nothing_of_spark(project, tmp_path, session)
 
     wait_for("a driver", lambda: list_drivers() & PROGRAMS[session])
     time.sleep(1)
-    submits = [
-        process for process in list_processes(project) if "org.apache.spark.deploy.SparkSubmit" in process.cmdline()
-    ]
-    assert len(submits) == 1
+    lines = [process.cmdline() for process in list_processes(project)]
+    assert len([line for line in lines if "org.apache.spark.deploy.SparkSubmit" in line]) == 1
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
     wait_for("the end of all", lambda: not list_processes(project))
     assert list(tmp_path.iterdir()) == []
-
-
-def java_at(folder: object) -> str:
-    return f"-Djava.io.tmpdir={folder}"
