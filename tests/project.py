@@ -18,7 +18,7 @@ from typing import IO, Any
 import psycopg2
 
 from luigi_tasks.spark import local_cluster
-from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
@@ -133,7 +133,7 @@ class Project:
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """The rows of a query in the warehouse (none of a statement without any), committed."""
         if self._server is None:
-            self._server = acquire(self.folder / "postgres")
+            self._server = lease_server(self.folder / "postgres")
         names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
         where = {names[name]: value for name, value in self._server.parameters.items()}
         opened = closing(psycopg2.connect(**where, options="-c timezone=UTC"))

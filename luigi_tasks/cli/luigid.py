@@ -21,14 +21,14 @@ HISTORY = "luigi_history"
 @contextmanager
 def running(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """luigid, and the embedded warehouse with it, while the block lasts."""
-    if scheduler.answers(address, port):
+    if scheduler.is_listening(address, port):
         raise PipelineError(f"port {port} of {address} is taken; end what listens there, or name another with --port")
-    warehouse.hold()
+    warehouse.hold_embedded()
     with warehouse.transaction() as cursor:
-        migrations.make_schema(cursor, HISTORY)
+        migrations.create_schema(cursor, HISTORY)
     state = log.with_suffix(".state")
     argv = [str(Path(sys.executable).with_name("luigid")), "--address", address, "--port", str(port)]
-    environ = child_process.environment(**warehouse.variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
+    environ = child_process.environment(**warehouse.get_libpq_variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
     process = child_process.start([*argv, "--state-path", str(state)], environ, log)
     try:
         yield process

@@ -121,7 +121,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     config.require_exit_codes()
     code = live_view.run(arguments.luigi or ["RunAll"], arguments.json)
-    if not arguments.json and (code == 0 or journal.read(run_id.current())):
+    if not arguments.json and (code == 0 or journal.read_finished_stages(run_id.get_run_id())):
         _summary(arguments)
     return code
 
@@ -129,17 +129,17 @@ def _run(arguments: argparse.Namespace) -> int:
 def _rejected(arguments: argparse.Namespace) -> int:
     picked = {"batch": arguments.batch, "rule": arguments.rule}
     if arguments.export:
-        records = quarantine.export(arguments.export, **picked)
+        records = quarantine.export_rejected(arguments.export, **picked)
         if arguments.export != quarantine.STANDARD_OUTPUT:
             print(f"{records:,} records are in {arguments.export}")
         return 0
-    found = quarantine.count(**picked)
-    print(json.dumps(found.as_json(), indent=1) if arguments.json else found.as_text())
+    found = quarantine.count_rejected(**picked)
+    print(json.dumps(asdict(found), indent=1) if arguments.json else found.format_table())
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    print(page.write())
+    print(page.write_report())
     return 0
 
 
@@ -183,10 +183,10 @@ def _dashboard(arguments: argparse.Namespace) -> int:
 def _client(arguments: argparse.Namespace) -> int:
     """Run a client of PostgreSQL: the embedded server's own one, else that on the path."""
     name = arguments.program
-    program = shutil.which(name) if warehouse.is_named() else str(warehouse.embedded().program(name))
+    program = shutil.which(name) if warehouse.is_external() else str(warehouse.start_embedded().find_program(name))
     if program is None:
         raise PipelineError(f"{name}: not on PATH; install PostgreSQL's client programs, of the server's version")
-    environment = os.environ | warehouse.variables()
+    environment = os.environ | warehouse.get_libpq_variables()
     return subprocess.run([program, *arguments.further], env=environment, check=False).returncode
 
 

@@ -66,7 +66,7 @@ def replace(cursor: Cursor, relations: Sequence[Relation], tell: Tell) -> int:
     What others made on a mart, such as views and rights, stays as long as its columns do.
     """
     for schema in (PUBLISHED, MARTS):
-        migrations.make_schema(cursor, schema)
+        migrations.create_schema(cursor, schema)
     copied = sum(_copy_whole(cursor, table) for table in _tables(relations, tell))
     before = _put_aside(cursor)  # from here on readers wait
     for table in (relation for relation in relations if not relation.is_view):

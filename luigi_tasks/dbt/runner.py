@@ -18,15 +18,15 @@ from luigi_tasks.warehouse import server_errors
 def dbt_service() -> ServiceProcess:
     """The process that runs dbt, for the whole run of the pipeline: started early, it is ready when it is asked."""
     argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
-    return ServiceProcess("dbt", argv, child_process.environment(**connection()), journal.folder() / "dbt.log")
+    return ServiceProcess("dbt", argv, child_process.environment(**connection()), journal.make_run_folder() / "dbt.log")
 
 
 def run_dbt(
     command: str, options: Sequence[str], tell: Callable[[int, int, str], None], settings: str = ""
 ) -> Sequence[NodeResult]:
     """The results of a dbt command. Raises PipelineError with all that failed, TransientError where the server did."""
-    log = journal.folder() / f"dbt_{command}.log"
-    arguments = [command, *options, "--threads", str(config.read(config.dbt).threads)]
+    log = journal.make_run_folder() / f"dbt_{command}.log"
+    arguments = [command, *options, "--threads", str(config.read_section(config.dbt).threads)]
     pgoptions = f"{warehouse.session_options()} {settings}"
     try:
         answer = dbt_service().ask(
@@ -50,10 +50,10 @@ def list_relations_of_marts() -> Sequence[Relation]:
 
 def _explained(command: str, failure: str) -> PipelineError:
     """A failure of dbt, by what it says of the server."""
-    kind = server_errors.kind_of_text(failure)
+    kind = server_errors.classify_text(failure)
     if kind and kind.is_transient:
-        return server_errors.as_pipeline_error(f"dbt {command}: ", kind, failure)
-    holders = f"; {warehouse.find_lock_holders()}" if kind is server_errors.LOCKED else ""
+        return server_errors.make_pipeline_error(f"dbt {command}: ", kind, failure)
+    holders = f"; {warehouse.describe_lock_holders()}" if kind is server_errors.LOCKED else ""
     return PipelineError(f"dbt {command}: {failure}{holders}")
 
 
@@ -63,7 +63,7 @@ def _message(result: NodeResult) -> str:
 
 def connection() -> dict[str, str]:
     """What the profile reads: the warehouse as libpq found it, so that its own defaults count here too."""
-    info = warehouse.retried("dbt", warehouse.reader).info
+    info = warehouse.retry_transaction("dbt", warehouse.get_reader).info
     found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
     named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
-    return named | warehouse.variables() | {name: value for name, value in found.items() if value}
+    return named | warehouse.get_libpq_variables() | {name: value for name, value in found.items() if value}

@@ -34,7 +34,7 @@ def run_clean(request: CleanRequest, tell: TellStage) -> CleanResult:
 
 
 def _is_shared() -> bool:
-    return config.read(config.spark).session == submit.SHARED
+    return config.read_section(config.spark).session == submit.SHARED
 
 
 def _passed_to(tell: TellStage) -> Callable[[JobProgress], None]:

@@ -66,7 +66,11 @@ def explain(job: str, log: Path) -> str | None:
         text = file.read().decode(errors="backslashreplace")
     for kind in KINDS:
         if found := kind.pattern.search(text):
-            filled = {"found": found[0].strip(), "checkpoints": paths.checkpoints(), "spark": config.read(config.spark)}
+            filled = {
+                "found": found[0].strip(),
+                "checkpoints": paths.checkpoints(),
+                "spark": config.read_section(config.spark),
+            }
             meaning = kind.meaning.format(**filled)
             return f"{job}: {meaning}; nothing was changed; {kind.advice}; the whole log: {log}"
     return None

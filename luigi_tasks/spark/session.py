@@ -38,5 +38,5 @@ def ask(operation: Operation[Request, Result], request: Request, tell: Tell) -> 
 @cache
 def _get_session() -> ServiceProcess:
     submit.require_possible()
-    log = journal.folder() / "spark.log"
+    log = journal.make_run_folder() / "spark.log"
     return ServiceProcess(NAME, submit.build_command("session"), submit.make_environment(), log)

@@ -53,11 +53,11 @@ class SparkSubmit(SparkSubmitTask):
 
     @property
     def driver_memory(self) -> str:
-        return config.read(config.spark).driver_memory
+        return config.read_section(config.spark).driver_memory
 
     @property
     def executor_memory(self) -> str:
-        return config.read(config.spark).executor_memory
+        return config.read_section(config.spark).executor_memory
 
     @property
     def py_files(self) -> list[str]:
@@ -68,7 +68,7 @@ class SparkSubmit(SparkSubmitTask):
 
 def require_possible() -> None:
     """Raise PipelineError where [spark] asks for a driver on the cluster that cannot be had."""
-    settings = config.read(config.spark)
+    settings = config.read_section(config.spark)
     read_confs()
     if settings.deploy_mode != CLUSTER:
         return
@@ -90,7 +90,7 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
 
     `master`: in place of the configured one; `java_options`: the driver's, besides those configured.
     """
-    settings = config.read(config.spark)
+    settings = config.read_section(config.spark)
     confs = read_confs()
     if java_options:
         confs[DRIVER_OPTIONS] = " ".join([*filter(None, [confs.get(DRIVER_OPTIONS)]), *java_options])
@@ -107,7 +107,7 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
 
 def make_environment(master: str = "") -> dict[str, str]:
     """The environment of spark-submit: its Java, its Python and its network; nothing that looks like a secret."""
-    master = master or config.read(config.spark).master
+    master = master or config.read_section(config.spark).master
     local = {"SPARK_LOCAL_IP": "127.0.0.1"} if master.startswith("local") else {}
     return child_process.environment(
         **local,
@@ -121,8 +121,8 @@ def make_environment(master: str = "") -> dict[str, str]:
 def read_confs() -> dict[str, str]:
     """[spark] conf by name. Spark's page takes time to start: unless configured, it is on only where luigid, from
     which people come to it, hears of the run."""
-    pairs = [_split_pair(text.strip()) for text in config.read(config.spark).conf.split("|") if text.strip()]
-    return {PAGE: str(scheduler.is_told()).lower()} | dict(pairs)
+    pairs = [_split_pair(text.strip()) for text in config.read_section(config.spark).conf.split("|") if text.strip()]
+    return {PAGE: str(scheduler.uses_luigid()).lower()} | dict(pairs)
 
 
 def run_once(operation: Operation[Request, Result], request: Request, staging: Path, tell: Tell) -> Result:
@@ -132,7 +132,7 @@ def run_once(operation: Operation[Request, Result], request: Request, staging: P
     in a sentence, where its log tells why it failed.
     """
     require_possible()
-    log = journal.folder() / f"spark_{operation.name}.log"
+    log = journal.make_run_folder() / f"spark_{operation.name}.log"
     files = {name: str(staging / f"{operation.name}_{name}.json") for name in ("request", "result", "progress")}
     staging.mkdir(parents=True, exist_ok=True)
     write_message(files["request"], request)
@@ -180,7 +180,7 @@ def find_spark_home() -> Path:
 
 def zip_jobs() -> Path:
     """The package spark_jobs as drivers and executors elsewhere can import it, in the run's folder of logs."""
-    archive = journal.folder() / "spark_jobs.zip"
+    archive = journal.make_run_folder() / "spark_jobs.zip"
     if not archive.exists():
         descriptor, unfinished = tempfile.mkstemp(dir=archive.parent)
         with open(descriptor, "wb") as output, zipfile.ZipFile(output, "w") as file:

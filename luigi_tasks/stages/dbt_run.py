@@ -9,7 +9,7 @@ from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, refresh
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
 from luigi_tasks.stages.load import Load
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import marker
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
@@ -40,7 +40,7 @@ class DbtRun(Stage):
     def built_from(self) -> BuiltFrom:
         folder = paths.dbt_project()
         return {
-            INPUTS: fingerprints.of_value(marker.loaded("raw_data")),
+            INPUTS: fingerprints.of_value(marker.list_loads("raw_data")),
             "code": project.common(folder),
             **project.models(folder),
         }
@@ -48,19 +48,19 @@ class DbtRun(Stage):
     def start_services(self) -> None:
         runner.dbt_service().start()
 
-    def build(self, stale: Sequence["DbtRun"], progress: StageProgress) -> None:
-        migrations.prepare()
-        built_from = warehouse.retried(self.title, partial(self._run_dbt, progress))
-        self.write_and_mark(self.output(), built_from, change_queue.forget)
+    def build(self, stale: Sequence["DbtRun"], progress: ProgressReporter) -> None:
+        migrations.apply()
+        built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
+        self.write_and_mark(self.output(), built_from, change_queue.remove_taken)
 
-    def _run_dbt(self, progress: StageProgress) -> BuiltFrom:
+    def _run_dbt(self, progress: ProgressReporter) -> BuiltFrom:
         """Build what has to be built. Returns what it was built from."""
         with warehouse.transaction() as cursor:
             for table in TABLES:
-                change_queue.index_raw_data(cursor, table)
-            change_queue.take(cursor)
+                change_queue.create_key_index(cursor, table)
+            change_queue.take_changes(cursor)
             target, built_from = self.output(), self.built_from()
-            before = target.recorded()
+            before = target.read_built_from()
             options = refresh(before, built_from)
             if before and FULL_REFRESH not in options:
                 target.touch(cursor, {**built_from, INPUTS: UNFINISHED})

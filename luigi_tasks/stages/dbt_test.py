@@ -8,7 +8,7 @@ from luigi_tasks.dbt import project, runner
 from luigi_tasks.dbt.selection import TOUCHED_ONLY, to_test
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_run import DbtRun
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue
@@ -38,15 +38,15 @@ class DbtTest(Stage):
     def start_services(self) -> None:
         runner.dbt_service().start()
 
-    def build(self, stale: Sequence["DbtTest"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["DbtTest"], progress: ProgressReporter) -> None:
         built_from = self.built_from()
-        warehouse.retried(self.title, partial(self._run_tests, built_from, progress))
+        warehouse.retry_transaction(self.title, partial(self._run_tests, built_from, progress))
         self.write_and_mark(self.output(), built_from, lambda cursor: None)
 
-    def _run_tests(self, built_from: BuiltFrom, progress: StageProgress) -> None:
+    def _run_tests(self, built_from: BuiltFrom, progress: ProgressReporter) -> None:
         with warehouse.transaction() as cursor:
-            everything = change_queue.everything_touched(cursor)
-        options = to_test(self.output().recorded(), built_from, everything)
+            everything = change_queue.is_everything_touched(cursor)
+        options = to_test(self.output().read_built_from(), built_from, everything)
         settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
         runner.run_dbt("test", ["--exclude-resource-type", "unit_test", *options], progress.update, settings)
 

@@ -12,11 +12,11 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.stages.audit import Audit
 from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.clean import Clean
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, migrations
-from luigi_tasks.warehouse.copy_rows import RowStream, claim_empty
+from luigi_tasks.warehouse.copy_rows import RowStream, claim_empty_table
 from spark_jobs.schemas import TABLES
 
 
@@ -42,22 +42,22 @@ class Load(BatchStage):
             "code": fingerprints.of_modules(*paths.LOADER_CODE),
         }
 
-    def build(self, stale: Sequence["Load"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["Load"], progress: ProgressReporter) -> None:
         pa.set_memory_pool(pa.system_memory_pool())  # which keeps less of what is given back
-        migrations.prepare()
+        migrations.apply()
         expected = {task: task.count_rows_to_load() for task in stale}
         loaded, total = 0, sum(expected.values())
         for task, rows in expected.items():
             task.load(progress, loaded, total)
             loaded += rows
         progress.rows = loaded
-        warehouse.retried(self.title, self._index)
+        warehouse.retry_transaction(self.title, self._index)
 
     def count_rows_to_load(self) -> int:
         """The rows that Clean left of the table."""
         return self.input()["clean"].require_manifest().tables[self.table].rows
 
-    def load(self, progress: StageProgress, before: int, total: int) -> None:
+    def load(self, progress: ProgressReporter, before: int, total: int) -> None:
         """Replace the batch's rows and its marker, in one transaction. `before` of `total` rows are loaded already."""
         self.input()["clean"].require_intact(f"{self.table}/")
 
@@ -69,9 +69,9 @@ class Load(BatchStage):
     def _replace_rows(self, cursor: Cursor, update: Callable[[int], None]) -> None:
         columns, expected = list(TABLES[self.table]), self.count_rows_to_load()
         folder = self.input()["clean"].folder / self.table
-        is_first = claim_empty(cursor, self.table)
+        is_first = claim_empty_table(cursor, self.table)
         options = "format csv, freeze" if is_first else "format csv"
-        change_queue.clear_batch(cursor, self.table, self.batch)
+        change_queue.delete_batch(cursor, self.table, self.batch)
         copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
         cursor.copy_expert(copy, RowStream(folder, columns, update))
         if cursor.rowcount != expected:
@@ -80,11 +80,11 @@ class Load(BatchStage):
                 "delete the Clean checkpoint and run again"
             )
         if is_first:  # while nobody else holds a lock
-            change_queue.index_batches(cursor, self.table)
+            change_queue.create_batch_index(cursor, self.table)
 
     def _index(self) -> None:
         with warehouse.transaction() as cursor:
-            change_queue.index_raw_data(cursor, self.table)
+            change_queue.create_key_index(cursor, self.table)
 
     @property
     def kind(self) -> str:

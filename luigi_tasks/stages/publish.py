@@ -10,7 +10,7 @@ from luigi_tasks.dbt.publication import are_there, copy_touched, replace
 from luigi_tasks.dbt.selection import only_rows_changed
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue
@@ -37,15 +37,15 @@ class Publish(Stage):
     def start_services(self) -> None:
         runner.dbt_service().start()
 
-    def build(self, stale: Sequence["Publish"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["Publish"], progress: ProgressReporter) -> None:
         relations = runner.list_relations_of_marts()
         target, built_from = self.output(), self.built_from()
 
         def publish(cursor: Cursor) -> int:
-            rows_alone = only_rows_changed(target.recorded(), built_from)
-            is_whole = not rows_alone or change_queue.everything_touched(cursor) or not are_there(cursor, relations)
+            rows_alone = only_rows_changed(target.read_built_from(), built_from)
+            is_whole = not rows_alone or change_queue.is_everything_touched(cursor) or not are_there(cursor, relations)
             copied = (replace if is_whole else copy_touched)(cursor, relations, progress.update)
-            change_queue.forget_touched(cursor)
+            change_queue.clear_touched_keys(cursor)
             return copied
 
         progress.rows = self.write_and_mark(target, built_from, publish)

@@ -1,21 +1,25 @@
 """Markers: rows of etl.table_updates that say what a table of the warehouse was loaded from."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 
 from luigi.contrib.postgres import PostgresTarget
-from psycopg2.errors import UndefinedTable
+from psycopg2.errors import UndefinedColumn, UndefinedTable
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 
+Found = dict[tuple[str, str], str]
+"""The JSON of markers' `built_from`, by table and batch."""
+
 
 class Marker(PostgresTarget):
-    """The marker of one table and batch: its `update_id` carries the fingerprints of what was loaded.
+    """The marker of one table and batch: its `built_from` has the fingerprints of what was loaded, by name.
 
     There is one marker a table and batch, touched in the load's own transaction, so that rows and marker are there
     together or not at all. Deleting the row makes the load run again.
@@ -30,22 +34,29 @@ class Marker(PostgresTarget):
     def __str__(self) -> str:
         return f"{self.marker_table}: {self.table}, {self.batch}"
 
+    def connect(self) -> Connection:
+        """This process's connection to the warehouse, in autocommit."""
+        return warehouse.get_reader()
+
     def exists(self, connection: Connection | None = None) -> bool:
-        return self.recorded() is not None
+        """Whether there is a marker that can be read, whatever the table was loaded from."""
+        return self.read_built_from() is not None
 
     def find_stale_reason(self, built_from: BuiltFrom) -> str | None:
         """Why the table was not loaded from `built_from`, None when it was."""
-        recorded = self.recorded()
-        return "its marker is missing" if recorded is None else describe_changes(recorded, built_from)
+        found = self._find()
+        if found is None:
+            return "its marker is missing"
+        recorded = _parse(found)
+        return "its marker is damaged" if recorded is None else describe_changes(recorded, built_from)
 
-    def recorded(self) -> BuiltFrom | None:
-        """What the table was last loaded from; None where nothing tells."""
-        lookup = _lookup.get() or _Lookup([self.batch])
-        found = lookup.find(self.table, self.batch)
-        return dict(pair.split("=", 1) for pair in found.rsplit("#", 1)[1].split(",")) if found else None
+    def read_built_from(self) -> BuiltFrom | None:
+        """What the table was last loaded from; None where the marker is missing or damaged."""
+        found = self._find()
+        return None if found is None else _parse(found)
 
     def clear(self, cursor: Cursor) -> None:
-        """Take the marker away within the transaction of `cursor`."""
+        """Delete the marker within the transaction of `cursor`."""
         cursor.execute(
             f"delete from {self.marker_table} where target_table = %s and batch = %s", (self.table, self.batch)
         )
@@ -53,11 +64,22 @@ class Marker(PostgresTarget):
     def touch(self, cursor: Cursor, built_from: BuiltFrom) -> None:  # type: ignore[override]  # joins a transaction
         """Write the marker within the transaction of `cursor`, in place of the one before."""
         self.clear(cursor)
-        listed = ",".join(f"{name}={value}" for name, value in sorted(built_from.items()))
         cursor.execute(
-            f"insert into {self.marker_table} (update_id, target_table, batch) values (%s, %s, %s)",
-            (f"{self.update_id}#{listed}", self.table, self.batch),
+            f"insert into {self.marker_table} (update_id, target_table, batch, built_from) values (%s, %s, %s, %s)",
+            (self.update_id, self.table, self.batch, json.dumps(dict(built_from))),
         )
+
+    def _find(self) -> str | None:
+        lookup = _lookup.get() or _Lookup([self.batch])
+        return lookup.find(self.table, self.batch)
+
+
+def _parse(found: str) -> BuiltFrom | None:
+    """The fingerprints of a marker by name; None where its JSON is anything else, as after a change by hand."""
+    built_from = json.loads(found)
+    if isinstance(built_from, dict) and all(isinstance(value, str) for value in built_from.values()):
+        return built_from
+    return None
 
 
 class _Lookup:
@@ -65,10 +87,10 @@ class _Lookup:
 
     def __init__(self, batches: Sequence[str]) -> None:
         self._batches = set(batches)
-        self._found: dict[tuple[str, str], str] | None = None
+        self._found: Found | None = None
 
     def find(self, table: str, batch: str) -> str | None:
-        """The update_id of a marker, None where there is none."""
+        """The JSON of a marker's `built_from`, None where there is no marker."""
         if self._batches and batch not in self._batches:
             return _Lookup([batch]).find(table, batch)
         if self._found is None:
@@ -80,8 +102,8 @@ _lookup: ContextVar[_Lookup | None] = ContextVar("lookup", default=None)
 
 
 @contextmanager
-def looked_up_once(batches: Sequence[str]) -> Iterator[None]:
-    """Within the block, the markers of these batches, or of all where none is named, are those found at first."""
+def share_lookup(batches: Sequence[str]) -> Iterator[None]:
+    """Within the block, the markers of these batches, or of all where none is named, are read once."""
     token = _lookup.set(_Lookup(batches))
     try:
         yield
@@ -89,22 +111,33 @@ def looked_up_once(batches: Sequence[str]) -> Iterator[None]:
         _lookup.reset(token)
 
 
-def loaded(schema: str) -> list[str]:
-    """The update_ids of all loads into a schema's tables, in a fixed order."""
-    return sorted(_select("where starts_with(target_table, %s)", f"{schema}.").values())
+def list_loads(schema: str) -> list[tuple[str, str, str]]:
+    """Table, batch and the JSON of `built_from` of all loads into a schema's tables, in the order of their names."""
+    found = _select("where starts_with(target_table, %s)", f"{schema}.")
+    return [(table, batch, built_from) for (table, batch), built_from in sorted(found.items())]
 
 
-def _select(where: str = "", *parameters: object) -> dict[tuple[str, str], str]:
-    """The update_ids of the markers that a condition picks, by table and batch; none before the first load."""
-    query = f"select target_table, batch, update_id from {Marker.marker_table} {where}"
-    rows = warehouse.retried("markers", partial(_rows, query, parameters))
-    return {(table, batch): update_id for table, batch, update_id in rows}
+def _select(where: str = "", *parameters: object) -> Found:
+    """The markers that a condition picks; none before the first load."""
+    rows = warehouse.retry_transaction("markers", partial(_fetch, where, parameters))
+    return {(table, batch): built_from for table, batch, built_from in rows}
 
 
-def _rows(query: str, parameters: Sequence[object]) -> list[tuple[str, str, str]]:
+def _fetch(where: str, parameters: Sequence[object]) -> list[tuple[str, str, str]]:
+    select = "select target_table, batch, {} from {} {}"
     with warehouse.reading() as cursor:
         try:
-            cursor.execute(query, parameters)
+            cursor.execute(select.format("built_from::text", Marker.marker_table, where), parameters)
+            return cursor.fetchall()
         except UndefinedTable:
             return []
-        return cursor.fetchall()
+        except UndefinedColumn:  # a warehouse that no run of this version has upgraded yet
+            cursor.execute(select.format("update_id", Marker.marker_table, where), parameters)
+            return [(table, batch, _read_update_id(update_id)) for table, batch, update_id in cursor.fetchall()]
+
+
+def _read_update_id(update_id: str) -> str:
+    """The JSON of a marker from before schema version 2, whose update_id is TABLE/BATCH#name=value,name=value."""
+    pairs = [pair.partition("=") for pair in update_id.rpartition("#")[2].split(",")]
+    is_whole = "#" in update_id and all(name and sign for name, sign, _ in pairs)
+    return json.dumps({name: value for name, _, value in pairs} if is_whole else {})

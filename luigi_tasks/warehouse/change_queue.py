@@ -1,13 +1,21 @@
-"""What was loaded since core last took in what changed: noted by Load, used up by DbtRun and Publish."""
+"""Change queue: Load enqueues changed batches and keys; DbtRun and Publish consume them.
+
+etl.changed_batches lists the batches loaded since core last took in changes, etl.replaced_keys the records that those
+batches held before. DbtRun takes what is queued (`in_work`) and removes it once core and the candidates are built.
+staging.touched_keys, which dbt fills, lists the rows that Publish has to copy.
+"""
 
 from psycopg2.extensions import cursor as Cursor
 
 KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
-"""The tables of raw_data that core is made from, and what identifies a record through all batches."""
+"""The tables of raw_data that core is built from, and the column that identifies a record across batches."""
+QUEUES = ("changed_batches", "replaced_keys")
+STATISTICS_TARGET = 10
+"""Statistics target, of which PostgreSQL samples 300 times as many rows: enough to plan by, and quick to read."""
 
 
-def clear_batch(cursor: Cursor, table: str, batch: str) -> None:
-    """Delete a batch's rows of a table of raw_data, and note what core has to take in: it, and the keys it had."""
+def delete_batch(cursor: Cursor, table: str, batch: str) -> None:
+    """Delete a batch's rows of a table of raw_data, and enqueue the batch and the keys it had."""
     if table not in KEYS:
         cursor.execute(f'delete from raw_data.{table} where batch collate "C" = %s', (batch,))
         return
@@ -23,50 +31,51 @@ def clear_batch(cursor: Cursor, table: str, batch: str) -> None:
     )
 
 
-def take(cursor: Cursor) -> None:
-    """Have dbt take in all that is noted by now. What a run that failed had taken is still there.
+def take_changes(cursor: Cursor) -> None:
+    """Take everything that is queued for dbt to build. What a failed run took is still there, and is built, too.
 
-    Until the transaction ends nothing else is loaded.
+    Nothing else is loaded until the transaction ends.
     """
     cursor.execute("lock table etl.changed_batches in share row exclusive mode")
-    for table in ("changed_batches", "replaced_keys"):
-        cursor.execute(f"update etl.{table} set in_work = true where not in_work; analyze etl.{table}")
+    for queue in QUEUES:
+        cursor.execute(f"update etl.{queue} set in_work = true where not in_work; analyze etl.{queue}")
+    cursor.execute(f"set local default_statistics_target = {STATISTICS_TARGET}")
     for table, key in KEYS.items():
-        cursor.execute(f"set local default_statistics_target = 10; analyze raw_data.{table} ({key}, batch)")
+        cursor.execute(f"analyze raw_data.{table} ({key}, batch)")
 
 
-def forget(cursor: Cursor) -> None:
-    """Everything that was taken is in core and the candidates now. What was loaded since then stays noted."""
-    for table in ("changed_batches", "replaced_keys"):
-        cursor.execute(f"delete from etl.{table} where in_work")
+def remove_taken(cursor: Cursor) -> None:
+    """Remove what was taken: core and the candidates hold it now. What was loaded since then stays queued."""
+    for queue in QUEUES:
+        cursor.execute(f"delete from etl.{queue} where in_work")
 
 
-def forget_touched(cursor: Cursor) -> None:
-    """All rows that were made anew are tested and published."""
+def clear_touched_keys(cursor: Cursor) -> None:
+    """Forget which rows of the candidates dbt built: all of them are tested and published."""
     cursor.execute("truncate staging.touched_keys")
 
 
-def everything_touched(cursor: Cursor) -> bool:
-    """Whether models were made anew as a whole since the marts were published."""
+def is_everything_touched(cursor: Cursor) -> bool:
+    """Whether models were rebuilt as a whole since the marts were last published."""
     cursor.execute("select exists (select 1 from staging.touched_keys where kind = 'everything')")
     return cursor.fetchone() == (True,)
 
 
-def index_raw_data(cursor: Cursor, table: str) -> None:
-    """Have each record be in a batch once, and its other versions be found by key.
+def create_key_index(cursor: Cursor, table: str) -> None:
+    """Create the index that finds all versions of a record, and allows one of each per batch, where it is missing.
 
-    Not made with the tables: an index is faster to build than to fill while the first batches are loaded.
+    It is not created with the table: building it after the first load is faster than filling it during that load.
     """
-    if table in KEYS and not _is_there(cursor, f"raw_data.{table}_versions"):
+    if table in KEYS and not _exists(cursor, f"raw_data.{table}_versions"):
         cursor.execute(f'create unique index {table}_versions on raw_data.{table} ({KEYS[table]}, batch collate "C")')
 
 
-def index_batches(cursor: Cursor, table: str) -> None:
-    """Have the rows of a batch be found: once the first is loaded, for the same reason."""
-    if not _is_there(cursor, f"raw_data.{table}_by_batch"):
+def create_batch_index(cursor: Cursor, table: str) -> None:
+    """Create the index that finds a batch's rows, where it is missing; after the first load, for the same reason."""
+    if not _exists(cursor, f"raw_data.{table}_by_batch"):
         cursor.execute(f'create index {table}_by_batch on raw_data.{table} (batch collate "C")')
 
 
-def _is_there(cursor: Cursor, relation: str) -> bool:
+def _exists(cursor: Cursor, relation: str) -> bool:
     cursor.execute("select to_regclass(%s) is not null", (relation,))
     return cursor.fetchone() == (True,)

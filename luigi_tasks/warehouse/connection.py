@@ -1,4 +1,4 @@
-"""The warehouse: the PostgreSQL that the usual PG* variables name, or the embedded one where they name none."""
+"""Connections to the warehouse, which each process keeps: one for short reads, one for transactions."""
 
 import atexit
 import os
@@ -16,55 +16,59 @@ from luigi_tasks import config, paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import lock_holders, server_errors
 from luigi_tasks.warehouse.embedded import location
-from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
 NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
+"""libpq's variables of which any one says that the warehouse is not the embedded server."""
 OLDEST_VERSION = 14
+"""Major version of PostgreSQL."""
+
 _embedded: EmbeddedPostgres | None = None
 _readers: dict[int, Connection] = {}
 _writers: dict[int, Connection] = {}
+"""The connections by process id: a fork finds its parent's here, and must not use them."""
 
 
-def is_named() -> bool:
-    """Whether the environment names a server."""
+def is_external() -> bool:
+    """Whether the environment names a server, which is then used in place of the embedded one."""
     return any(os.environ.get(name) for name in NAMING_VARIABLES)
 
 
-def embedded() -> EmbeddedPostgres:
-    """The embedded server, started when it is not running; forked children use their parent's."""
+def start_embedded() -> EmbeddedPostgres:
+    """The embedded server, started when it is not running. Forked children use their parent's."""
     global _embedded
     if _embedded is None:
-        _embedded = acquire(paths.embedded_postgres())
+        _embedded = lease_server(paths.embedded_postgres())
     return _embedded
 
 
-def embedded_home() -> Path | None:
-    """Where the embedded server's data are; None where it was not made yet. Makes nothing."""
-    return location.existing(paths.embedded_postgres().resolve())
+def find_embedded_home() -> Path | None:
+    """The folder with the embedded server's data; None where there are none yet. Changes nothing."""
+    return location.find_home(paths.embedded_postgres().resolve())
 
 
-def hold() -> None:
-    """Have the embedded server, where that is the warehouse, run until this process and its workers end."""
-    if not is_named():
-        embedded()
+def hold_embedded() -> None:
+    """Keep the embedded server, where that is the warehouse, running until this process and its workers end."""
+    if not is_external():
+        start_embedded()
 
 
-def variables() -> dict[str, str]:
-    """The PG* variables that make libpq connect to the warehouse, for a child that needs it."""
+def get_libpq_variables() -> dict[str, str]:
+    """The PG* variables with which a child process connects to the warehouse."""
     named = {name: value for name, value in os.environ.items() if name.startswith("PG")}
-    return named if is_named() else named | embedded().parameters
+    return named if is_external() else named | start_embedded().parameters
 
 
 def connect() -> Connection:
-    """A new connection; an embedded server that was killed is started again for it.
+    """Open a connection. An embedded server that was killed is started again for it.
 
-    Raises PipelineError where the server is missing, refuses, or is too old.
+    Raises PipelineError where the server is missing, refuses the connection, or is too old.
     """
     try:
-        connection = _open()
+        connection = _open_connection()
     except psycopg2.OperationalError as error:
-        kind = server_errors.kind_of(error) or server_errors.OTHER
-        raise server_errors.as_pipeline_error("warehouse: cannot connect: ", kind, str(error)) from error
+        kind = server_errors.classify_error(error) or server_errors.OTHER
+        raise server_errors.make_pipeline_error("warehouse: cannot connect: ", kind, str(error)) from error
     if connection.server_version < OLDEST_VERSION * 10_000:
         version = connection.server_version // 10_000
         connection.close()
@@ -72,81 +76,63 @@ def connect() -> Connection:
     return connection
 
 
-def _open() -> Connection:
-    settings = config.read(config.warehouse)
-    open_ = partial(
+def _open_connection() -> Connection:
+    settings = config.read_section(config.warehouse)
+    open_with = partial(
         psycopg2.connect,
         connect_timeout=settings.connect_timeout,
         application_name=application_name(),
         options=f"-c timezone=UTC {session_options()}",
     )
-    if is_named():
-        return open_()
-    where = _as_arguments(embedded().parameters)
+    if is_external():
+        return open_with()
+    arguments = _make_arguments(start_embedded().parameters)
     try:
-        return open_(**where)
+        return open_with(**arguments)
     except psycopg2.OperationalError:
-        embedded().bring_back()
-        return open_(**where)
+        start_embedded().ensure_running()
+        return open_with(**arguments)
 
 
 def application_name() -> str:
-    """What the server shows of a session's origin: this program, and its run, where it is one."""
+    """The name under which the server lists a session: this program, and its run, if it is one."""
     return f"socialmart {os.environ.get(run_id.VARIABLE, '')}".strip()
 
 
 def session_options() -> str:
-    """What every session on the warehouse is started with, dbt's too."""
-    return f"-c lock_timeout={config.read(config.warehouse).lock_timeout}s"
+    """The options of the server that every session on the warehouse starts with, dbt's too."""
+    return f"-c lock_timeout={config.read_section(config.warehouse).lock_timeout}s"
 
 
-def _as_arguments(named: dict[str, str]) -> dict[str, Any]:
+def _make_arguments(variables: dict[str, str]) -> dict[str, Any]:
+    """libpq's variables as arguments of psycopg2.connect."""
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
-    return {names[name]: value for name, value in named.items()}
+    return {names[name]: value for name, value in variables.items()}
 
 
-def reader() -> Connection:
+def get_reader() -> Connection:
     """This process's connection for short reads, each a transaction of its own."""
-    connection = _kept(_readers)
+    connection = _get_connection(_readers)
     connection.autocommit = True
     return connection
 
 
 @contextmanager
 def reading() -> Iterator[Cursor]:
-    """A cursor for short reads."""
-    connection = reader()
-    with _in_sentences(connection), connection.cursor() as cursor:
+    """A cursor for short reads. Raises PipelineError or TransientError for errors of the server."""
+    connection = get_reader()
+    with _translate_errors(connection), connection.cursor() as cursor:
         yield cursor
-
-
-def _kept(connections: dict[int, Connection]) -> Connection:
-    """The connection of this process: a fork opens one of its own."""
-    connection = connections.get(os.getpid())
-    if connection is None or connection.closed:
-        connections.clear()
-        connections[os.getpid()] = connection = connect()
-    return connection
-
-
-@atexit.register
-def close() -> None:
-    """Give up this process's connections and its lease on the embedded server."""
-    global _embedded
-    for connections in (_readers, _writers):
-        connection = connections.pop(os.getpid(), None)
-        if connection is not None and not connection.closed:
-            connection.close()
-    if _embedded is not None:
-        _embedded.release()
-        _embedded = None
 
 
 @contextmanager
 def transaction() -> Iterator[Cursor]:
-    """One transaction: committed when the block ends well, else nothing has happened."""
-    connection = _kept(_writers)
-    with _in_sentences(connection):
+    """A cursor in a transaction: committed where the block ends well, rolled back where it raises.
+
+    Raises PipelineError or TransientError for errors of the server.
+    """
+    connection = _get_connection(_writers)
+    with _translate_errors(connection):
         try:
             with connection.cursor() as cursor:
                 yield cursor
@@ -157,26 +143,49 @@ def transaction() -> Iterator[Cursor]:
             raise
 
 
+def _get_connection(connections: dict[int, Connection]) -> Connection:
+    """This process's connection, opened where there is none: a fork opens one of its own."""
+    connection = connections.get(os.getpid())
+    if connection is None or connection.closed:
+        connection = connect()
+        connections.clear()
+        connections[os.getpid()] = connection
+    return connection
+
+
+@atexit.register
+def close() -> None:
+    """Close this process's connections and give up its lease on the embedded server."""
+    global _embedded
+    for connections in (_readers, _writers):
+        connection = connections.pop(os.getpid(), None)
+        if connection is not None and not connection.closed:
+            connection.close()
+    if _embedded is not None:
+        _embedded.release()
+        _embedded = None
+
+
+def forget_connections() -> None:
+    """Have the next read or transaction open a new connection: the server of the present ones may be gone."""
+    for connections in (_readers, _writers):
+        connections.clear()
+
+
 @contextmanager
-def _in_sentences(connection: Connection) -> Iterator[None]:
-    """Have the server's errors come as PipelineErrors, but for those that are the program's own."""
+def _translate_errors(connection: Connection) -> Iterator[None]:
+    """Turn the server's errors into PipelineErrors, except those that are faults of this program's own SQL."""
     try:
         yield
     except psycopg2.Error as error:
-        kind = server_errors.SERVER_GONE if connection.closed else server_errors.kind_of(error)
+        kind = server_errors.SERVER_GONE if connection.closed else server_errors.classify_error(error)
         if kind is None:
             raise
-        holders = f"; {find_lock_holders()}" if kind is server_errors.LOCKED else ""
-        raise server_errors.as_pipeline_error("", kind, str(error), holders) from error
+        holders = f"; {describe_lock_holders()}" if kind is server_errors.LOCKED else ""
+        raise server_errors.make_pipeline_error("", kind, str(error), holders) from error
 
 
-def find_lock_holders() -> str:
-    """A sentence that says whose locks are in the way, right after they were."""
+def describe_lock_holders() -> str:
+    """A sentence that names the sessions whose locks made a statement exceed lock_timeout just now."""
     with reading() as cursor:
-        return lock_holders.in_the_way(cursor, config.read(config.warehouse).lock_timeout)
-
-
-def drop() -> None:
-    """Forget this process's connections, which may lead nowhere by now."""
-    for connections in (_readers, _writers):
-        connections.clear()
+        return lock_holders.describe_lock_holders(cursor, config.read_section(config.warehouse).lock_timeout)

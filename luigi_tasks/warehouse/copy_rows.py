@@ -1,4 +1,4 @@
-"""Rows of a checkpoint's table as COPY reads them, and the claim on an empty table."""
+"""COPY: a table of a Clean checkpoint as a stream of CSV, and the claim on an empty table of raw_data."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -13,29 +13,31 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import warehouse
 
 ROWS_A_BLOCK = 20_000
+"""Rows that are in memory at once: a few MB of them."""
 CLAIM_LOCK = 7_267_002
-"""Advisory lock: with the table's oid, that of the load that has claimed it."""
+"""Advisory lock, together with the table's oid: held by the load that has claimed the empty table."""
 
 
-def claim_empty(cursor: Cursor, table: str) -> bool:
-    """Whether a table of raw_data is empty; if so, it is as if made in this transaction, and others wait for it.
+def claim_empty_table(cursor: Cursor, table: str) -> bool:
+    """Whether a table of raw_data is empty. If so it is truncated and locked in this transaction; other loads wait.
 
-    Rows can then be written frozen: whoever reads them first need not write their pages again, and a server with
-    wal_level = minimal logs none of them. The first look is not the transaction's own: two that hold a lock for
-    reading would each wait for the other's. Another load that has claimed the table is waited for however long it
-    takes, a stranger's lock no longer than lock_timeout.
+    Its rows can then be written frozen: the first to read them does not have to rewrite their pages, and a server with
+    wal_level = minimal logs none of them. Emptiness is first checked outside the transaction, as two transactions that
+    had both locked the table for reading would deadlock. Another load that has claimed the table is waited for however
+    long it takes, the lock of another program no longer than lock_timeout.
     """
-    with warehouse.reading() as look:
-        if not _is_empty(look, table, after=_claims_ended("pg_advisory_xact_lock_shared", table)):
+    with warehouse.reading() as outside:
+        if not _is_empty(outside, table, after=_wait_for_claim("pg_advisory_xact_lock_shared", table)):
             return False
-    cursor.execute(_claims_ended("pg_advisory_xact_lock", table) + f"lock table raw_data.{table}")
+    cursor.execute(_wait_for_claim("pg_advisory_xact_lock", table) + f"lock table raw_data.{table}")
     if not _is_empty(cursor, table):
         return False
     cursor.execute(f"truncate raw_data.{table}")
     return True
 
 
-def _claims_ended(lock: str, table: str) -> str:
+def _wait_for_claim(lock: str, table: str) -> str:
+    """SQL that takes the advisory lock by the function `lock`, however long that takes."""
     return (
         f"set local lock_timeout = 0; select {lock}({CLAIM_LOCK}, 'raw_data.{table}'::regclass::int); "
         "set local lock_timeout to default; "
@@ -48,10 +50,10 @@ def _is_empty(cursor: Cursor, table: str, after: str = "") -> bool:
 
 
 class RowStream(io.RawIOBase):
-    """The rows of a folder's Parquet files as CSV, a block at a time: what COPY reads from. `tell` hears how many."""
+    """The rows of a folder's Parquet files as CSV, for COPY to read; `report` gets the number of rows sent so far."""
 
-    def __init__(self, folder: Path, columns: list[str], tell: Callable[[int], None] = lambda rows: None) -> None:
-        self._blocks = _csv_blocks(folder, columns, tell)
+    def __init__(self, folder: Path, columns: list[str], report: Callable[[int], None] = lambda rows: None) -> None:
+        self._blocks = _encode_blocks(folder, columns, report)
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -66,28 +68,30 @@ class RowStream(io.RawIOBase):
         return count
 
 
-def _csv_blocks(folder: Path, columns: list[str], tell: Callable[[int], None]) -> Iterator[bytes]:
+def _encode_blocks(folder: Path, columns: list[str], report: Callable[[int], None]) -> Iterator[bytes]:
+    """The CSV of a block of rows after the other."""
     rows = 0
     options = pv.WriteOptions(include_header=False)
     for path in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(path) as file:
             for block in file.iter_batches(ROWS_A_BLOCK, columns=columns):
                 sink = pa.BufferOutputStream()
-                pv.write_csv(_flat(block).select(columns), sink, options)
+                pv.write_csv(_flatten_lists(block).select(columns), sink, options)
                 yield sink.getvalue().to_pybytes()
-                tell(rows := rows + len(block))
+                rows += len(block)
+                report(rows)
 
 
-def _flat(block: pa.RecordBatch) -> pa.RecordBatch:
-    """Lists as PostgreSQL writes arrays. CSV quotes every text, so an empty one differs from null."""
+def _flatten_lists(block: pa.RecordBatch) -> pa.RecordBatch:
+    """The block with each list as a PostgreSQL array in text. CSV quotes texts, so an empty one differs from null."""
     for number, field in enumerate(block.schema):
         if pa.types.is_list(field.type):
-            block = block.set_column(number, field.name, array_literals(block.column(number)))
+            block = block.set_column(number, field.name, format_array_literals(block.column(number)))
     return block
 
 
-def array_literals(lists: pa.ListArray) -> pa.StringArray:
-    """Lists of texts (without nulls) as literals of text[]: `{"a","b"}`."""
+def format_array_literals(lists: pa.ListArray) -> pa.StringArray:
+    """Lists of texts, without nulls, as literals of text[]: `{"a","b"}`."""
     texts = pc.replace_substring(pc.replace_substring(lists.flatten(), "\\", "\\\\"), '"', '\\"')
     quoted = pc.binary_join_element_wise('"', texts, '"', "")
     first = lists.offsets[0].as_py()

@@ -1,13 +1,15 @@
-"""Who is in the way: sessions that have held a lock on a table of the warehouse for as long as we waited."""
+"""Lock holders: the sessions that have held a lock on a table of the warehouse for as long as a statement waited."""
 
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 LONGEST_QUERY = 80
+"""Characters of a session's query in the message: enough to recognise it."""
 MOST_NAMED = 3
+"""Sessions in the message: the strongest locks come first, and others hardly matter."""
 
-# What the server shows of other roles' sessions without pg_read_all_stats has no start: they are named, too.
+# Without pg_read_all_stats the server hides when another role's session began: such sessions are listed, too.
 HOLDERS = """
 with held as (
     select distinct on (pid)
@@ -40,13 +42,13 @@ limit %(most)s
 """
 
 
-def in_the_way(cursor: Cursor, seconds: int) -> str:
-    """A sentence that names who has held locks for so many seconds, the strongest first, and says what to do."""
-    wanted = {"schemas": list(SCHEMAS), "longest": LONGEST_QUERY, "seconds": seconds, "most": MOST_NAMED}
-    cursor.execute(HOLDERS, wanted)
+def describe_lock_holders(cursor: Cursor, seconds: int) -> str:
+    """A sentence that names the sessions with locks of at least `seconds`, the strongest first, and says what to do."""
+    parameters = {"schemas": list(SCHEMAS), "longest": LONGEST_QUERY, "seconds": seconds, "most": MOST_NAMED}
+    cursor.execute(HOLDERS, parameters)
     holders = cursor.fetchall()
     if not holders:
-        return "whoever held it has ended since; run again"
+        return "the session that held it has ended since; run again"
     listed = "; ".join(
         f"pid {pid} (user {user}, application {application}, from {address}, since {since}) "
         f"holds {mode} on {relation}: {query}"

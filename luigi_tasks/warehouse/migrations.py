@@ -1,166 +1,130 @@
-"""The layout of the schemas raw_data and etl: made where it is missing, changed where it is of an older version."""
+"""Migrations: bring the schemas raw_data and etl to the version that this code expects.
 
+Each file of schema_versions/, 0001_NAME.sql and so on, is plain SQL that leads from one version to the next, and is
+applied once; etl.schema_versions lists those that were applied. A file keeps all rows and everything that others made
+in these schemas: no `drop … cascade`. It also runs on a warehouse that has its changes already (`if not exists`),
+because all files run again where somebody dropped the schema raw_data.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from psycopg2.errors import InsufficientPrivilege, UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import fingerprints, warehouse
-from luigi_tasks.warehouse import change_queue
-from luigi_tasks.warehouse.schema_names import CANDIDATES
+from luigi_tasks import warehouse
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
 from spark_jobs.schemas import TABLES
 
 LOCK = 7_267_001
-"""Advisory lock: concurrent CREATE … IF NOT EXISTS of one table collide."""
+"""Advisory lock, any number of our own: one process migrates at a time, as concurrent `create` of one table collide."""
+FOLDER = Path(__file__).with_name("schema_versions")
 
-ETL_TABLES = """
-create table if not exists etl.table_updates (
-    update_id text primary key,
-    target_table text not null,
-    batch text not null,
-    inserted timestamptz not null default now(),
-    unique (target_table, batch)
-);
-create table if not exists etl.ledger (
-    batch text not null,
-    verdict text not null,
-    entity text not null,
-    measure text not null,
-    read bigint not null,
-    accepted bigint not null,
-    rejected bigint not null,
-    duplicate bigint not null,
-    primary key (batch, entity, measure)
-);
-create table if not exists etl.runs (
-    run_id text primary key,
-    started_at timestamptz not null,
-    finished_at timestamptz not null,
-    host text not null,
-    outcome text not null
-);
-alter table etl.runs
-    drop column if exists stages,
-    add column if not exists login text not null default '',
-    add column if not exists command text not null default '',
-    add column if not exists versions jsonb not null default '{}';
-create table if not exists etl.stages (
-    run_id text not null,
-    stage text not null,
-    batches text[] not null,
-    started_at timestamptz not null,
-    seconds double precision not null,
-    rows bigint,
-    outcome text not null,
-    primary key (run_id, stage, started_at)
-);
-create table if not exists etl.remarks (
-    run_id text not null,
-    kind text not null,
-    subject text not null,
-    remark text not null,
-    primary key (run_id, kind, subject, remark)
-);
-create table if not exists etl.days_looked_at (
-    date_day date primary key,
-    posts bigint not null,
-    reactions bigint not null
-);
-create table if not exists etl.changed_batches (
-    table_name text not null,
-    batch text not null,
-    in_work boolean not null default false,
-    primary key (table_name, batch)
-);
-create table if not exists etl.replaced_keys (
-    table_name text not null,
-    id text not null,
-    in_work boolean not null default false
-);
-create table if not exists etl.replayed_records (
-    batch text not null,
-    file text not null,
-    position bigint not null,
-    post_index integer,
-    comment_index integer,
-    entity text not null,
-    rules text[] not null,
-    digest uuid not null,
-    read bigint
-);
-create table if not exists etl.replays (
-    replay_id text not null,
-    batch text not null,
-    rule text not null,
-    entity text not null,
-    before bigint not null,
-    came_back bigint not null,
-    still_rejected bigint not null,
-    gone bigint not null,
-    replayed_at timestamptz not null default now(),
-    primary key (replay_id, batch, rule, entity),
-    check (before = came_back + still_rejected + gone)
-);
+SCHEMA_VERSIONS = """
+create table if not exists etl.schema_versions (
+    version integer primary key,
+    name text not null,
+    applied_at timestamptz not null default now()
+)
 """
 
 
-def prepare() -> None:
-    """Make or change what is not as it should be; which layout there is stands as a comment on raw_data."""
-    warehouse.retried("the layout of raw_data and etl", _prepare)
+@dataclass(frozen=True)
+class Migration:
+    """One file: the version that it leads to, and its SQL."""
+
+    version: int
+    name: str
+    sql: str
 
 
-def _prepare() -> None:
-    with warehouse.transaction() as cursor:
-        if is_current(cursor):
-            return
-        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-        if is_current(cursor):
-            return
-        cursor.execute("create schema if not exists raw_data; create schema if not exists etl")
-        cursor.execute(ETL_TABLES)
-        for table, columns in TABLES.items():
-            cursor.execute(f"create table if not exists raw_data.{table} ({_listed(columns)})")
-            _change(cursor, table, columns)
-        cursor.execute(f"comment on schema raw_data is '{_version()}'")
+@cache
+def list_migrations() -> tuple[Migration, ...]:
+    """The files of schema_versions/ in the order of their versions, which count up from 1."""
+    paths = sorted(FOLDER.glob("*.sql"))
+    named = [(*path.stem.split("_", 1), path.read_text(encoding="utf-8")) for path in paths]
+    return tuple(Migration(int(number), name, sql) for number, name, sql in named)
 
 
-def make_schema(cursor: Cursor, name: str) -> None:
-    """Only where it is missing: `if not exists` takes the right to make one even then."""
-    cursor.execute("select to_regnamespace(%s) is null", (name,))
-    if cursor.fetchone() == (True,):
-        cursor.execute(f"create schema {name}")
+def apply() -> None:
+    """Apply the migrations that the warehouse does not have yet: all of them in one transaction, or none.
+
+    Raises PipelineError where the warehouse is of a newer version than this code.
+    """
+    warehouse.retry_transaction("the migrations of the warehouse", _apply)
 
 
 def is_current(cursor: Cursor) -> bool:
-    """Whether the layout that is there is this version's."""
-    cursor.execute("select obj_description(to_regnamespace('raw_data'), 'pg_namespace')")
-    return cursor.fetchone()[0] == _version()
+    """Whether the warehouse has all migrations, by one query. Raises PipelineError where it has newer ones.
 
-
-def _version() -> str:
-    return "layout " + fingerprints.of_value([TABLES, ETL_TABLES])
-
-
-def _listed(columns: dict[str, str]) -> str:
-    return ", ".join(f"{name} {type_}" for name, type_ in columns.items())
-
-
-def _change(cursor: Cursor, table: str, columns: dict[str, str]) -> None:
-    """Give a table of an older version the columns of this one. Its rows stay: their batch may be nowhere else.
-
-    The views on it go with it, and dbt makes all anew.
+    `cursor` has to be of a connection in autocommit: without etl.schema_versions, the query ends its transaction.
     """
+    try:
+        return _find_version(cursor) == len(list_migrations())
+    except (UndefinedTable, InsufficientPrivilege):
+        return False
+
+
+def _find_version(cursor: Cursor) -> int:
+    """The version that the warehouse has; 0 where all migrations have to run, a missing schema raw_data included."""
+    cursor.execute(f"select max(version), to_regnamespace('{RAW_DATA}') is not null from {ETL}.schema_versions")
+    found, has_raw_data = cursor.fetchone()
+    known = len(list_migrations())
+    if (found or 0) > known:
+        raise PipelineError(
+            f"the warehouse has schema version {found}, this program knows versions up to {known}; "
+            "nothing was changed; install the version of socialmart that upgraded the warehouse, or a later one"
+        )
+    return found or 0 if has_raw_data else 0
+
+
+def _apply() -> None:
+    with warehouse.reading() as cursor:
+        if is_current(cursor):
+            return
+    with warehouse.transaction() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        create_schema(cursor, ETL)
+        cursor.execute(SCHEMA_VERSIONS)
+        for migration in list_migrations()[_find_version(cursor) :]:
+            cursor.execute(migration.sql)
+            cursor.execute(
+                f"insert into {ETL}.schema_versions (version, name) values (%s, %s) "
+                "on conflict (version) do update set name = excluded.name, applied_at = excluded.applied_at",
+                (migration.version, migration.name),
+            )
+        _require_columns(cursor)
+
+
+def _require_columns(cursor: Cursor) -> None:
+    """Raise PipelineError where a table of raw_data lacks a column, as one that a much older version made may."""
     cursor.execute(
-        "select attname, atttypid::regtype::text from pg_attribute "
-        "where attrelid = %s::regclass and attnum > 0 and not attisdropped",
-        (f"raw_data.{table}",),
+        "select relname, attname, atttypid::regtype::text from pg_attribute join pg_class on pg_class.oid = attrelid "
+        "where relnamespace = %s::regnamespace and relkind = 'r' and attnum > 0 and not attisdropped",
+        (RAW_DATA,),
     )
-    before = dict(cursor.fetchall())
-    now = {name: type_.removesuffix(" not null") for name, type_ in columns.items()}
-    cursor.execute("select unnest(%s::regtype[])::text", (list(now.values()),))
-    if before == dict(zip(now, (name for (name,) in cursor.fetchall()), strict=True)):
-        return
-    kept = [name for name in now if name in before]
-    cast = ", ".join(f"{name}::{now[name]}" for name in kept)
-    cursor.execute(f"create table raw_data.{table}_changed ({_listed(columns)})")
-    cursor.execute(f"insert into raw_data.{table}_changed ({', '.join(kept)}) select {cast} from raw_data.{table}")
-    cursor.execute(f"drop table raw_data.{table} cascade; alter table raw_data.{table}_changed rename to {table}")
-    change_queue.index_batches(cursor, table)
-    cursor.execute("delete from etl.table_updates where target_table = %s", (CANDIDATES,))
+    found = set(cursor.fetchall())
+    wanted = [
+        (table, name, type_.split(" ")[0]) for table, columns in TABLES.items() for name, type_ in columns.items()
+    ]
+    cursor.execute("select unnest(%s::regtype[])::text", ([type_ for _, _, type_ in wanted],))
+    types = [type_ for (type_,) in cursor.fetchall()]
+    missing = [
+        f"{RAW_DATA}.{table}.{name} {type_}"
+        for (table, name, _), type_ in zip(wanted, types, strict=True)
+        if (table, name, type_) not in found
+    ]
+    if missing:
+        raise PipelineError(
+            f"the warehouse lacks {', '.join(missing)}; nothing was changed; "
+            "give its tables these columns by alter table, then run again"
+        )
+
+
+def create_schema(cursor: Cursor, name: str) -> None:
+    """Create a schema where it is missing. PostgreSQL's `if not exists` needs the privilege to create one even then."""
+    cursor.execute("select to_regnamespace(%s) is null", (name,))
+    if cursor.fetchone() == (True,):
+        cursor.execute(f"create schema {name}")

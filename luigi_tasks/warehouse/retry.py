@@ -11,30 +11,34 @@ from luigi_tasks.errors import PipelineError, TransientError
 from luigi_tasks.warehouse import connection
 
 FIRST_WAIT = 1
-"""Seconds between the first two attempts; at random up to a second more."""
+"""Seconds between the first two attempts, plus up to one at random, so that several processes do not retry at once."""
 WAIT_FACTOR = 3
-"""How many times longer each further wait is."""
+"""How many times longer each further wait is: a server takes seconds to restart, and minutes to recover."""
 
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 
 
-def retried(what: str, work: Callable[[], Result]) -> Result:
-    """What `work` returns, which is one transaction, or reads only; after a TransientError it is done again.
+def retry_transaction(title: str, work: Callable[[], Result]) -> Result:
+    """Do `work`, which is one transaction or reads only, and return its result; repeat it after a TransientError.
 
-    No attempt doubles anything: the one before was rolled back. Only one whose connection was lost during the commit
-    may have happened; so whatever is given here leaves the same when it is done twice, as a load does, which replaces
-    its batch and its marker together. Raises PipelineError, `what` in front, at the limits of [warehouse].
+    An attempt that failed was rolled back. Only one whose connection was lost during the commit may have taken effect;
+    so `work` has to leave the same when it is done twice, as a load does, which replaces its batch and its marker
+    together. Raises PipelineError, `title` in front, at the limits of [warehouse].
     """
-    settings = config.read(config.warehouse)
+    settings = config.read_section(config.warehouse)
 
-    def begin_anew(state: RetryCallState) -> None:
+    def prepare_attempt(state: RetryCallState) -> None:
         assert state.outcome is not None
-        connection.drop()
+        connection.forget_connections()
         logger.warning(
             "%s: %s: attempt %d of %d failed, the next in %.1f s",
-            *(what, state.outcome.exception(), state.attempt_number, settings.retries, state.upcoming_sleep),
+            title,
+            state.outcome.exception(),
+            state.attempt_number,
+            settings.retries,
+            state.upcoming_sleep,
         )
 
     attempts = Retrying(
@@ -43,10 +47,10 @@ def retried(what: str, work: Callable[[], Result]) -> Result:
         stop=lambda state: (
             state.attempt_number >= settings.retries or state.idle_for + state.upcoming_sleep > settings.retry_seconds
         ),
-        before_sleep=begin_anew,
+        before_sleep=prepare_attempt,
         reraise=True,
     )
     try:
         return attempts(work)
     except PipelineError as error:
-        raise PipelineError(f"{what}: {error}") from error
+        raise PipelineError(f"{title}: {error}") from error

@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean, what to do about each, and which of them pass by themselves."""
+"""PostgreSQL's errors by kind: what each means, what to do about it, and whether it passes by itself."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,15 @@ from psycopg2.errorcodes import LOCK_NOT_AVAILABLE
 from luigi_tasks.errors import PipelineError, TransientError
 
 LONGEST_QUOTE = 300
+"""Characters of the server's own message in ours: enough for its first sentence and detail."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of error: known by SQLSTATE, or by its text where there is none (a refused connection, a dbt log)."""
+    """A kind of error, recognised by SQLSTATE, or by its text where there is none (a refused connection, a dbt log).
+
+    `codes` are starts of SQLSTATEs, `texts` parts of messages. After an error that `is_transient`, a retry may succeed.
+    """
 
     meaning: str
     advice: str
@@ -45,14 +49,14 @@ SERVER_GONE = Kind(
     is_transient=True,
 )
 LOCKED = Kind(
-    "somebody's lock was in the way for longer than [warehouse] lock_timeout",
+    "another session held a lock for longer than [warehouse] lock_timeout",
     "nothing was changed",
     (LOCK_NOT_AVAILABLE,),
     ("due to lock timeout",),
 )
 KINDS = (
     Kind(
-        "the server refuses logins for now",
+        "the server does not accept connections at the moment",
         "wait until it is up, then run again",
         ("57P03",),
         (
@@ -64,22 +68,22 @@ KINDS = (
         is_transient=True,
     ),
     Kind(
-        "the server has no connection left",
-        "end sessions that nobody needs, raise its max_connections, or lower [dbt] threads and [core] workers",
+        "the server has no free connection",
+        "close sessions that are not needed, raise its max_connections, or lower [dbt] threads and [core] workers",
         ("53300",),
         ("too many clients", "too many connections", "remaining connection slots"),
         is_transient=True,
     ),
     Kind(
-        "another transaction was in the way",
-        "run again when nobody else writes to the warehouse",
+        "another transaction got in the way",
+        "run again when no other program writes to the warehouse",
         ("40001", "40P01"),
         ("could not serialize access", "deadlock detected"),
         is_transient=True,
     ),
     Kind(
-        "a right is missing",
-        "have it granted to PGUSER, then run again",
+        "a privilege is missing",
+        "grant it to PGUSER, then run again",
         ("42501",),
         ("permission denied",),
     ),
@@ -96,8 +100,8 @@ KINDS = (
         ),
     ),
     Kind(
-        "there is no such database, or it takes no connections",
-        "check PGDATABASE, or have it created",
+        "there is no such database, or it accepts no connections",
+        "check PGDATABASE, or create the database",
         ("3D000",),
         ('database "',),
     ),
@@ -116,25 +120,25 @@ KINDS = (
     LOCKED,
     SERVER_GONE,
 )
-"""The first that fits counts: many messages of libpq end in the one question whether the server is running."""
+"""In the order of comparison: many messages of libpq end with the question whether the server is running."""
 OTHER = Kind("the server refused", "nothing was changed", (), ())
 
 
-def kind_of(error: psycopg2.Error) -> Kind | None:
-    """Which kind an error is; None where it is a fault of the program's own SQL."""
+def classify_error(error: psycopg2.Error) -> Kind | None:
+    """The kind of an error; None where it is a fault of this program's own SQL."""
     found = next((kind for kind in KINDS if (error.pgcode or " ").startswith(kind.codes)), None)
     if found is None and error.pgcode is None:
-        found = kind_of_text(str(error))
+        found = classify_text(str(error))
     return found or (None if isinstance(error, psycopg2.ProgrammingError) else OTHER)
 
 
-def kind_of_text(text: str) -> Kind | None:
-    """Which kind an error is whose text is all there is; None where the text fits none."""
+def classify_text(text: str) -> Kind | None:
+    """The kind of an error of which only the text is known; None where it matches none."""
     return next((kind for kind in KINDS if any(part in text for part in kind.texts)), None)
 
 
-def as_pipeline_error(before: str, kind: Kind, words: str, after: str = "") -> PipelineError:
-    """The sentence for people, with the server's own words in brackets."""
-    said = " ".join(words.split())[:LONGEST_QUOTE]
+def make_pipeline_error(before: str, kind: Kind, server_message: str, after: str = "") -> PipelineError:
+    """The error to raise: what it means, the server's own message in brackets, and what to do."""
+    quote = " ".join(server_message.split())[:LONGEST_QUOTE]
     error = TransientError if kind.is_transient else PipelineError
-    return error(f"{before}{kind.meaning} ({said}); {kind.advice}{after}")
+    return error(f"{before}{kind.meaning} ({quote}); {kind.advice}{after}")

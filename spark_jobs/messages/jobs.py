@@ -109,7 +109,7 @@ class CleanCounts:
 
 @dataclass(frozen=True)
 class CleanedBatch:
-    """What was written of a batch: its counts, which tell of the entities' tables, and the other tables by name."""
+    """What was written of a batch: its counts, and its tables by name."""
 
     counts: CleanCounts
     tables: Mapping[str, TableFacts]

@@ -32,7 +32,7 @@ from luigi_tasks.stages import publish
 from luigi_tasks.stages.dbt_run import refresh, to_test
 from luigi_tasks.stages.publish import Relation
 from luigi_tasks.warehouse import change_queue, migrations
-from luigi_tasks.warehouse.embedded.server import acquire
+from luigi_tasks.warehouse.embedded.server import lease_server
 from spark_jobs.schemas import MEASURES, TABLES
 
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
@@ -137,7 +137,7 @@ class World:
 
 def load(cursor: Cursor, table: str, batch: str, rows: list[Row]) -> None:
     """Replace a batch's rows of a table, as Load does."""
-    change_queue.clear_batch(cursor, table, batch)
+    change_queue.delete_batch(cursor, table, batch)
     columns = list(TABLES[table])
     place = {"batch": batch, "file": "file.json", "position": 0}
     values = [[(place | row).get(column) for column in columns] for row in rows]
@@ -169,7 +169,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         place = Path(tempfile.mkdtemp(prefix="socialmart-"))  # not below pytest's, which the server may not enter
         after.callback(shutil.rmtree, place)
         place.chmod(0o755)
-        server = acquire(place / "postgres")
+        server = lease_server(place / "postgres")
         after.callback(server.release)
         for name in [name for name in os.environ if name.startswith(("PG", "DBT_"))]:
             patch.delenv(name)
@@ -181,7 +181,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         service = ServiceProcess("dbt", argv, child_process.environment(**server.parameters), folder / "service.log")
         after.callback(service.close)
         service.start()
-        migrations.prepare()
+        migrations.apply()
         yield Dbt(service, folder)
 
 
@@ -202,7 +202,7 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
         cursor.execute("truncate etl.changed_batches, etl.replaced_keys")
         for table in change_queue.KEYS:
             cursor.execute(f"truncate raw_data.{table}")
-            change_queue.index_raw_data(cursor, table)
+            change_queue.create_key_index(cursor, table)
     worlds = [World(seed, number) for number in range(WORLDS)]
     for _ in range(changes):
         change(worlds)
@@ -214,14 +214,14 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
 
 def take() -> None:
     with warehouse.transaction() as cursor:
-        change_queue.take(cursor)
+        change_queue.take_changes(cursor)
 
 
 def forget(published: Callable[[Cursor], int]) -> None:
     with warehouse.transaction() as cursor:
-        change_queue.forget(cursor)
+        change_queue.remove_taken(cursor)
         published(cursor)
-        change_queue.forget_touched(cursor)
+        change_queue.clear_touched_keys(cursor)
 
 
 def take_in(dbt: Dbt) -> None:

@@ -24,7 +24,7 @@ import pytest
 from project import PROGRAMS
 
 from luigi_tasks.dbt.project import EXPOSURES
-from luigi_tasks.warehouse.embedded.server import acquire
+from luigi_tasks.warehouse.embedded.server import lease_server
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -202,7 +202,7 @@ def test_publish__names_who_holds_a_mart(project):
 @contextmanager
 def held(project, sql: str) -> Iterator[int]:
     """A session of somebody else's, in whose transaction this was done; its process number."""
-    server = acquire(project.folder / "postgres")
+    server = lease_server(project.folder / "postgres")
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
     where = {names[name]: value for name, value in server.parameters.items()}
     options = "-c idle_in_transaction_session_timeout=30s"
@@ -279,7 +279,7 @@ def test_mart__goes_when_its_model_is_dropped(project):
     ran = project.run()
     assert ran.code == 30
     lost = 'relation "marts.tag_analysis_mart" does not exist'
-    assert f"it cannot be made of what is published ({lost}); bring the mart back as it was" in ran.output
+    assert f"report: a table or column that it shows is missing ({lost}); restore it and run again" in ran.output
     assert "Traceback" not in ran.output
     assert "tag_analysis_mart" not in project.marts()
     for file, text in before.items():
@@ -359,7 +359,7 @@ def test_run_all__of_one_batch_leaves_the_others_alone(project):
 def test_named_server__gets_the_same_marts(project, tmp_path_factory):
     marts = project.marts()
     place = project.folder / "another server"
-    server = acquire(place)
+    server = lease_server(place)
     try:
         ran = run(project, **server.parameters)
         assert {title.split()[0] for title in ran} == {"Audit", "Load", "DbtRun", "DbtTest", "Publish"}
@@ -402,7 +402,9 @@ def test_missing_luigi_cfg__is_said_in_a_sentence(project, tmp_path):
         [PROGRAMS / "luigi", "--module", "luigi_tasks", "RunAll"], cwd=tmp_path, capture_output=True, text=True
     )
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"luigi.cfg: none with a section [retcode] is in {tmp_path}; go to where it is")
+    assert ended.stderr.startswith(
+        f"luigi.cfg: none with a section [retcode] is in {tmp_path}; go to the folder that has it"
+    )
     assert not any(tmp_path.iterdir())
 
 

@@ -25,10 +25,10 @@ import psycopg2
 from project import Process, Project
 from psycopg2.extensions import cursor as Cursor
 
-from bench.sample import user_documents
-from bench.workload import corrected
-from luigi_tasks.warehouse.embedded.location import PORT, announced_socket, locate
-from luigi_tasks.warehouse.embedded.server import DATABASE, SUPERUSER, acquire
+from bench.sample import generate_documents
+from bench.workload import correct_documents
+from luigi_tasks.warehouse.embedded.location import PORT, locate_cluster, read_socket_folder
+from luigi_tasks.warehouse.embedded.server import DATABASE, SUPERUSER, lease_server
 
 ALL = os.environ.get("FAULTS") == "all"
 """Whether everything is to be tried."""
@@ -46,7 +46,7 @@ KEYS = {
 """What is there together or not at all, of the tables of a schema or of one: rows of a key. Else a whole table is."""
 NOT_COMPARED = ("etl.runs", "etl.stages", "etl.remarks", "etl.days_looked_at")
 """What runs tell of themselves."""
-ROWS = {"etl.table_updates": "update_id"}
+ROWS = {"etl.table_updates": "(update_id || built_from::text)"}
 """The columns that are compared, where not all are: those of time differ."""
 WORK = ("staging.", "etl.changed_batches", "etl.replaced_keys", "etl.table_updates candidates")
 """What only says how far a run has come."""
@@ -85,11 +85,11 @@ class World:
         self._trials = trials
         self._trial = ""
         self._kept = project.folder.with_name("kept")
-        documents = list(islice(user_documents(USERS, seed=7), USERS))
+        documents = list(islice(generate_documents(USERS, seed=7), USERS))
         project.land(FIRST, documents[: USERS // 2])
         self._run_well()
         self.before = self.state()
-        project.land(FIRST, list(corrected(documents[: USERS // 2 - 9])))
+        project.land(FIRST, list(correct_documents(documents[: USERS // 2 - 9])))
         project.land(SECOND, documents[USERS // 4 :])
         project.close()
         _copy(project.folder, self._kept)
@@ -186,7 +186,7 @@ class World:
     @contextmanager
     def session(self, database: str = DATABASE) -> Iterator[Cursor]:
         """A session of somebody else's, which keeps the server running."""
-        server = acquire(self.project.folder / "postgres")
+        server = lease_server(self.project.folder / "postgres")
         try:
             with self.another_session(database) as cursor:
                 yield cursor
@@ -196,7 +196,7 @@ class World:
     @contextmanager
     def another_session(self, database: str = DATABASE) -> Iterator[Cursor]:
         """A session on the server, which is neither started nor kept running for it."""
-        socket = announced_socket(locate(self.project.folder / "postgres"))
+        socket = read_socket_folder(locate_cluster(self.project.folder / "postgres"))
         opened = psycopg2.connect(host=str(socket), port=PORT, user=SUPERUSER, dbname=database)
         with closing(opened) as connection, connection.cursor() as cursor:
             connection.autocommit = True

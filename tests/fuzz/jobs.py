@@ -147,9 +147,10 @@ def assert_accounted_for(ended: Ended) -> None:
         assert ended.fault.reason
         return
     on_disk = {table: len(rows) for table, rows in ended.tables.items()}
-    assert ledger.why_stopped(ledger.entries(ended.counts), on_disk, max_rejected_share=1) is None
-    outcomes = ended.counts.outcomes.values()
-    rejected = sum(of_entity["rejected"].rows for of_entity in outcomes if "rejected" in of_entity)
+    assert ledger.find_stop_reason(ledger.build_ledger(ended.counts), on_disk, max_rejected_share=1) is None
+    rejected = sum(
+        of_entity["rejected"].rows for of_entity in ended.counts.outcomes.values() if "rejected" in of_entity
+    )
     assert rejected == on_disk["rejected"]
     assert all(row["raw"] is not None and row["rules"] for row in ended.tables["rejected"])
     assert "\0" not in json.dumps(list(ended.tables.values()), default=str, ensure_ascii=False)

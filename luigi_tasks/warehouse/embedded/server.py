@@ -11,7 +11,7 @@ the one before it) and three files that are only locked with flock, so that a ki
 A flock belongs to a process and the children it forks. A child forked by Python therefore closes its copy at
 once: it neither releases the lease nor keeps it after the parent.
 
-The folder need not be the one that was asked for: embedded_place says where a cluster lives, and as whom it runs.
+The folder need not be the one that was asked for: see location.
 """
 
 import atexit
@@ -30,17 +30,20 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse.embedded.location import (
     PORT,
     Cluster,
-    announced_socket,
-    locate,
-    locked,
-    run,
-    socket_folder,
-    tail,
+    hold_lock,
+    locate_cluster,
+    make_socket_folder,
+    read_socket_folder,
 )
+from luigi_tasks.warehouse.embedded.programs import quote_last_lines, run_program
+from luigi_tasks.warehouse.embedded.settings import format_settings
 
 SUPERUSER = "socialmart"
 DATABASE = "warehouse"
-WAIT_SECONDS = 300  # recovery after a crash may replay max_wal_size
+START_SECONDS = 300
+"""For the server to start or stop: the recovery after a crash may replay max_wal_size."""
+POLL_SECONDS = 0.05
+"""Between two looks at a server that is starting: short beside the 0.1 s that a start takes."""
 
 logger = logging.getLogger(__name__)
 _leases: set[int] = set()
@@ -56,57 +59,60 @@ class EmbeddedPostgres:
         self._released = False
         atexit.register(self.release)
 
-    def program(self, name: str) -> Path:
-        """Path of a PostgreSQL program such as psql or pg_dump."""
+    def find_program(self, name: str) -> Path:
+        """The path of a PostgreSQL program such as psql or pg_dump. Raises PipelineError where the wheel has none."""
         path = self._cluster.programs / name
         if not path.is_file():
             raise PipelineError(f"the embedded PostgreSQL has no program {name}: expected {path}")
         return path
 
-    def bring_back(self) -> None:
+    def ensure_running(self) -> None:
         """Start the server again if it was killed, or wait until it takes connections.
 
-        Whoever notices may do so, a forked child too: one starts it, the others find it running.
+        Any process may call this, a forked child too: one starts the server, the others find it running.
         """
-        with _startup(self._cluster):
-            _running(self._cluster)
+        with _lock_startup(self._cluster):
+            _ensure_running(self._cluster)
 
     def release(self) -> None:
-        """Give the lease back, the last one stops the server; twice, or in a forked child, does nothing."""
+        """Give the lease back; the last one stops the server. A second call, or one in a forked child, does nothing."""
         if self._released or os.getpid() != self._owner:
             return
         self._released = True
         atexit.unregister(self.release)
-        _leave(self._cluster, self._lease)
+        _drop_lease(self._cluster, self._lease)
 
 
-def acquire(folder: Path) -> EmbeddedPostgres:
-    """Lease the server of `folder`, made and started if need be, until release() or the process's end."""
+def lease_server(folder: Path) -> EmbeddedPostgres:
+    """Lease the server of `folder`, made and started if need be, until release() or the end of the process.
+
+    Raises PipelineError where the server cannot be made or started.
+    """
     try:
-        cluster = locate(folder.resolve())
+        cluster = locate_cluster(folder.resolve())
         lease = cluster.open_lock("lease.lock")
         _leases.add(lease)
         try:
-            with _startup(cluster):
+            with _lock_startup(cluster):
                 fcntl.flock(lease, fcntl.LOCK_SH)
                 if not cluster.data.exists():
-                    _create(cluster)
-                socket = _running(cluster)
+                    _create_cluster(cluster)
+                socket = _ensure_running(cluster)
                 _create_database(cluster, socket)
         except BaseException:
-            _leave(cluster, lease)
+            _drop_lease(cluster, lease)
             raise
     except OSError as error:
         raise PipelineError(f"the embedded PostgreSQL of {folder} cannot be prepared: {error}") from error
     return EmbeddedPostgres(cluster, socket, lease)
 
 
-def _leave(cluster: Cluster, lease: int) -> None:
-    """Drop the lease; whoever is alone stops the server, under the lock that keeps newcomers out."""
+def _drop_lease(cluster: Cluster, lease: int) -> None:
+    """Drop the lease; the last process to do so stops the server, under the lock that keeps new leases out."""
     try:
-        with _startup(cluster), contextlib.suppress(BlockingIOError):
+        with _lock_startup(cluster), contextlib.suppress(BlockingIOError):
             fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _stop(cluster)
+            _stop_server(cluster)
     except OSError as error:
         logger.warning("the embedded PostgreSQL in %s was left as it is: %s", cluster.home, error)
     finally:
@@ -123,7 +129,7 @@ def _close_leases_in_child() -> None:
 os.register_at_fork(after_in_child=_close_leases_in_child)
 
 
-def _create(cluster: Cluster) -> None:
+def _create_cluster(cluster: Cluster) -> None:
     """Run initdb beside the final place and rename, so that a killed initdb leaves no half cluster.
 
     initdb syncs (it costs half a second): without it a power cut after the first load may lose the catalogs
@@ -137,38 +143,38 @@ def _create(cluster: Cluster) -> None:
         os.chown(new, cluster.account.uid, cluster.account.gid)
     options = f"--username={SUPERUSER} --auth-local=trust --auth-host=reject --encoding=UTF8 --locale=C"
     options += " --locale-provider=builtin --builtin-locale=C.UTF-8 --data-checksums --no-instructions"
-    result = run([cluster.programs / "initdb", "-D", new, *options.split()], cluster.account)
+    result = run_program([cluster.programs / "initdb", "-D", new, *options.split()], cluster.account)
     if result.returncode != 0:
         shutil.rmtree(new, ignore_errors=True)
-        raise PipelineError(f"initdb failed in {cluster.home}: {tail(result.stdout)}")
+        raise PipelineError(f"initdb failed in {cluster.home}: {quote_last_lines(result.stdout)}")
     new.rename(cluster.data)
     logger.info("made the PostgreSQL cluster %s in %.1f s", cluster.data, time.monotonic() - started)
 
 
-def _running(cluster: Cluster) -> Path:
-    """Start the server unless one is alive; wait until it takes connections; return its socket's folder."""
-    deadline = time.monotonic() + WAIT_SECONDS
+def _ensure_running(cluster: Cluster) -> Path:
+    """Start the server unless one is alive, and wait until it accepts connections. Returns its socket's folder."""
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        lock = _try_server_lock(cluster)
+        lock = _try_to_lock_server(cluster)
         if lock is not None:
             try:
-                return _start(cluster, lock)
+                return _start_server(cluster, lock)
             finally:
                 os.close(lock)
-        socket = announced_socket(cluster)
-        if socket is not None and _client(cluster, socket, "pg_isready").returncode == 0:
+        socket = read_socket_folder(cluster)
+        if socket is not None and _run_client(cluster, socket, "pg_isready").returncode == 0:
             return socket
-        time.sleep(0.05)  # starting, recovering, stopping, or the last children of a killed server
+        time.sleep(POLL_SECONDS)  # starting, recovering, stopping, or the last children of a killed one
     raise PipelineError(f"the PostgreSQL server in {cluster.home} neither answers nor ends: see server.log")
 
 
-def _start(cluster: Cluster, lock: int) -> Path:
+def _start_server(cluster: Cluster, lock: int) -> Path:
     """Start the server in its own session (Ctrl-C does not reach it), holding `lock` as long as it lives."""
     started = time.monotonic()
-    socket = socket_folder(cluster)
+    socket = make_socket_folder(cluster)
     _clear_stale_files(cluster, socket)
     configuration = cluster.home / "postgresql.conf"
-    configuration.write_text(_settings(), encoding="utf-8")
+    configuration.write_text(format_settings(), encoding="utf-8")
     configuration.chmod(0o644)
     log = cluster.home / "server.log"
     if log.exists():
@@ -178,18 +184,18 @@ def _start(cluster: Cluster, lock: int) -> Path:
     options += f" -c unix_socket_directories={shlex.quote(quoted)}"
     log.touch(0o600)
     with log.open("wb") as output:
-        result = _pg_ctl(cluster, "start", "-o", options, output=output.fileno(), keep=(lock,))
+        result = _run_pg_ctl(cluster, "start", "-o", options, output=output.fileno(), keep=(lock,))
     if result.returncode != 0:
-        said = tail(log.read_text(encoding="utf-8", errors="replace"))
+        said = quote_last_lines(log.read_text(encoding="utf-8", errors="replace"))
         raise PipelineError(f"PostgreSQL does not start in {cluster.home}: {said}")
     logger.info("started PostgreSQL in %s in %.1f s", cluster.home, time.monotonic() - started)
     return socket
 
 
 def _clear_stale_files(cluster: Cluster, socket: Path) -> None:
-    """Remove what a killed server left: its number may be another process's now, and ours would not start."""
-    announced = announced_socket(cluster)
-    if announced is not None and _client(cluster, announced, "pg_isready").returncode in (0, 1):
+    """Remove what a killed server left: its process id may be another process's now, and ours would not start."""
+    announced = read_socket_folder(cluster)
+    if announced is not None and _run_client(cluster, announced, "pg_isready").returncode in (0, 1):
         raise PipelineError(f"a server not started by this program runs in {cluster.data}: stop it")
     for stale in (
         socket / f".s.PGSQL.{PORT}",
@@ -199,69 +205,31 @@ def _clear_stale_files(cluster: Cluster, socket: Path) -> None:
         stale.unlink(missing_ok=True)
 
 
-def _stop(cluster: Cluster) -> None:
-    lock = _try_server_lock(cluster)
+def _stop_server(cluster: Cluster) -> None:
+    lock = _try_to_lock_server(cluster)
     if lock is not None:
         os.close(lock)  # no server
         return
-    result = _pg_ctl(cluster, "stop", "-m", "fast")
+    result = _run_pg_ctl(cluster, "stop", "-m", "fast")
     if result.returncode != 0:
-        logger.warning("PostgreSQL in %s did not stop: %s", cluster.home, tail(result.stdout))
+        logger.warning("PostgreSQL in %s did not stop: %s", cluster.home, quote_last_lines(result.stdout))
 
 
 def _create_database(cluster: Cluster, socket: Path) -> None:
     query = f"select 1 from pg_database where datname = '{DATABASE}'"
-    result = _client(cluster, socket, "psql", "-XAtc", query)
+    result = _run_client(cluster, socket, "psql", "-XAtc", query)
     if result.returncode == 0 and result.stdout.strip() == "":
-        result = _client(cluster, socket, "psql", "-Xqc", f"create database {DATABASE}")
+        result = _run_client(cluster, socket, "psql", "-Xqc", f"create database {DATABASE}")
     if result.returncode != 0:
-        raise PipelineError(f"database {DATABASE} cannot be made in {cluster.home}: {tail(result.stdout)}")
+        raise PipelineError(f"database {DATABASE} cannot be made in {cluster.home}: {quote_last_lines(result.stdout)}")
 
 
-def _settings() -> str:
-    """Settings for loading on a small machine shared with Spark; fsync and full_page_writes stay on."""
-    megabytes = _memory() >> 20
-    return f"""\
-# Rewritten at every start. ALTER SYSTEM overrides what is here.
-unix_socket_permissions = 0700           # only the server's account and root
-max_connections = 50                     # loaders, dbt threads and a few psql
-shared_buffers = {min(max(megabytes // 16, 64), 256)}MB  # the page cache does the rest, and gives way
-effective_cache_size = {max(megabytes // 3, 128)}MB  # what the page cache holds besides
-work_mem = {min(max(megabytes // 128, 8), 64)}MB  # sorts and hashes of the marts stay in memory
-maintenance_work_mem = {min(max(megabytes // 64, 32), 128)}MB  # several indexes are built at a time
-max_wal_size = 2GB                       # one load, not many, between checkpoints
-checkpoint_timeout = 30min               # fewer full page images; costs a longer recovery
-checkpoint_completion_target = 0.9       # spread the writes
-wal_compression = off                    # pglz, all that the wheel has, costs more than what it saves
-wal_level = minimal                      # no replica: copy into a table just made skips the WAL
-max_wal_senders = 0                      # required by wal_level = minimal
-dynamic_shared_memory_type = sysv        # /dev/shm of a container (64 MB) is too small for parallel hashes
-hash_mem_multiplier = 1.0                # work_mem is what a hash gets, too
-jit = off                                # compiling costs more than these queries, and the wheel has no LLVM
-random_page_cost = 1.1                   # solid state disks
-timezone = 'UTC'                         # the same days on every machine
-log_timezone = 'UTC'
-datestyle = 'iso, ymd'
-log_checkpoints = off                    # keep server.log short
-log_line_prefix = '%m [%p] '
-"""
+def _lock_startup(cluster: Cluster) -> AbstractContextManager[None]:
+    """Let only one process at a time start or stop the server."""
+    return hold_lock(cluster.open_lock("startup.lock"))
 
 
-def _memory() -> int:
-    """Bytes this process may use: the machine's, or less where a container is limited."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
-            memory = min(memory, int(Path(limit).read_text(encoding="ascii")))
-    return memory
-
-
-def _startup(cluster: Cluster) -> AbstractContextManager[None]:
-    """Only one process at a time starts or stops the server."""
-    return locked(cluster.open_lock("startup.lock"))
-
-
-def _try_server_lock(cluster: Cluster) -> int | None:
+def _try_to_lock_server(cluster: Cluster) -> int | None:
     """The server lock's descriptor, or None while any process of the server is alive."""
     lock = cluster.open_lock("server.lock")
     try:
@@ -272,15 +240,15 @@ def _try_server_lock(cluster: Cluster) -> int | None:
     return lock
 
 
-def _pg_ctl(
+def _run_pg_ctl(
     cluster: Cluster, action: str, *options: str, output: int = subprocess.PIPE, keep: tuple[int, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Start or stop the server and wait; PGDATA, as pg_ctl does not quote what -D says for its shell."""
-    command = [cluster.programs / "pg_ctl", action, "-s", "-w", "-t", str(WAIT_SECONDS), *options]
-    return run(command, cluster.account, output, keep, {"PGDATA": str(cluster.data)})
+    """Start or stop the server and wait. PGDATA is used as pg_ctl does not quote the value of -D for its shell."""
+    command = [cluster.programs / "pg_ctl", action, "-s", "-w", "-t", str(START_SECONDS), *options]
+    return run_program(command, cluster.account, output, keep, {"PGDATA": str(cluster.data)})
 
 
-def _client(cluster: Cluster, socket: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run a client as this process; pg_isready returns 0: takes connections, 1: not now, 2: no answer."""
+def _run_client(cluster: Cluster, socket: Path, name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a client program as this process. pg_isready returns 0: accepts connections, 1: not now, 2: no answer."""
     where = ["-h", str(socket), "-p", PORT, "-U", SUPERUSER, "-d", "postgres"]
-    return run([cluster.programs / name, *where, *options], None)
+    return run_program([cluster.programs / name, *where, *options], None)

@@ -170,7 +170,7 @@ def test_landing__fails_where_it_is_not_there(project):
     shutil.rmtree(project.landing)
     found = findings(project)
     assert worse(found) == {"landing": FAIL, "free space": WARN}
-    assert found["landing"].text.startswith(f"landing folder {project.landing}: not there; make it")
+    assert found["landing"].text.startswith(f"landing folder {project.landing}: not there; create it")
     assert found["free space"].text == "not checked, as landing is to be mended first"
 
 
@@ -309,7 +309,7 @@ def test_rights__fail_on_what_somebody_else_made(project, server):
 def test_rights__need_no_new_schema_once_all_are_there(project, server):
     prepare = (
         "from luigi_tasks import warehouse; from luigi_tasks.warehouse import migrations; "
-        "migrations.prepare(); warehouse.close()"
+        "migrations.apply(); warehouse.close()"
     )
     found = findings(project, prepare, **named(server, "maker"))
     assert worse(found) == {}
@@ -317,7 +317,7 @@ def test_rights__need_no_new_schema_once_all_are_there(project, server):
     server.rows(f"{schemas}; revoke create on database warehouse from maker")
     try:
         assert worse(findings(project, **named(server, "maker"))) == {}
-        server.rows("comment on schema raw_data is 'layout of an older version'")
+        server.rows("delete from etl.schema_versions")
         assert worse(findings(project, **named(server, "maker"))) == {"rights": FAIL}
     finally:
         server.rows(f"drop schema {', '.join(postgresql.SCHEMAS)} cascade; grant create on database warehouse to maker")

@@ -24,6 +24,7 @@ from spark_jobs.messages import (
 from spark_jobs.schemas import CHECKPOINT_TABLES, TABLES
 
 FAULT = FileFault("a.json", 3, "the array is cut short")
+CLEANED = {table: TableFacts(0, "0") for table in TABLES} | {"users": TableFacts(2, "f")}
 COUNTS = CleanCounts(
     {"documents": 3},
     {
@@ -49,8 +50,7 @@ class StandIn:
                 part.parent.mkdir(parents=True)
                 rows = [{"user_id": user} for user in users]
                 pq.write_table(pa.Table.from_pylist(rows, CHECKPOINT_TABLES["users"]), part)
-        others = {table: TableFacts(0, "0") for table in ("rejected", "issues")}
-        return CleanResult([CleanedBatch(COUNTS, others) for _ in request.batches])
+        return CleanResult([CleanedBatch(COUNTS, CLEANED) for _ in request.batches])
 
 
 @pytest.fixture
@@ -70,8 +70,7 @@ def test_clean__leaves_a_checkpoint_of_each_batch(place, spark):
     assert [(batch.name, batch.paths) for batch in request.batches] == [("a", [folders[0]]), ("b", [folders[1]])]
     manifest = Clean(batch="b").output().require_intact()
     assert [file.path for file in manifest.files] == ["superseded/users/000000.parquet", "users/000000.parquet"]
-    empty = {table: TableFacts(0, "0") for table in TABLES}
-    assert (manifest.tables, manifest.counts) == (empty | {"users": TableFacts(2, "f")}, COUNTS)
+    assert (manifest.tables, manifest.counts) == (CLEANED, COUNTS)
     assert manifest.built_from["inputs"] == "content of b"
     assert Clean(batch="b").check_target() is None
 
@@ -110,7 +109,7 @@ def test_clean__is_stale_after_a_change_of_documents_code_or_settings(place, spa
     assert Clean(batch="a").check_target() is None
     place.leave_extract("a", content="other")
     assert Clean(batch="a").check_target() == "its inputs changed"
-    monkeypatch.setattr(config.read_once(config.quality), "fill_missing_age", "median")
+    monkeypatch.setattr(config.read_section_once(config.quality), "fill_missing_age", "median")
     assert Clean(batch="a").check_target() == "its inputs and settings changed"
     monkeypatch.setattr(fingerprints, "of_program", lambda entry, root: "other")
     assert Clean(batch="a").check_target() == "its inputs and code and settings changed"

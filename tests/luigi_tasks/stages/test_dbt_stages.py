@@ -44,7 +44,7 @@ def dbt(monkeypatch, own_warehouse, place) -> StandIn:
     monkeypatch.setattr(project, "tests", lambda folder: "tests")
     monkeypatch.setitem(MODELS, "one", "1")
     monkeypatch.setitem(MODELS, "two", "1")
-    migrations.prepare()
+    migrations.apply()
     with warehouse.transaction() as cursor:
         cursor.execute("create schema staging; create table staging.touched_keys (kind text, sk uuid)")
     return stand_in
@@ -94,7 +94,7 @@ def test_dbt_run__that_fails_leaves_its_work_to_the_next(dbt):
     dbt.fails = "run"
     with pytest.raises(PipelineError, match="DbtRun: dbt run: 1 failed: one: no such column"):
         DbtRun().run()
-    assert (DbtRun().output().recorded() or {})["inputs"] == dbt_run.UNFINISHED
+    assert (DbtRun().output().read_built_from() or {})["inputs"] == dbt_run.UNFINISHED
     assert count("etl.changed_batches where in_work") == 1
     dbt.fails = None
     DbtRun().run()
@@ -170,10 +170,10 @@ def test_report__is_stale_once_other_marts_are_published(dbt, monkeypatch, tmp_p
 
     def write() -> None:
         path.parent.mkdir(exist_ok=True)
-        stamp = ",".join(f"{name}={value}" for name, value in page.read_built_from().items())
+        stamp = ",".join(f"{name}={value}" for name, value in Report().built_from().items())
         path.write_text(f'<meta name="built-from" content="{stamp}">')
 
-    monkeypatch.setattr(page, "write", write)
+    monkeypatch.setattr(page, "write_report", write)
     assert Report().check_target() == "its file is missing or unreadable"
     Report().run()
     assert Report().check_target() is None

@@ -94,7 +94,7 @@ def test_audit__is_stale_after_a_change_of_tables_settings_or_a_lost_row(place, 
         cursor.execute("delete from etl.table_updates")
     assert Audit(batch="a").check_target() == "its marker is missing"
     Audit(batch="a").run()
-    monkeypatch.setattr(config.read_once(config.quality), "max_rejected_share", 0.5)
+    monkeypatch.setattr(config.read_section_once(config.quality), "max_rejected_share", 0.5)
     assert Audit(batch="a").check_target() == "its settings changed"
     place.leave_clean("a", ["u1", "u2"], content="other")
     assert Audit(batch="a").check_target() == "its inputs and settings changed"

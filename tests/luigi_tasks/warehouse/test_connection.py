@@ -19,11 +19,11 @@ import pytest
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.errors import PipelineError, TransientError
 from luigi_tasks.stages.load import Load
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.checkpoint import clean_checkpoint
 from luigi_tasks.warehouse import connection, copy_rows, lock_holders, migrations, retry
 from luigi_tasks.warehouse.copy_rows import ROWS_A_BLOCK
-from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 from spark_jobs.messages import TableFacts
 
 ROWS = 10 * ROWS_A_BLOCK
@@ -33,7 +33,7 @@ ROWS = 10 * ROWS_A_BLOCK
 def server() -> Iterator[EmbeddedPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="socialmart-")).resolve()
     folder.chmod(0o755)
-    held = acquire(folder / "postgres")
+    held = lease_server(folder / "postgres")
     yield held
     held.release()
     shutil.rmtree(folder)
@@ -47,14 +47,14 @@ def own(server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(paths, "embedded_postgres", lambda: server.folder)
     monkeypatch.setattr(paths, "checkpoint", lambda stage, batch: tmp_path / stage / batch)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.1)
-    monkeypatch.setattr(config.read(config.warehouse), "lock_timeout", 1)
-    monkeypatch.setattr(config.read(config.warehouse), "retries", 3)
+    monkeypatch.setattr(config.read_section(config.warehouse), "lock_timeout", 1)
+    monkeypatch.setattr(config.read_section(config.warehouse), "retries", 3)
     warehouse.close()  # what is kept from another module leads to another server
-    server.bring_back()
+    server.ensure_running()
     execute(server, "alter database warehouse reset all")
     execute(server, "grant connect on database warehouse to public")
     execute(server, "drop schema if exists raw_data, etl cascade; drop role if exists bob")
-    migrations.prepare()
+    migrations.apply()
     yield tmp_path
     warehouse.close()
 
@@ -76,7 +76,7 @@ def execute(server: EmbeddedPostgres, sql: str) -> list[tuple[object, ...]]:
 
 
 def query(sql: str) -> list[tuple[object, ...]]:
-    return warehouse.retried("a query", lambda: rows_of(sql))
+    return warehouse.retry_transaction("a query", lambda: rows_of(sql))
 
 
 def rows_of(sql: str) -> list[tuple[object, ...]]:
@@ -120,7 +120,7 @@ LOADED = (
 
 
 def load_users(task: Load) -> None:
-    task.load(StageProgress(task, "users"), 0, ROWS)
+    task.load(ProgressReporter(task, "users"), 0, ROWS)
 
 
 def loaded(*batches: str) -> list[tuple[object, ...]]:
@@ -131,7 +131,7 @@ def loaded(*batches: str) -> list[tuple[object, ...]]:
 def test_load__comes_through_once_when_the_server_is_killed_in_the_middle(server, own, monkeypatch, caplog, is_first):
     if not is_first:
         load_users(users(own, "a"))
-    task, blocks, killed = users(own, "b"), copy_rows._csv_blocks, []
+    task, blocks, killed = users(own, "b"), copy_rows._encode_blocks, []
 
     def kill_once(*arguments):
         for number, block in enumerate(blocks(*arguments)):
@@ -140,7 +140,7 @@ def test_load__comes_through_once_when_the_server_is_killed_in_the_middle(server
                 kill_server(server)
             yield block
 
-    monkeypatch.setattr(copy_rows, "_csv_blocks", kill_once)
+    monkeypatch.setattr(copy_rows, "_encode_blocks", kill_once)
     load_users(task)
     assert killed
     assert query(LOADED) == loaded(*(["b"] if is_first else ["a", "b"]))
@@ -184,7 +184,7 @@ def test_load__names_who_holds_its_table(server, own, lock):
         assert time.monotonic() - started < 10
         pid, mode = other.info.backend_pid, "".join(word.capitalize() for word in lock.split())
         assert re.fullmatch(
-            r"Load users a: somebody's lock was in the way for longer than \[warehouse\] lock_timeout "
+            r"Load users a: another session held a lock for longer than \[warehouse\] lock_timeout "
             r"\(.*lock timeout.*\); "
             rf"nothing was changed; pid {pid} \(user socialmart, application the report, from this machine, "
             rf"since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d UTC\) holds {mode}Lock on raw_data.users: "
@@ -195,17 +195,19 @@ def test_load__names_who_holds_its_table(server, own, lock):
     load_users(task)
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0, r"pid \d+ .* on raw_data.users"), (60, "whoever held it has ended")])
-def test_in_the_way__names_only_who_was_there_for_as_long(server, own, seconds, said):
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0, r"pid \d+ .* on raw_data.users"), (60, "the session that held it has ended")]
+)
+def test_describe_lock_holders__names_only_who_was_there_for_as_long(server, own, seconds, said):
     with connect(server) as other, warehouse.reading() as cursor:
         other.cursor().execute("lock table raw_data.users in share mode")
-        assert re.match(said, lock_holders.in_the_way(cursor, seconds))
+        assert re.match(said, lock_holders.describe_lock_holders(cursor, seconds))
 
 
 def test_load__waits_for_another_load_longer_than_for_a_stranger(server, own):
     task = users(own, "b")
     with connect(server) as other:
-        assert copy_rows.claim_empty(other.cursor(), "users")
+        assert copy_rows.claim_empty_table(other.cursor(), "users")
         timer = threading.Timer(2.5, other.commit)
         timer.start()
         load_users(task)
@@ -223,20 +225,20 @@ def test_reading__brings_back_a_server_that_was_killed_between_two_reads(server,
     ("code", "said", "attempts"),
     [
         ("57P01", "the server cannot be reached", 3),
-        ("57P03", "the server refuses logins for now", 3),
-        ("53300", "the server has no connection left", 3),
-        ("40001", "another transaction was in the way", 3),
-        ("40P01", "another transaction was in the way", 3),
+        ("57P03", "the server does not accept connections at the moment", 3),
+        ("53300", "the server has no free connection", 3),
+        ("40001", "another transaction got in the way", 3),
+        ("40P01", "another transaction got in the way", 3),
         ("28P01", "the login was refused", 1),
         ("3D000", "there is no such database", 1),
-        ("42501", "a right is missing", 1),
+        ("42501", "a privilege is missing", 1),
         ("25006", "the warehouse is read-only", 1),
         ("53100", "nothing was changed; free space there, then run again", 1),
-        ("55P03", "whoever held it has ended since", 1),
+        ("55P03", "the session that held it has ended since", 1),
         ("22021", "the server refused", 1),
     ],
 )
-def test_retried__tries_again_only_what_passes_by_itself(own, code, said, attempts):
+def test_retry_transaction__tries_again_only_what_passes_by_itself(own, code, said, attempts):
     tried = []
 
     def work() -> None:
@@ -246,7 +248,7 @@ def test_retried__tries_again_only_what_passes_by_itself(own, code, said, attemp
             cursor.execute(f"do $$ begin raise exception 'no luck' using errcode = '{code}'; end $$")
 
     with pytest.raises(PipelineError, match=re.escape(said)) as raised:
-        warehouse.retried("the work", work)
+        warehouse.retry_transaction("the work", work)
     assert type(raised.value) is PipelineError
     assert str(raised.value).startswith("the work: ")
     assert "(no luck" in str(raised.value)
@@ -254,13 +256,13 @@ def test_retried__tries_again_only_what_passes_by_itself(own, code, said, attemp
     assert query("select to_regclass('never')") == [(None,)]
 
 
-def test_retried__leaves_a_fault_of_our_own_sql_as_it_is(own):
+def test_retry_transaction__leaves_a_fault_of_our_own_sql_as_it_is(own):
     with pytest.raises(psycopg2.ProgrammingError):
         query("selct 1")
 
 
 def test_retried__waits_no_longer_than_retry_seconds(own, monkeypatch):
-    monkeypatch.setattr(config.read(config.warehouse), "retry_seconds", 0)
+    monkeypatch.setattr(config.read_section(config.warehouse), "retry_seconds", 0)
     tried = []
 
     def work() -> None:
@@ -268,16 +270,16 @@ def test_retried__waits_no_longer_than_retry_seconds(own, monkeypatch):
         raise TransientError("away")
 
     with pytest.raises(PipelineError, match=r"^the work: away$"):
-        warehouse.retried("the work", work)
+        warehouse.retry_transaction("the work", work)
     assert len(tried) == 1
 
 
-def test_prepare__says_that_the_warehouse_is_read_only(server, own):
+def test_apply__says_that_the_warehouse_is_read_only(server, own):
     execute(server, "drop schema raw_data cascade")
     execute(server, "alter database warehouse set default_transaction_read_only = on")
     warehouse.close()
     with pytest.raises(PipelineError, match=r"the warehouse is read-only .*read-only transaction.* run again"):
-        migrations.prepare()
+        migrations.apply()
 
 
 @pytest.fixture
@@ -322,7 +324,7 @@ def test_connect__says_what_is_wrong(named, monkeypatch, variables, said):
 
 def test_connect__says_that_the_server_refuses_logins(named):
     execute(named, "revoke connect on database warehouse from public")
-    with pytest.raises(PipelineError, match="cannot connect: a right is missing"):
+    with pytest.raises(PipelineError, match="cannot connect: a privilege is missing"):
         query("select 1")
     execute(named, "alter role bob nologin")
     with pytest.raises(PipelineError, match="cannot connect: the login was refused"):
@@ -332,7 +334,7 @@ def test_connect__says_that_the_server_refuses_logins(named):
 def test_connect__waits_for_a_connection_to_become_free(named, caplog):
     execute(named, "alter role bob connection limit 1")
     with connect(named, user="bob", password="right") as other:
-        with pytest.raises(PipelineError, match=r"cannot connect: the server has no connection left .*too many conn"):
+        with pytest.raises(PipelineError, match=r"cannot connect: the server has no free connection .*too many conn"):
             query("select 1")
         caplog.clear()
         timer = threading.Timer(0.05, other.close)

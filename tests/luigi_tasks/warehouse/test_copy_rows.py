@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from luigi_tasks.warehouse.copy_rows import ROWS_A_BLOCK, RowStream, array_literals
-from luigi_tasks.warehouse.embedded.server import acquire
+from luigi_tasks.warehouse.copy_rows import ROWS_A_BLOCK, RowStream, format_array_literals
+from luigi_tasks.warehouse.embedded.server import lease_server
 
 TEXTS = [
     None,
@@ -35,7 +35,7 @@ TEXTS = [
 def cursor():
     folder = Path(tempfile.mkdtemp(prefix="socialmart-"))
     folder.chmod(0o755)
-    server = acquire(folder / "postgres")
+    server = lease_server(folder / "postgres")
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
     with closing(psycopg2.connect(**{names[name]: value for name, value in server.parameters.items()})) as connection:
         yield connection.cursor()
@@ -72,6 +72,6 @@ def test_row_stream__is_empty_without_files(tmp_path):
     assert RowStream(tmp_path / "none", ["n"]).read() == b""
 
 
-def test_array_literals__of_a_slice():
+def test_format_array_literals__of_a_slice():
     lists = pa.array([["a"], ["b", "c"], [], ["d"]])
-    assert array_literals(lists.slice(1, 2)).to_pylist() == ['{"b","c"}', "{}"]
+    assert format_array_literals(lists.slice(1, 2)).to_pylist() == ['{"b","c"}', "{}"]

