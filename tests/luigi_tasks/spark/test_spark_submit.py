@@ -41,9 +41,10 @@ def test_build_command__has_the_settings_and_the_program(settings):
     ]
 
 
-def test_build_command__adds_javas_options_to_those_configured(settings):
-    settings(conf="spark.driver.extraJavaOptions=-Da=b")
+def test_build_command__of_a_driver_here_adds_javas_options_to_those_configured(settings):
+    settings(conf="spark.driver.extraJavaOptions=-Da=b", master="yarn", deploy_mode="cluster")
     command = submit.build_command("session", "local[*]", "-Dc=d")
+    assert command[command.index("--deploy-mode") + 1] == "client"
     assert command[command.index("--master") + 1] == "local[*]"
     assert "spark.driver.extraJavaOptions=-Da=b -Dc=d" in command
 
