@@ -16,12 +16,12 @@ from spark_jobs.messages.operations import EXTRACT
 @pytest.fixture
 def settings(tmp_path, monkeypatch):
     """Sets keys of [spark]."""
-    monkeypatch.setattr(config.read_once(config.logs), "folder", str(tmp_path / "logs"))
+    monkeypatch.setattr(config.read_section_once(config.logs), "folder", str(tmp_path / "logs"))
     monkeypatch.setenv(run_id.VARIABLE, "run-1")
 
     def change(**values: str) -> None:
         for key, value in values.items():
-            monkeypatch.setattr(config.read_once(config.spark), key, value)
+            monkeypatch.setattr(config.read_section_once(config.spark), key, value)
 
     change(master="local[1]", conf="spark.ui.enabled=false", driver_memory="512m")
     return change
