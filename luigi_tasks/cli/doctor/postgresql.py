@@ -24,9 +24,8 @@ def postgresql() -> Result:
         try_to_write(paths.embedded_postgres(), "[warehouse] embedded_folder")
         return Result(OK, f"{MADE_BY_FIRST_RUN} in {paths.embedded_postgres()}")
     server = warehouse.get_reader().info
-    where = (
-        f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {warehouse.find_embedded_home()}"
-    )
+    home = warehouse.find_embedded_home()
+    where = f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {home}"
     version = server.parameter_status("server_version")
     return Result(OK, f"PostgreSQL {version}, {where}, database {server.dbname}, user {server.user}")
 
