@@ -37,10 +37,10 @@ run: setup ## run the pipeline on the landing folder; the sample goes there if i
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-test: .venv/.test lint ## run all tests, files of tests AT_ONCE side by side
+test: .venv/.test lint ## lint, then run all tests, AT_ONCE files of tests in parallel
 	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
-test-faults: .venv/.test ## interrupt, break, fill up and crowd everything, at every point; three quarters of an hour
+test-faults: .venv/.test ## run every fault: killed runs, full disks, servers that go away; about 45 minutes
 	FAULTS=all $(BIN)/python -m pytest tests/faults
 
 lint: .venv/.test ## ruff, mypy and sqlfluff
@@ -79,17 +79,17 @@ cluster: setup ## run a Spark cluster on this machine (a master, two workers) un
 dashboard: setup ## run Luigi's dashboard on this machine until Ctrl-C; runs show up there
 	@$(BIN)/socialmart dashboard
 
-up: ## start everything in containers, as .env says (WORKERS=3: so many Spark workers)
+up: ## start everything in containers, as .env says (WORKERS=3: three Spark workers)
 	@containers/require-passwords --file .env
 	$(COMPOSE) up --build --detach
 
-down: ## end the containers; what they have stored stays
+down: ## stop the containers; what they have stored stays
 	$(COMPOSE) down
 
-logs: ## follow what the containers say, runs from cron included
+logs: ## show the containers' output as it comes, runs from cron included
 	$(COMPOSE) logs --follow
 
-test-images: .venv/.test ## build the images, run the pipeline in them; root, buildah and debootstrap have to be there
+test-images: .venv/.test ## build the images and run the pipeline in them; needs root, buildah and debootstrap
 	IMAGES=run $(BIN)/python -m pytest --log-cli-level=INFO tests/images
 
 clean: ## delete checkpoints, logs and the embedded warehouse; landing files stay

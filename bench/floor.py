@@ -1,14 +1,14 @@
-"""The floor: the same marts by the shortest way known, to hold the pipeline's seconds against.
+"""The floor: builds the same marts by the shortest way known, to compare the pipeline's seconds with.
 
     PGHOST=… PGDATABASE=… python -m bench.floor LANDING
 
 One process reads the landing files (JSON arrays of clean documents) once with DuckDB, exports users, posts and
-comments to CSV and loads them by three parallel COPYs; then seven `create table as` make two facts and five marts
-in a fresh PostgreSQL database that the PG* variables name.
+comments to CSV and loads them by three parallel COPYs; then seven `create table as` build two facts and five marts
+in a new PostgreSQL database that the PG* variables name.
 
-In its time: Python's start, reading, exporting, loading, all seven tables. Not in its time: the server's start, and
-the database's creation. Left out altogether, and so the price of what the pipeline promises: checkpoints, cleaning,
-the ledger, markers, keys, indexes, contracts and tests. The raw tables are unlogged: they can be read again.
+Its time includes Python's start, reading, exporting, loading and all seven tables, but not the start of the server and
+the creation of the database. It does none of what the pipeline guarantees: checkpoints, cleaning, the ledger, markers,
+keys, indexes, contracts and tests. The raw tables are unlogged: the landing files can be read again.
 
 Prints the seconds of its stages as one line of JSON.
 """
@@ -17,10 +17,9 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,230 +27,72 @@ import duckdb
 import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
-THREADS = 4  # as many as dbt has
-BYTES_A_BLOCK = 1 << 18
-LARGEST_DOCUMENT = 64 << 20
+from bench.floor_tables import DOCUMENT, FACTS, MARTS, RAW
 
-DOCUMENT = {
-    "user_id": "varchar",
-    "username": "varchar",
-    "email": "varchar",
-    "name": "varchar",
-    "age": "integer",
-    "gender": "varchar",
-    "date_created": "varchar",
-    "posts": """struct(
-        post_id varchar, post_text varchar, location varchar, "timestamp" varchar, shares bigint, tags varchar[],
-        reactions struct("like" bigint, love bigint, wow bigint, haha bigint, sad bigint, angry bigint),
-        comments struct(user_id varchar, comment varchar, "timestamp" varchar)[]
-    )[]""",
-}
-"""The fields of a document and their types in DuckDB."""
+THREADS = 4
+"""As many as [dbt] threads, for a fair comparison."""
+BYTES_PER_BLOCK = 1 << 18
+"""Bytes per read of a CSV file: psycopg2's default, 8 KiB, takes more calls."""
+MAX_DOCUMENT_BYTES = 64 << 20
+"""Far more than any document of the benchmarks; DuckDB's default is 16 MiB."""
 
 
-@dataclass(frozen=True)
-class RawTable:
-    """A table of raw_data: its columns in PostgreSQL, and the query in DuckDB whose rows fill it."""
-
-    columns: str
-    query: str
-
-
-RAW = {
-    "users": RawTable(
-        "user_id text, username text, email text, name text, age integer, gender text, date_created timestamp",
-        "select user_id, username, email, name, age, gender, date_created from documents",
-    ),
-    "posts": RawTable(
-        """post_id text, user_id text, post_text text, location text, post_timestamp timestamp, shares bigint,
-        likes bigint, love bigint, wow bigint, haha bigint, sad bigint, angry bigint, tags text[]""",
-        """select
-            post.post_id, user_id, post.post_text, post.location, post.timestamp, coalesce(post.shares, 0),
-            coalesce(post.reactions."like", 0), coalesce(post.reactions.love, 0), coalesce(post.reactions.wow, 0),
-            coalesce(post.reactions.haha, 0), coalesce(post.reactions.sad, 0), coalesce(post.reactions.angry, 0),
-            '{' || array_to_string(list_transform(post.tags, lambda tag: '"' || tag || '"'), ',') || '}'
-        from (select user_id, unnest(posts) as post from documents)""",
-    ),
-    "comments": RawTable(
-        "post_id text, comment_user_id text, comment_text text, comment_timestamp timestamp",
-        """select post_id, comment.user_id, comment.comment, comment.timestamp
-        from (
-            select post.post_id, unnest(post.comments) as comment
-            from (select unnest(posts) as post from documents)
-        )""",
-    ),
-}
-
-POST_MEASURES = ("likes", "love", "wow", "haha", "sad", "angry", "shares")
-MEASURES = (*POST_MEASURES, "comments")
-
-
-def _sums(measures: Sequence[str]) -> str:
-    return ", ".join(f"sum({name})::bigint as total_{name}" for name in measures)
-
-
-def _totals_or_zero(measures: Sequence[str]) -> str:
-    return ", ".join(f"coalesce(total_{name}, 0) as total_{name}" for name in measures)
-
-
-ENGAGEMENT = " + ".join(f"total_{name}" for name in MEASURES)
-RANKED = f"{ENGAGEMENT} as total_engagement, rank() over (order by {ENGAGEMENT} desc) as engagement_rank"
-
-FACTS = {
-    "core.fact_post_interactions": """
-        select
-            post_id, user_id, coalesce(location, 'Unknown Location') as location, post_timestamp::date as date_day,
-            shares, likes, love, wow, haha, sad, angry, coalesce(comments, 0) as comments
-        from raw_data.posts
-        left join (select post_id, count(*) as comments from raw_data.comments group by post_id) as counted
-            using (post_id)""",
-    "core.fact_comments": """
-        select
-            post_id, users.user_id as known_user_id, comment_user_id, comment_text, comment_timestamp,
-            comment_timestamp::date as date_day
-        from raw_data.comments
-        left join raw_data.users on comment_user_id = users.user_id""",
-}
-
-MARTS = {
-    "marts.user_engagement_mart": f"""
-        with
-        received as (
-            select user_id, count(*) as total_posts, {_sums(MEASURES)} from core.fact_post_interactions group by user_id
-        ),
-        made as (
-            select known_user_id as user_id, count(*) as comments_made
-            from core.fact_comments where known_user_id is not null group by known_user_id
-        ),
-        totals as (
-            select
-                user_id, username, coalesce(total_posts, 0) as total_posts, {_totals_or_zero(MEASURES)},
-                coalesce(comments_made, 0) as comments_made
-            from raw_data.users left join received using (user_id) left join made using (user_id)
-        )
-        select *, {RANKED}
-        from totals""",
-    "marts.content_performance_mart": f"""
-        with
-        commenters as (
-            select post_id, count(*) as total_users_interacted
-            from (
-                select post_id, comment_user_id from core.fact_comments
-                where comment_user_id is not null group by post_id, comment_user_id
-            ) as once
-            group by post_id
-        ),
-        totals as (
-            select post_id, location, {", ".join(f"{name} as total_{name}" for name in MEASURES)}
-            from core.fact_post_interactions
-        ),
-        ranked as (
-            select *, {RANKED}
-            from totals
-        )
-        select
-            ranked.*, user_id, username, post_text, post_timestamp, nullif(array_to_string(tags, ', '), '') as tags,
-            coalesce(total_users_interacted, 0) as total_users_interacted
-        from raw_data.posts
-        inner join ranked using (post_id)
-        left join raw_data.users using (user_id)
-        left join commenters using (post_id)""",
-    "marts.tag_analysis_mart": f"""
-        with
-        totals as (
-            select tag, count(*) as total_posts_with_tag, {_sums(MEASURES)}
-            from (select post_id, unnest(tags) as tag from raw_data.posts) as tagged
-            inner join core.fact_post_interactions using (post_id)
-            group by tag
-        )
-        select
-            *, {ENGAGEMENT} as total_engagement,
-            round(total_likes::numeric / total_posts_with_tag, 4) as avg_likes_per_post,
-            round(({ENGAGEMENT})::numeric / total_posts_with_tag, 4) as avg_engagement_per_post
-        from totals""",
-    "marts.location_analysis_mart": f"""
-        with
-        totals as (
-            select
-                location, count(*) as total_posts, {_sums(MEASURES)}, count(distinct user_id) as total_users_in_location
-            from core.fact_post_interactions group by location
-        )
-        select *, {ENGAGEMENT} as total_engagement from totals""",
-    "marts.daily_engagement_mart": f"""
-        with
-        of_posts as (
-            select date_day, count(*) as posts, {_sums(POST_MEASURES)}, count(distinct user_id) as active_authors
-            from core.fact_post_interactions group by date_day
-        ),
-        of_comments as (
-            select date_day, sum(made)::bigint as comments, count(comment_user_id) as active_commenters
-            from (
-                select date_day, comment_user_id, count(*) as made
-                from core.fact_comments group by date_day, comment_user_id
-            ) as once
-            group by date_day
-        )
-        select
-            date_day, coalesce(posts, 0) as posts, coalesce(comments, 0) as comments, {_totals_or_zero(POST_MEASURES)},
-            coalesce(active_authors, 0) as active_authors, coalesce(active_commenters, 0) as active_commenters
-        from of_posts full join of_comments using (date_day)""",
-}
-
-
-def run(landing: Path) -> dict[str, float]:
-    """Make all tables from the JSON files of a folder; the seconds of each stage."""
+def build_marts(landing: Path) -> dict[str, float]:
+    """Create all tables from the JSON files of a folder; return the seconds of each stage."""
     seconds = {}
     with tempfile.TemporaryDirectory() as folder, duckdb.connect() as documents, ThreadPoolExecutor(THREADS) as pool:
         started = time.monotonic()
-        _read(documents, landing)
+        _read_documents(documents, landing)
         seconds["read"] = time.monotonic() - started
-        _execute("create schema raw_data; create schema core; create schema marts")
-        list(pool.map(partial(_load, documents, Path(folder)), RAW))
+        _execute_sql("create schema raw_data; create schema core; create schema marts")
+        list(pool.map(partial(_load_table, documents, Path(folder)), RAW))
         seconds["load"] = time.monotonic() - started - seconds["read"]
         for tables in (FACTS, MARTS):
-            list(pool.map(_execute, (f"create table {name} as {query}" for name, query in tables.items())))
+            list(pool.map(_execute_sql, (f"create table {name} as {query}" for name, query in tables.items())))
         seconds["tables"] = time.monotonic() - started - sum(seconds.values())
     return {stage: round(value, 2) for stage, value in seconds.items()}
 
 
-def _read(documents: duckdb.DuckDBPyConnection, landing: Path) -> None:
-    """The documents of all files, parsed once."""
+def _read_documents(documents: duckdb.DuckDBPyConnection, landing: Path) -> None:
+    """Parse all files into a table `documents` of DuckDB."""
     documents.execute(
         "create table documents as "
         "select * from read_json($files, format = 'array', columns = $columns, maximum_object_size = $largest)",
         {
             "files": [str(path) for path in sorted(landing.iterdir())],
             "columns": DOCUMENT,
-            "largest": LARGEST_DOCUMENT,
+            "largest": MAX_DOCUMENT_BYTES,
         },
     )
 
 
-def _load(documents: duckdb.DuckDBPyConnection, folder: Path, table: str) -> None:
-    """Export a table's rows to CSV, and COPY them into a new table."""
-    path, raw = folder / f"{table}.csv", RAW[table]
+def _load_table(documents: duckdb.DuckDBPyConnection, folder: Path, table: str) -> None:
+    """Export a raw table's rows to CSV, and COPY them into a new table of PostgreSQL."""
+    path = folder / f"{table}.csv"
+    raw = RAW[table]
     documents.cursor().sql(raw.query).write_csv(str(path), header=False)
-    with _transaction() as cursor, path.open("rb") as rows:
+    with _open_transaction() as cursor, path.open("rb") as rows:
         cursor.execute(f"create unlogged table raw_data.{table} ({raw.columns})")
-        cursor.copy_expert(f"copy raw_data.{table} from stdin (format csv)", rows, BYTES_A_BLOCK)
+        cursor.copy_expert(f"copy raw_data.{table} from stdin (format csv)", rows, BYTES_PER_BLOCK)
 
 
-def _execute(sql: str) -> None:
-    with _transaction() as cursor:
+def _execute_sql(sql: str) -> None:
+    with _open_transaction() as cursor:
         cursor.execute(sql)
 
 
 @contextmanager
-def _transaction() -> Iterator[Cursor]:
-    """A transaction on a connection of its own, to the database that the PG* variables name."""
+def _open_transaction() -> Iterator[Cursor]:
+    """Open a transaction on a new connection to the database that the PG* variables name."""
     with closing(psycopg2.connect("")) as connection, connection, connection.cursor() as cursor:
         yield cursor
 
 
 def main() -> None:
+    """Build the marts from the folder of JSON files that the command line names, and print the seconds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("landing", type=Path, help="the folder of JSON files")
-    print(json.dumps(run(parser.parse_args().landing)))
+    print(json.dumps(build_marts(parser.parse_args().landing)))
 
 
 if __name__ == "__main__":

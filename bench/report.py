@@ -1,4 +1,4 @@
-"""The results of a run: one JSON file with every measurement, and tables for the terminal."""
+"""The results of a benchmark: a JSON file with every measurement, and tables for the terminal."""
 
 import configparser
 import json
@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +19,12 @@ from luigi_tasks import paths
 from luigi_tasks.spark.java import java_home
 
 MEASURED_FILES = ("luigi_tasks", "spark_jobs", "dbt_project", "luigi.cfg", "bench")
+"""Files and folders whose uncommitted changes mark the results as those of a changed commit."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle and the ends of some numbers."""
+    """Median, minimum and maximum of some numbers, and how many there are."""
 
     median: float
     least: float
@@ -31,125 +32,142 @@ class Spread:
     count: int
 
     @staticmethod
-    def of(numbers: Sequence[float]) -> "Spread":
+    def from_numbers(numbers: Sequence[float]) -> "Spread":
+        """Return the spread of at least one number."""
         return Spread(statistics.median(numbers), min(numbers), max(numbers), len(numbers))
 
 
-def record(case: str, number: int, measured: Measurement) -> dict[str, Any]:
-    """A measurement as it stands in a results file."""
+def describe_measurement(case: str, number: int, measured: Measurement) -> dict[str, Any]:
+    """Return a measurement as it is written to a results file."""
     return {"case": case, "round": number, **asdict(measured)}
 
 
-def results(settings: Mapping[str, Any], data: Mapping[str, int], measurements: list[dict[str, Any]]) -> dict[str, Any]:
-    """All that a results file says: when, of what, where, with which settings, and every measurement."""
-    commit = _said("git", "rev-parse", "--short", "HEAD") or "unknown"
-    changed = _said("git", "status", "--porcelain", "--", *MEASURED_FILES)
+def build_results(
+    settings: Mapping[str, Any], data: Mapping[str, int], measurements: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the content of a results file: date, commit, machine, settings, data and every measurement."""
+    commit = _read_output("git", "rev-parse", "--short", "HEAD") or "unknown"
+    changed = _read_output("git", "status", "--porcelain", "--", *MEASURED_FILES)
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": f"{commit}-changed" if changed else commit,
-        "machine": _machine(),
-        "settings": {**settings, **_of_luigi_cfg()},
+        "machine": _describe_machine(),
+        "settings": {**settings, **_read_settings()},
         "data": dict(data),
         "measurements": measurements,
     }
 
 
-def save(found: Mapping[str, Any], folder: Path) -> Path:
-    """Write a results file; names sort by date."""
+def save_results(results: Mapping[str, Any], folder: Path) -> Path:
+    """Write a results file and return its path; names sort by date."""
     folder.mkdir(parents=True, exist_ok=True)
-    moment = found["date"].replace(":", "").replace("-", "")[:15]
-    path = folder / f"{moment}-{found['commit']}-{found['settings']['users']}.json"
-    path.write_text(as_json(found) + "\n", encoding="utf-8")
+    moment = results["date"].replace(":", "").replace("-", "")[:15]
+    path = folder / f"{moment}-{results['commit']}-{results['settings']['users']}.json"
+    path.write_text(format_json(results) + "\n", encoding="utf-8")
     return path
 
 
-def as_json(found: Mapping[str, Any]) -> str:
-    """A results file, a measurement a line."""
-    head = json.dumps({**found, "measurements": []}, indent=1).removesuffix("[]\n}")
-    lines = ",\n".join(f"  {json.dumps(each)}" for each in found["measurements"])
+def format_json(results: Mapping[str, Any]) -> str:
+    """Return the text of a results file, one measurement per line."""
+    head = json.dumps({**results, "measurements": []}, indent=1).removesuffix("[]\n}")
+    lines = ",\n".join(f"  {json.dumps(each)}" for each in results["measurements"])
     return f"{head}[\n{lines}\n ]\n}}"
 
 
-def spreads(found: Mapping[str, Any]) -> dict[str, Spread]:
-    """The seconds of each case that was measured, in the order of the cases."""
-    seconds = {name: [each["seconds"] for each in _of_case(found, name)] for name in CASES}
-    return {name: Spread.of(numbers) for name, numbers in seconds.items() if numbers}
+def compute_spreads(results: Mapping[str, Any]) -> dict[str, Spread]:
+    """Return the spread of the seconds of each case that was measured, in the order of the cases."""
+    seconds = {name: [measurement["seconds"] for measurement in _select_case(results, name)] for name in CASES}
+    return {name: Spread.from_numbers(numbers) for name, numbers in seconds.items() if numbers}
 
 
-def ratio(name: str, found: Mapping[str, Spread]) -> float | None:
-    """A case's median against that of the case it is held against; None where one of them was not measured."""
+def compute_ratio(name: str, spreads: Mapping[str, Spread]) -> float | None:
+    """Return a case's median divided by that of the case it is compared with; None if one of them was not measured."""
     against = CASES[name].against
-    if against is None or name not in found or against not in found:
+    if against is None or name not in spreads or against not in spreads:
         return None
-    return found[name].median / found[against].median
+    return spreads[name].median / spreads[against].median
 
 
-def as_text(found: Mapping[str, Any]) -> str:
-    """The results for people: medians and ratios, stages, memory."""
-    machine, data = found["machine"], found["data"]
+def format_tables(results: Mapping[str, Any]) -> str:
+    """Return the results for people: tables of medians and ratios, of stages and of memory."""
+    machine, data = results["machine"], results["data"]
     head = [
         f"{data['users']:,} users, {data['posts']:,} posts, {data['comments']:,} comments, "
         f"{data['bytes'] / 1e6:,.1f} MB",
         f"{machine['cores']} cores, {machine['memory_gb']} GB; Python {machine['python']}, {machine['java']}; "
-        f"commit {found['commit']}",
+        f"commit {results['commit']}",
     ]
-    return "\n\n".join(["\n".join(head), _seconds(found), _stages(found), _memory(found)])
+    return "\n\n".join(["\n".join(head), _format_seconds(results), _format_stages(results), _format_memory(results)])
 
 
-def _seconds(found: Mapping[str, Any]) -> str:
-    known = spreads(found)
+def _format_seconds(results: Mapping[str, Any]) -> str:
+    spreads = compute_spreads(results)
     rows = [["seconds", "", "median", "least", "most", "rounds", "ratio", "", "CPU", "peak MB"]]
-    for name, spread in known.items():
-        held = ratio(name, known)
+    for name, spread in spreads.items():
+        ratio = compute_ratio(name, spreads)
+        measurements = _select_case(results, name)
         rows.append(
             [
                 name,
                 CASES[name].title,
                 *(f"{number:.1f}" for number in (spread.median, spread.least, spread.most)),
                 str(spread.count),
-                f"{held:.2f}" if held is not None else "",
-                f"x {CASES[name].against}" if held is not None else "",
-                f"{_median(each['cpu_seconds'] for each in _of_case(found, name)):.1f}",
-                f"{_median(each['peak_pss'] for each in _of_case(found, name)) / 1e6:,.0f}",
+                f"{ratio:.2f}" if ratio is not None else "",
+                f"x {CASES[name].against}" if ratio is not None else "",
+                f"{statistics.median(each['cpu_seconds'] for each in measurements):.1f}",
+                f"{statistics.median(each['peak_pss'] for each in measurements) / 1e6:,.0f}",
             ]
         )
-    return _table(rows, left=(0, 1, 7))
+    return _format_table(rows, left=(0, 1, 7))
 
 
-def _stages(found: Mapping[str, Any]) -> str:
-    """A table for the floor, whose stages are its own, and one for the pipeline."""
-    tables = []
-    for cases in (["floor"], [name for name in CASES if name != "floor"]):
-        of_cases = {name: _of_case(found, name) for name in cases}
-        kinds = list(dict.fromkeys(kind for each in of_cases.values() for one in each for kind in one["stages"]))
-        kinds = [kind for kind in kinds if kind != OUTSIDE] + [OUTSIDE] * (OUTSIDE in kinds)
-        rows = [["stages, s", *kinds]]
-        for name, measurements in of_cases.items():
-            if any(each["stages"] for each in measurements):
-                seconds = ([each["stages"][kind] for each in measurements if kind in each["stages"]] for kind in kinds)
-                rows.append([name, *(f"{statistics.median(numbers):.1f}" if numbers else "" for numbers in seconds)])
-        if len(rows) > 1:
-            tables.append(_table(rows, left=(0,)))
-    return "\n\n".join(tables)
+def _format_stages(results: Mapping[str, Any]) -> str:
+    """Return a table of the stages of the floor, and one of those of the pipeline."""
+    pipeline = [name for name in CASES if name != "floor"]
+    tables = [_format_stages_of(["floor"], results), _format_stages_of(pipeline, results)]
+    return "\n\n".join(table for table in tables if table)
 
 
-def _memory(found: Mapping[str, Any]) -> str:
-    """For each role what all its processes had at once, pages they share counted once, and the largest's RSS."""
-    known = [name for name in CASES if _of_case(found, name)]
-    roles = {role: None for name in known for each in _of_case(found, name) for role in each["roles"] if role != OTHER}
+def _format_stages_of(cases: Sequence[str], results: Mapping[str, Any]) -> str:
+    """Return a table of the median seconds of each stage of some cases; empty if none of them has stages."""
+    with_stages = {
+        name: [measurement["stages"] for measurement in _select_case(results, name)]
+        for name in cases
+        if any(measurement["stages"] for measurement in _select_case(results, name))
+    }
+    names = list(dict.fromkeys(stage for measured in with_stages.values() for stages in measured for stage in stages))
+    names.sort(key=lambda stage: stage == OUTSIDE)  # last
+    rows = [["stages, s", *names]]
+    for case, measured in with_stages.items():
+        seconds = [[stages[stage] for stages in measured if stage in stages] for stage in names]
+        rows.append([case, *(f"{statistics.median(numbers):.1f}" if numbers else "" for numbers in seconds)])
+    return _format_table(rows, left=(0,)) if with_stages else ""
+
+
+def _format_memory(results: Mapping[str, Any]) -> str:
+    """Return the peak PSS of all processes of each role together, and the RSS of the largest."""
+    measured = {name: _select_case(results, name) for name in CASES}
+    all_roles = [role for measurements in measured.values() for each in measurements for role in each["roles"]]
+    roles = [role for role in dict.fromkeys(all_roles) if role != OTHER]
     rows = [["peak MB (largest process)", *roles]]
-    for name in known:
-        row = [name]
-        for role in roles:
-            of_role = [each["roles"][role] for each in _of_case(found, name) if role in each["roles"]]
-            both = (_median(each[key] for each in of_role) / 1e6 for key in ("peak_pss", "largest_rss") if of_role)
-            row.append("{:,.0f} ({:,.0f})".format(*both) if of_role else "")
-        rows.append(row)
-    return _table(rows, left=(0,))
+    for name, measurements in measured.items():
+        if measurements:
+            rows.append([name, *(_format_role(measurements, role) for role in roles)])
+    return _format_table(rows, left=(0,))
 
 
-def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
-    """Rows in aligned columns, the first row above a line; columns in `left` begin alike, all others end alike."""
+def _format_role(measurements: Sequence[Mapping[str, Any]], role: str) -> str:
+    """Return the median memory of a role, in MB; empty if no measurement has it."""
+    of_role = [measurement["roles"][role] for measurement in measurements if role in measurement["roles"]]
+    if not of_role:
+        return ""
+    together = statistics.median(memory["peak_pss"] for memory in of_role)
+    largest = statistics.median(memory["largest_rss"] for memory in of_role)
+    return f"{together / 1e6:,.0f} ({largest / 1e6:,.0f})"
+
+
+def _format_table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
+    """Return rows in columns, the first row above a line; columns in `left` are aligned left, all others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -158,31 +176,27 @@ def _table(rows: Sequence[Sequence[str]], left: Sequence[int]) -> str:
     return "\n".join([lines[0].rstrip(), "-" * max(map(len, lines)), *(line.rstrip() for line in lines[1:])])
 
 
-def _of_case(found: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    return [each for each in found["measurements"] if each["case"] == name]
+def _select_case(results: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [each for each in results["measurements"] if each["case"] == name]
 
 
-def _median(numbers: Iterable[float]) -> float:
-    return statistics.median(list(numbers))
-
-
-def _machine() -> dict[str, Any]:
+def _describe_machine() -> dict[str, Any]:
     java = java_home(paths.java_runtime()) / "bin" / "java"
     return {
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "python": platform.python_version(),
-        "java": _said(str(java), "--version").partition("\n")[0],
+        "java": _read_output(str(java), "--version").partition("\n")[0],
     }
 
 
-def _of_luigi_cfg() -> dict[str, Any]:
-    """The settings of the pipeline that tune it."""
-    found = configparser.ConfigParser(interpolation=None)
-    found.read(REPOSITORY / "luigi.cfg", encoding="utf-8")
-    return {"workers": found["core"]["workers"], "spark": dict(found["spark"]), "dbt": dict(found["dbt"])}
+def _read_settings() -> dict[str, Any]:
+    """Return the pipeline's settings for performance."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(REPOSITORY / "luigi.cfg", encoding="utf-8")
+    return {"workers": parser["core"]["workers"], "spark": dict(parser["spark"]), "dbt": dict(parser["dbt"])}
 
 
-def _said(*command: str) -> str:
-    """What a command says; nothing where it fails, as git does outside a repository."""
+def _read_output(*command: str) -> str:
+    """Return the output of a command; empty if it fails, as git does outside a repository."""
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip()

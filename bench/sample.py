@@ -1,11 +1,11 @@
-"""Writes sample exports in the shape of the reference data set, the same for the same seed.
+"""Writes sample exports in the form of the reference data set; the same seed gives the same file.
 
     python -m bench.sample --users 65000 --out data/landing/social_media_info.json
     python -m bench.sample --small data/sample
 
-leaves one pretty-printed array (indent 4) of user documents: 0-10 posts a user, 0-5 comments a post,
-0-3 of about ten tags, locations that are often null, reactions that are often partial or missing,
-commenters who are mostly not among the users, and comments that can be older than their post.
+writes one pretty-printed array (indent 4) of user documents: 0-10 posts per user, 0-5 comments per post, 0-3 of ten
+tags, locations that are often null, reactions that are often partial or missing, commenters who are mostly not among
+the users, and comments that can be older than their post.
 """
 
 import argparse
@@ -43,12 +43,12 @@ FIRST_MOMENT = datetime(2014, 1, 1)
 SECONDS_COVERED = 10 * 365 * 24 * 3600
 
 
-def user_documents(users: int, seed: int) -> Iterator[dict]:
-    """`users` documents, each a user with its posts and their comments."""
+def generate_documents(users: int, seed: int) -> Iterator[dict]:
+    """Yield documents, each a user with their posts and comments."""
     rng = random.Random(seed)
     known_ids: list[str] = []
     for number in range(users):
-        user_id = _uuid(rng)
+        user_id = _make_uuid(rng)
         known_ids.append(user_id)
         first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
         username = f"{first}{last}{number}".lower()
@@ -59,21 +59,21 @@ def user_documents(users: int, seed: int) -> Iterator[dict]:
             "name": f"{first} {last}",
             "age": rng.randint(13, 90) if rng.random() < 0.95 else None,
             "gender": rng.choice(("male", "female", "other")),
-            "date_created": _moment(rng),
-            "posts": [_post(rng, known_ids) for _ in range(rng.randint(0, 10))],
+            "date_created": _make_time(rng),
+            "posts": [_make_post(rng, known_ids) for _ in range(rng.randint(0, 10))],
         }
         yield document
 
 
-def _post(rng: random.Random, known_ids: list[str]) -> dict:
+def _make_post(rng: random.Random, known_ids: list[str]) -> dict:
     post: dict = {
-        "post_id": _uuid(rng),
-        "post_text": _text(rng, 8, 18),
+        "post_id": _make_uuid(rng),
+        "post_text": _make_text(rng, 8, 18),
         "location": rng.choice(LOCATIONS) if rng.random() < 0.7 else None,
-        "timestamp": _moment(rng),
+        "timestamp": _make_time(rng),
         "shares": rng.randint(0, 20),
         "tags": rng.sample(TAGS, rng.randint(0, 3)),
-        "comments": [_comment(rng, known_ids) for _ in range(rng.randint(0, 5))],
+        "comments": [_make_comment(rng, known_ids) for _ in range(rng.randint(0, 5))],
     }
     share_of_reactions = rng.random()
     if share_of_reactions > 0.15:
@@ -82,44 +82,46 @@ def _post(rng: random.Random, known_ids: list[str]) -> dict:
     return post
 
 
-def _comment(rng: random.Random, known_ids: list[str]) -> dict:
-    commenter = rng.choice(known_ids) if rng.random() < 0.05 else _uuid(rng)
-    return {"user_id": commenter, "comment": _text(rng, 3, 9), "timestamp": _moment(rng)}
+def _make_comment(rng: random.Random, known_ids: list[str]) -> dict:
+    commenter = rng.choice(known_ids) if rng.random() < 0.05 else _make_uuid(rng)
+    return {"user_id": commenter, "comment": _make_text(rng, 3, 9), "timestamp": _make_time(rng)}
 
 
-def _uuid(rng: random.Random) -> str:
+def _make_uuid(rng: random.Random) -> str:
     return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
-def _moment(rng: random.Random) -> str:
+def _make_time(rng: random.Random) -> str:
     return str(FIRST_MOMENT + timedelta(seconds=rng.randrange(SECONDS_COVERED)))
 
 
-def _text(rng: random.Random, shortest: int, longest: int) -> str:
+def _make_text(rng: random.Random, shortest: int, longest: int) -> str:
     words = rng.choices(WORDS, k=rng.randint(shortest, longest))
     return " ".join(words).capitalize() + "."
 
 
-def pretty(value: object, indent: str = "    ") -> str:
-    """What json.dumps(value, indent=4) gives for a document inside an array, five times as fast:
-    with an indent, json leaves its C encoder."""
+def format_document(value: object, indent: str = "    ") -> str:
+    """Return what json.dumps(value, indent=4) gives for a document inside an array, five times as fast.
+
+    With an indent, json does not use its C encoder.
+    """
     inner = indent + "    "
     if isinstance(value, dict) and value:
-        fields = (f"{inner}{json.dumps(key)}: {pretty(item, inner)}" for key, item in value.items())
+        fields = (f"{inner}{json.dumps(key)}: {format_document(item, inner)}" for key, item in value.items())
         return "{\n" + ",\n".join(fields) + f"\n{indent}}}"
     if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(inner + pretty(item, inner) for item in value) + f"\n{indent}]"
+        return "[\n" + ",\n".join(inner + format_document(item, inner) for item in value) + f"\n{indent}]"
     return json.dumps(value)
 
 
 def write_array(path: Path, documents: Iterator[dict]) -> None:
-    """Write the documents as one pretty-printed array; the file appears when it is whole."""
+    """Write documents as one pretty-printed array; the file appears when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("w", encoding="utf-8") as file:
         separator = "[\n    "
         for document in documents:
-            file.write(separator + pretty(document))
+            file.write(separator + format_document(document))
             separator = ",\n    "
         file.write("\n]\n" if separator.startswith(",") else "[]\n")
     unfinished.replace(path)
@@ -136,20 +138,21 @@ this line is not JSON
 {"user_id": "u-4", "username": "unknown fields", "karma": 7, "posts": [{"post_id": "p-4", "pinned": true, "reactions": {"like": 1, "care": 3}, "comments": "none"}]}
 {"user_id": "u-5", "posts": [{"post_id": "p-5", "tags": "art", "reactions": [1, 2]}]}
 """
-"""A few records of each fault that a record can have."""
+"""A few records with each fault that a record can have."""
 
 
-def write_small(folder: Path) -> None:
-    """The tracked sample: a day's export as one array, and the next day's as two files of lines, with faults."""
-    write_array(folder / "2026-11-21.json", user_documents(100, seed=21))
+def write_small_sample(folder: Path) -> None:
+    """Write the tracked sample: one day's export as an array, and the next day's as two files of lines, with faults."""
+    write_array(folder / "2026-11-21.json", generate_documents(100, seed=21))
     day = folder / "2026-11-22"
     day.mkdir(parents=True, exist_ok=True)
-    lines = "".join(json.dumps(document) + "\n" for document in user_documents(60, seed=22))
+    lines = "".join(json.dumps(document) + "\n" for document in generate_documents(60, seed=22))
     (day / "part-1.jsonl.gz").write_bytes(gzip.compress(lines.encode(), mtime=0))
     (day / "part-2.jsonl").write_text(FAULTS.lstrip(), encoding="utf-8")
 
 
 def main() -> None:
+    """Write the export, or the tracked sample, that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=65_000, help="how many users (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same file (default: %(default)s)")
@@ -158,10 +161,10 @@ def main() -> None:
     target.add_argument("--small", type=Path, help="the folder to write the tracked sample to")
     arguments = parser.parse_args()
     if arguments.small:
-        write_small(arguments.small)
+        write_small_sample(arguments.small)
         return
     started = time.monotonic()
-    write_array(arguments.out, user_documents(arguments.users, arguments.seed))
+    write_array(arguments.out, generate_documents(arguments.users, arguments.seed))
     megabytes = arguments.out.stat().st_size / 1e6
     print(f"{arguments.out}: {arguments.users:,} users, {megabytes:.1f} MB, {time.monotonic() - started:.0f} s")
 

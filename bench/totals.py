@@ -1,4 +1,4 @@
-"""What must come out: counted from the documents by plain Python, and read from a warehouse. Wrong results are void."""
+"""Checks results: totals counted from the documents by plain Python against the rows and sums in a warehouse."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ TABLES = (
     "marts.daily_engagement_mart",
 )
 SUMS = ("total_posts", "total_comments", "total_likes", "total_shares", "total_engagement")
-"""Columns of the users' mart that are added up."""
+"""Columns of the users' mart whose sums are compared."""
 SETS = ("tags", "locations", "days")
 """The fields of Totals that are sets."""
 
 
 class WrongResult(Exception):
-    """A warehouse does not hold what was in the landing files."""
+    """A warehouse that does not hold what was in the landing files: its measurement is void."""
 
 
 @dataclass
 class Totals:
-    """What a set of clean documents holds: counts, sums, and the names that become rows of a mart."""
+    """The totals of a set of clean documents: counts, sums, and the names that become rows of a mart."""
 
     users: int = 0
     posts: int = 0
@@ -40,8 +40,8 @@ class Totals:
     locations: set[str] = field(default_factory=set)
     days: set[str] = field(default_factory=set)
 
-    def add(self, document: Mapping[str, Any]) -> None:
-        """Count one more document."""
+    def add_document(self, document: Mapping[str, Any]) -> None:
+        """Add a document to the totals."""
         self.users += 1
         for post in document["posts"]:
             reactions = post.get("reactions", {})
@@ -54,50 +54,62 @@ class Totals:
             self.locations.add(post["location"] or UNKNOWN_LOCATION)
             self.days.update(each["timestamp"][:10] for each in (post, *post["comments"]))
 
-    def counted(self, documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The documents, each counted as it passes."""
+    def count_documents(self, documents: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield the documents, and add each to the totals."""
         for document in documents:
-            self.add(document)
+            self.add_document(document)
             yield document
 
     def __or__(self, other: "Totals") -> "Totals":
-        """The totals of both sets of documents, which have no id in common."""
+        """Return the totals of two sets of documents, which have no id in common."""
         ours, theirs = vars(self), vars(other)
         both: dict[str, Any] = {
             name: ours[name] | theirs[name] if name in SETS else ours[name] + theirs[name] for name in ours
         }
         return Totals(**both)
 
-    def expected(self) -> dict[str, int]:
-        """What `of_warehouse` must find. The unknown location is there with or without a post."""
-        users, posts, comments = self.users, self.posts, self.comments
-        locations = self.locations | {UNKNOWN_LOCATION}
-        rows = (posts, comments, users, posts, len(self.tags), len(locations), len(self.days))
-        sums = (posts, comments, self.likes, self.shares, self.reactions + self.shares + comments)
-        return dict(zip(TABLES, rows, strict=True)) | dict(zip(SUMS, sums, strict=True))
+    def compute_expected(self) -> dict[str, int]:
+        """Return what `read_warehouse` must find. The unknown location is there with or without a post."""
+        return {
+            "core.fact_post_interactions": self.posts,
+            "core.fact_comments": self.comments,
+            "marts.user_engagement_mart": self.users,
+            "marts.content_performance_mart": self.posts,
+            "marts.tag_analysis_mart": len(self.tags),
+            "marts.location_analysis_mart": len(self.locations | {UNKNOWN_LOCATION}),
+            "marts.daily_engagement_mart": len(self.days),
+            "total_posts": self.posts,
+            "total_comments": self.comments,
+            "total_likes": self.likes,
+            "total_shares": self.shares,
+            "total_engagement": self.reactions + self.shares + self.comments,
+        }
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
+        """Return the totals as they are written to a file."""
         return {name: sorted(value) if name in SETS else value for name, value in vars(self).items()}
 
     @staticmethod
-    def from_json(values: Mapping[str, Any]) -> "Totals":
+    def from_dict(values: Mapping[str, Any]) -> "Totals":
+        """Return totals as they were read from a file."""
         typed: dict[str, Any] = {name: set(value) if name in SETS else value for name, value in values.items()}
         return Totals(**typed)
 
 
-def of_warehouse(cursor: Cursor) -> dict[str, int]:
-    """The rows of every fact and mart, and the sums over all users."""
+def read_warehouse(cursor: Cursor) -> dict[str, int]:
+    """Return the number of rows of every fact and mart, and the sums over all users."""
     found = {}
     for table in TABLES:
         cursor.execute(f"select count(*) from {table}")
         [[found[table]]] = cursor.fetchall()
-    cursor.execute(f"select {', '.join(f'coalesce(sum({name}), 0)::bigint' for name in SUMS)} from {TABLES[2]}")
+    columns = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in SUMS)
+    cursor.execute(f"select {columns} from marts.user_engagement_mart")
     [sums] = cursor.fetchall()
     return found | dict(zip(SUMS, sums, strict=True))
 
 
-def check(what: str, found: Mapping[str, int], expected: Mapping[str, int]) -> None:
-    """Raise WrongResult, naming all differences, where a warehouse does not hold what it should."""
+def check_totals(what: str, found: Mapping[str, int], expected: Mapping[str, int]) -> None:
+    """Raise WrongResult, naming all differences, if a warehouse does not hold what it should."""
     wrong = [
         f"{name}: {expected[name]:,} expected, {found[name]:,} found"
         for name in expected

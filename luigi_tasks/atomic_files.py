@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, after a power cut too."""
+"""Files that appear whole or not at all, even after a power cut."""
 
 import os
 import tempfile
@@ -10,15 +10,15 @@ from typing import IO
 
 from luigi_tasks.errors import PipelineError
 
-FOR_ITS_OWNER, FOR_ALL_TO_READ = 0o600, 0o644
-SECONDS_TO_WRITE = 3600
-"""After so many, whoever began a page does not write it any more."""
+OWNER_ONLY = 0o600
+WORLD_READABLE = 0o644
+SECONDS_UNTIL_ABANDONED = 3600
+"""An unfinished page older than this belongs to a process that was killed: writing one takes seconds."""
 
 
 @contextmanager
-def replaced(path: Path, mode: int = FOR_ITS_OWNER) -> Iterator[IO[bytes]]:
-    """A file to write beside `path`, only for its owner unless `mode` says otherwise, which takes its place when the
-    block ends well, and is gone otherwise."""
+def open_replacement(path: Path, mode: int = OWNER_ONLY) -> Iterator[IO[bytes]]:
+    """Open a file that replaces `path` when the block ends well, and is deleted when the block fails."""
     descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as output:
@@ -30,20 +30,20 @@ def replaced(path: Path, mode: int = FOR_ITS_OWNER) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(unfinished).unlink()
         raise
-    sync(path.parent)
+    sync_to_disk(path.parent)
 
 
 def write_page(path: Path, page: str, setting: str) -> None:
-    """Leave a page for all to read; `setting` is what names its folder, which is made where it is missing.
+    """Write a page that everyone may read, creating its folder; `setting` is the luigi.cfg setting that names it.
 
-    What killed writers left beside it goes. Raises PipelineError where that cannot be.
+    Also deletes unfinished pages of killed processes. Raises PipelineError if the page cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for unfinished in path.parent.glob(f".{path.name}.*"):
-            if time.time() - unfinished.stat().st_mtime > SECONDS_TO_WRITE:
+            if time.time() - unfinished.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
                 unfinished.unlink()
-        with replaced(path, FOR_ALL_TO_READ) as output:
+        with open_replacement(path, WORLD_READABLE) as output:
             output.write(page.encode())
     except OSError as error:
         raise PipelineError(
@@ -51,8 +51,8 @@ def write_page(path: Path, page: str, setting: str) -> None:
         ) from error
 
 
-def sync(path: Path) -> None:
-    """Have a file's content, or a folder's list of names, on the disk."""
+def sync_to_disk(path: Path) -> None:
+    """Flush a file's content, or a folder's list of names, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""All settings, one class a section of luigi.cfg. What matters to the results is part of the fingerprints."""
+"""All settings: one class per section of luigi.cfg. Settings that change results are part of the fingerprints."""
 
 import configparser
 import operator
@@ -11,25 +11,29 @@ import luigi
 
 from luigi_tasks.errors import PipelineError
 
-LEVELS = ("never", "failure", "warnings", "always")
-"""When a message is sent, each level before it included."""
+NEVER = "never"
+ON_FAILURE = "failure"
+ON_WARNINGS = "warnings"
+ALWAYS = "always"
+NOTIFY_LEVELS = (NEVER, ON_FAILURE, ON_WARNINGS, ALWAYS)
+"""The values of [notify] on, from the fewest messages to the most."""
 
 
 class landing(luigi.Config):
-    """[landing]: where exports are dropped."""
+    """[landing]: where exports arrive."""
 
-    folder: str = luigi.Parameter(default="data/landing", description="every entry directly below it is one batch")
+    folder: str = luigi.Parameter(default="data/landing", description="each entry directly below it is one batch")
     max_unpacked_bytes: int = luigi.NumericalParameter(
         default=20_000_000_000,
         var_type=int,
         min_value=1,
         max_value=sys.maxsize,
-        description="a whole number of bytes; a compressed file that unpacks to more is broken",
+        description="a whole number of bytes; a compressed file that unpacks to more is refused",
     )
 
 
 class checkpoints(luigi.Config):
-    """[checkpoints]: where Extract, Clean and Audit leave their results."""
+    """[checkpoints]: where Extract, Clean and Audit keep their results."""
 
     folder: str = luigi.Parameter(
         default="data/checkpoints", description="a path that the driver and all executors share"
@@ -37,24 +41,38 @@ class checkpoints(luigi.Config):
 
 
 class logs(luigi.Config):
-    """[logs]: what the stages and their children say."""
+    """[logs]: the logs of the stages and their child processes."""
 
-    folder: str = luigi.Parameter(default="data/logs", description="one folder a run, one file a stage")
-    keep_runs: int = luigi.IntParameter(default=30, description="how many runs' folders are kept")
+    folder: str = luigi.Parameter(default="data/logs", description="one folder per run, one file per stage")
+    keep_runs: int = luigi.IntParameter(default=30, description="how many runs to keep the logs of")
 
 
 class spark(luigi.Config):
-    """[spark]: the arguments of spark-submit. None of it changes results."""
+    """[spark]: the arguments of spark-submit. None of them changes results."""
 
     master: str = luigi.Parameter(default="local[*]", description="local[*], spark://host:7077, yarn or k8s://…")
-    driver_memory: str = luigi.Parameter(default="1g", description="of the JVM that plans and shuffles")
-    executor_memory: str = luigi.Parameter(default="", description="empty: Spark's own default")
-    conf: str = luigi.Parameter(default="", description="further Spark settings: a=1|b=2")
-    max_batches: int = luigi.IntParameter(default=1000, description="how many batches one request takes at most")
+    driver_memory: str = luigi.Parameter(
+        default="1g", description="memory of the JVM that plans and shuffles, such as 1g"
+    )
+    executor_memory: str = luigi.Parameter(
+        default="", description="memory of each executor; empty: Spark's own default"
+    )
+    conf: str = luigi.Parameter(default="", description="more Spark settings: a=1|b=2")
+    session: str = luigi.ChoiceParameter(
+        default="shared",
+        choices=("shared", "submit"),
+        description="shared: one Spark driver a run; submit: a spark-submit of its own for each of Extract and Clean",
+    )
+    deploy_mode: str = luigi.ChoiceParameter(
+        default="client",
+        choices=("client", "cluster"),
+        description="where the driver of a spark-submit runs; cluster: for YARN and Kubernetes, with session = submit",
+    )
+    max_batches: int = luigi.IntParameter(default=1000, description="maximum number of batches per request")
 
 
 class quality(luigi.Config):
-    """[quality]: when a batch is stopped, and what is filled in."""
+    """[quality]: when a batch is stopped, and which missing values are filled in."""
 
     max_rejected_share: float = luigi.NumericalParameter(
         default=0.25,
@@ -62,80 +80,93 @@ class quality(luigi.Config):
         min_value=0.0,
         max_value=1.0,
         right_op=operator.le,
-        description="Audit stops a batch of which more than this share of any entity was rejected",
+        description="Audit stops a batch if more than this share of any entity was rejected",
     )
     fill_missing_age: str = luigi.ChoiceParameter(
-        default="none", choices=("none", "median"), description="median: the batch's; age_imputed is then true"
+        default="none", choices=("none", "median"), description="median: of the batch; age_imputed is then true"
     )
 
 
 class warehouse(luigi.Config):
-    """[warehouse]: the PostgreSQL that PG* variables name, or the embedded one where they name none."""
+    """[warehouse]: the PostgreSQL server that the PG* variables name, or else the embedded one."""
 
-    embedded_folder: str = luigi.Parameter(default="data/postgres", description="the embedded server's data")
-    connect_timeout: int = luigi.IntParameter(default=10, description="seconds")
-    lock_timeout: int = luigi.IntParameter(default=60, description="seconds to wait for somebody else's lock")
-    retries: int = luigi.IntParameter(default=5, description="attempts at what may have failed for a moment only")
-    retry_seconds: int = luigi.IntParameter(default=60, description="seconds to wait between them, all together")
+    embedded_folder: str = luigi.Parameter(default="data/postgres", description="the data of the embedded server")
+    connect_timeout: int = luigi.IntParameter(default=10, description="seconds to wait for a connection")
+    lock_timeout: int = luigi.IntParameter(
+        default=60, description="seconds to wait for a lock that another session holds"
+    )
+    retries: int = luigi.IntParameter(default=5, description="attempts when the warehouse fails temporarily")
+    retry_seconds: int = luigi.IntParameter(default=60, description="total seconds to wait between attempts")
 
 
 class dbt(luigi.Config):
     """[dbt]: how dbt is called."""
 
-    project: str = luigi.Parameter(default="", description="empty: the dbt_project beside this package")
-    threads: int = luigi.IntParameter(default=4, description="models and tests that run at once")
+    project: str = luigi.Parameter(default="", description="empty: the dbt_project folder beside this package")
+    threads: int = luigi.IntParameter(default=4, description="models and tests that run at the same time")
 
 
 class report(luigi.Config):
-    """[report]: where the pages about the marts are left."""
+    """[report]: where the pages about the marts are written."""
 
-    folder: str = luigi.Parameter(default="data/report", description="the report, index.html")
-    docs_folder: str = luigi.Parameter(default="data/docs", description="the models and their lineage, index.html")
+    folder: str = luigi.Parameter(default="data/report", description="folder of the report, index.html")
+    docs_folder: str = luigi.Parameter(
+        default="data/docs", description="folder of dbt's page about the models and their lineage, index.html"
+    )
 
 
 class dashboard(luigi.Config):
-    """[dashboard]: whether a run tells luigid, whose place is in [core]."""
+    """[dashboard]: whether a run reports to luigid, whose address is in [core]."""
 
     use: str = luigi.ChoiceParameter(
         default="auto",
         choices=("auto", "always", "never"),
-        description="auto: luigid where it answers, else the local scheduler; always; or never, and [core] decides",
+        description="auto: luigid if it answers, else the local scheduler; always: luigid; never: as [core] says",
     )
 
 
 class notify(luigi.Config):
-    """[notify]: when a message about a run is sent; where to, is in the environment."""
+    """[notify]: when a message about a run is sent. SOCIALMART_NOTIFY in the environment says where to."""
 
     on: str = luigi.ChoiceParameter(
         default="warnings",
-        choices=LEVELS,
-        description="never, failure, warnings (failures too) or always",
+        choices=NOTIFY_LEVELS,
+        description="never, failure, warnings (and failures) or always",
     )
     stale_hours: float = luigi.NumericalParameter(
         default=0.0,
         var_type=float,
         min_value=0.0,
         max_value=sys.float_info.max,
-        description="hours without a load after which it is unusual that nothing new comes; 0: never",
+        description="hours without a load after which a run warns that no new data comes; 0: never",
     )
 
 
 SECTIONS: tuple[type[luigi.Config], ...] = (
-    *(landing, checkpoints, logs, spark, quality),
-    *(warehouse, dbt, report, dashboard, notify),
+    landing,
+    checkpoints,
+    logs,
+    spark,
+    quality,
+    warehouse,
+    dbt,
+    report,
+    dashboard,
+    notify,
 )
+"""All sections, in the order of luigi.cfg; `socialmart doctor` checks each."""
 
 Section = TypeVar("Section", bound=luigi.Config)
 
 
-def read(section: type[Section]) -> Section:
-    """The settings of a section. A value that cannot be read is named with its section and key."""
-    return read_once(section)  # type: ignore[return-value]
+def read_section(section: type[Section]) -> Section:
+    """Return the settings of a section. Raises PipelineError naming the section and key of a value that is invalid."""
+    return read_section_once(section)  # type: ignore[return-value]
 
 
 @cache
-def read_once(section: type[luigi.Config]) -> luigi.Config:
-    """Settings do not change under a run, and Luigi's look-up takes longer than all else that a check does."""
+def read_section_once(section: type[luigi.Config]) -> luigi.Config:
+    """The same, cached: settings do not change during a run, and Luigi's lookup would dominate every check."""
     family = section.get_task_family()
     for key, parameter in section.get_params():
         try:
@@ -148,8 +179,9 @@ def read_once(section: type[luigi.Config]) -> luigi.Config:
 
 
 def require_exit_codes() -> None:
-    """Leave where no luigi.cfg, or none with exit codes, was read: Luigi would end a run that failed with 0."""
+    """Exit if no luigi.cfg with a section [retcode] was read: without it Luigi ends failed runs with exit code 0."""
     if not luigi.configuration.get_config().has_section("retcode"):
         raise SystemExit(
-            f"luigi.cfg: none with a section [retcode] is in {Path.cwd()}; go to where it is, or set LUIGI_CONFIG_PATH"
+            f"luigi.cfg: none with a section [retcode] is in {Path.cwd()}; go to the folder that has it, "
+            "or set LUIGI_CONFIG_PATH"
         )

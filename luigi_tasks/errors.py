@@ -1,16 +1,13 @@
-"""Errors that are somebody's to mend, not the program's."""
+"""Errors that the user can fix: each is one sentence, shown without a traceback."""
 
 
 class PipelineError(Exception):
-    """What, where, expected, found and what to do, in one sentence: bad input, a bad setting, a missing server.
-
-    It is shown without a traceback.
-    """
+    """Bad input, a bad setting or a missing server, in one sentence: what, where, expected, found and what to do."""
 
 
 class TransientError(PipelineError):
-    """The warehouse failed in a way that passes by itself: what was tried may be tried again."""
+    """A failure of the warehouse that passes by itself: the same work may be tried again."""
 
 
 class BatchStopped(PipelineError):
-    """A batch was refused (a broken file) or stopped by Audit; nothing of it is loaded."""
+    """A batch that was refused (a broken file) or stopped by Audit: none of its data is loaded."""

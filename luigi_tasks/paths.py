@@ -1,6 +1,6 @@
-"""Every path of the project, each a small function. Relative settings count from the folder the run was started in.
+"""Every path of the project, each a small function. Relative settings start at the run's working directory.
 
-Those that are asked for thousands of batches are worked out once: settings do not change under a run.
+Paths that are needed for thousands of batches are cached: settings do not change during a run.
 """
 
 import hashlib
@@ -23,11 +23,12 @@ LOADER_CODE = (
 PUBLISH_CODE = (PROJECT / "luigi_tasks/dbt/publication.py",)
 REPORT_CODE = tuple(PROJECT / "luigi_tasks/report" / name for name in ("page.py", "data.py", "queries.py", "target.py"))
 REPORT_TEMPLATE = PROJECT / "luigi_tasks/report/template"
-AUDIT_CODE = (PROJECT / "luigi_tasks/quality/ledger.py",)
+AUDIT_CODE = (PROJECT / "luigi_tasks/quality/ledger.py", PROJECT / "luigi_tasks/targets/ledger_file.py")
 
 PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")
+"""Characters that Spark interprets in a path, even with patterns turned off."""
 LONGEST_NAME = 255
-"""So many bytes a file system takes for a name."""
+"""Bytes: the limit of common file systems for one name."""
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.json"
@@ -35,25 +36,22 @@ LEDGER = "ledger.json"
 
 @cache
 def landing() -> Path:
-    return Path(config.read(config.landing).folder).absolute()
+    return Path(config.read_section(config.landing).folder).absolute()
 
 
 @cache
 def checkpoints() -> Path:
-    return Path(config.read(config.checkpoints).folder).absolute()
+    return Path(config.read_section(config.checkpoints).folder).absolute()
 
 
 @cache
 def checkpoint(stage: str, batch: str) -> Path:
-    """The folder of a batch's checkpoint."""
+    """The folder of one stage's checkpoint of a batch."""
     return checkpoints() / stage / folder_name(batch)
 
 
 def folder_name(batch: str) -> str:
-    """A batch's name as a folder's: what Spark takes for a pattern is written %XX, even with patterns turned off.
-
-    A digest takes the place of the end of one that gets too long.
-    """
+    """A batch's name as a folder name: pattern characters are written %XX; a digest replaces the end of a long name."""
     name = PATTERN_CHARACTERS.sub(lambda found: f"%{ord(found.group()):02X}", batch)
     if len(name.encode()) <= LONGEST_NAME:
         return name
@@ -62,7 +60,7 @@ def folder_name(batch: str) -> str:
 
 
 def staging() -> Path:
-    """Where stages build what is not finished yet: on the checkpoints' own file system, so that it can be renamed."""
+    """Where stages build checkpoints: on the same file system, so that a finished one appears by a rename."""
     return checkpoints() / ".staging"
 
 
@@ -71,16 +69,16 @@ def run_lock() -> Path:
 
 
 def logs() -> Path:
-    return Path(config.read(config.logs).folder).absolute()
+    return Path(config.read_section(config.logs).folder).absolute()
 
 
 def service_logs(name: str) -> Path:
-    """What runs beside the pipeline, such as a cluster, says."""
+    """Logs of a service beside the pipeline, such as a cluster."""
     return logs() / ".services" / name
 
 
 def runs() -> list[Path]:
-    """The folders of all runs, in the order of their names: the oldest first."""
+    """The log folders of all runs, oldest first."""
     return sorted(path for path in logs().glob("[!.]*") if path.is_dir())
 
 
@@ -89,40 +87,40 @@ def run_logs(run_id: str) -> Path:
 
 
 def journal(run_id: str) -> Path:
-    """One line of JSON an event: see journal.py."""
+    """The journal of a run, JSON Lines: see runs/journal.py."""
     return run_logs(run_id) / "journal.jsonl"
 
 
 def stage_log(run_id: str, stage: str) -> Path:
-    """One line of JSON a line that the stage logged."""
+    """What a stage logged, as JSON Lines."""
     return run_logs(run_id) / f"{stage.replace(' ', '_')}.jsonl"
 
 
 def embedded_postgres() -> Path:
-    return Path(config.read(config.warehouse).embedded_folder).absolute()
+    return Path(config.read_section(config.warehouse).embedded_folder).absolute()
 
 
 def report() -> Path:
-    return Path(config.read(config.report).folder).absolute() / "index.html"
+    return Path(config.read_section(config.report).folder).absolute() / "index.html"
 
 
 def docs() -> Path:
     """dbt's page about the models."""
-    return Path(config.read(config.report).docs_folder).absolute() / "index.html"
+    return Path(config.read_section(config.report).docs_folder).absolute() / "index.html"
 
 
 def plotly_js() -> Path:
-    """The chart library, as its Python package brings it along."""
+    """The chart library inside the installed Python package plotly."""
     return Path(str(importlib.metadata.distribution("plotly").locate_file("plotly/package_data/plotly.min.js")))
 
 
 def java_runtime() -> Path:
-    """Where the wrapper around the packaged Java is made: beside the environment it belongs to."""
+    """The wrapper around the packaged Java, inside the Python environment that it belongs to."""
     return Path(sys.prefix) / "share" / "socialmart-java"
 
 
 def dbt_project() -> Path:
-    configured = config.read(config.dbt).project
+    configured = config.read_section(config.dbt).project
     return Path(configured).absolute() if configured else PROJECT / "dbt_project"
 
 

@@ -1,12 +1,12 @@
-"""The name of a run: given when it begins, inherited by its forked workers and started children."""
+"""The id of a run, shared by all its processes through an environment variable."""
 
 import os
 from datetime import UTC, datetime
 
 VARIABLE = "SOCIALMART_RUN_ID"
-"""Environment variable: forked and started children belong to their parent's run."""
+"""Environment variable with the run's id; forked workers and started children inherit it."""
 
 
-def current() -> str:
-    """This run's name: the time at which it began (UTC) and its process id."""
+def get_run_id() -> str:
+    """Return this run's id, its start time (UTC) and process id; the first call in a run creates it."""
     return os.environ.setdefault(VARIABLE, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}")

@@ -1,18 +1,18 @@
-"""The manual in docs/ and the code say the same.
+"""The documentation and the code say the same.
 
-A message is a text that stands where people get to read it: in an error, a warning, a remark, a reason. With … for each
-part that varies, the messages of the code are those of docs/troubleshooting.md, no more and no less.
+A message is a text that people get to read: in an error, a warning, a remark or a reason. With … for each part that
+varies, the messages in the code are exactly those in docs/troubleshooting.md.
 """
 
 import ast
 import configparser
-import operator
+import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
-from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -22,8 +22,8 @@ from luigi_tasks.warehouse import server_errors
 
 DOCS = paths.PROJECT / "docs"
 TROUBLESHOOTING, ARCHITECTURE = DOCS / "troubleshooting.md", DOCS / "architecture.md"
-PAGES = [paths.PROJECT / "README.md", paths.PROJECT / "DECISIONS.md", *sorted(DOCS.glob("*.md"))]
-MODULES = sorted(path for package in ("luigi_tasks", "spark_jobs") for path in (paths.PROJECT / package).glob("*.py"))
+PAGES = [*sorted(paths.PROJECT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
+MODULES = sorted(path for root in ("luigi_tasks", "spark_jobs") for path in (paths.PROJECT / root).rglob("*.py"))
 
 READ = {
     "PipelineError": 0,
@@ -34,19 +34,19 @@ READ = {
     "BrokenFile": 1,
     "BrokenSource": 2,
     "Result": 1,
-    "Remark": 2,
+    "Anomaly": 2,
     "warning": 0,
     "error": 0,
     "make_pipeline_error": 0,
     "_explained": 1,
 }
-"""Which argument people get to read, by the name of what is called."""
-REASONS = {"why_stale", "_why_stale", "target_stale", "why_changed", "why_stopped", "_verdict", "describe_lock_holders"}
-"""Functions that return such a text."""
+"""Calls with a message among their arguments: the name of the function or class, and the argument's position."""
+REASONS = {"describe_lock_holders"}
+"""Functions that always return a message. All others are found by their type, `str | None`: a reason, or none."""
 LISTS = {"faults", "remarks"}
-"""Lists of such texts."""
+"""Names of lists of messages."""
 FEWEST_WORDS = 2
-"""Of less, all that is said is in the parts that vary."""
+"""A text with fewer words consists of its varying parts alone, and cannot be searched for."""
 VARIES = "…"
 
 
@@ -87,12 +87,21 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_architecture__names_every_module_once():
-    rows = re.findall(r"^\| `((?:luigi_tasks|spark_jobs)/\w+\.py)` \|", _architecture(), re.MULTILINE)
-    there = Counter(str(path.relative_to(paths.PROJECT)) for path in MODULES)
-    missing, unknown = there - Counter(rows), Counter(rows) - there
-    assert not missing, f"docs/architecture.md, Modules: no row for {', '.join(sorted(missing))}"
-    assert not unknown, f"docs/architecture.md, Modules: rows too many, of {', '.join(sorted(unknown))}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages__name_only_files_that_exist(page: Path):
+    named = set(
+        re.findall(r"`((?:luigi_tasks|spark_jobs|dbt_project|tests|bench|containers|docs)/[\w./-]+)`", page.read_text())
+    )
+    lost = sorted(name for name in named if not (paths.PROJECT / name).exists())
+    assert not lost, f"{page.name} names files that do not exist: {', '.join(lost)}"
+
+
+def test_architecture__describes_every_package_once():
+    described = Counter(re.findall(r"^ *- `((?:luigi_tasks|spark_jobs)/[\w/]*)`: ", _architecture(), re.MULTILINE))
+    packages = Counter(f"{path.parent.relative_to(paths.PROJECT)}/" for path in MODULES if path.name == "__init__.py")
+    missing, unknown = packages - described, described - packages
+    assert not missing, f"docs/architecture.md does not describe {', '.join(sorted(missing))}"
+    assert not unknown, f"docs/architecture.md describes twice, or without need: {', '.join(sorted(unknown))}"
 
 
 def test_architecture__names_only_what_is_there():
@@ -103,10 +112,10 @@ def test_architecture__names_only_what_is_there():
 
 
 def _is_there(name: str) -> bool:
-    package, module, *attributes = name.split(".")
+    """Whether a dotted name leads to a module, or to something in one."""
     try:
-        found = import_module(f"{package}.{module}")
-        return not attributes or operator.attrgetter(".".join(attributes))(found) is not None
+        pkgutil.resolve_name(name)
+        return True
     except (ImportError, AttributeError):
         return False
 
@@ -117,7 +126,7 @@ def _architecture() -> str:
 
 @cache
 def documented() -> dict[str, int]:
-    """The messages of docs/troubleshooting.md, items of a list that hold nothing else, and their lines."""
+    """The messages in docs/troubleshooting.md (list items that are one code span), each with its line number."""
     lines = TROUBLESHOOTING.read_text(encoding="utf-8").splitlines()
     found = [(match[1], number) for number, line in enumerate(lines, 1) if (match := re.fullmatch("- `(.+)`", line))]
     twice = [message for message, count in Counter(message for message, _ in found).items() if count > 1]
@@ -127,24 +136,28 @@ def documented() -> dict[str, int]:
 
 @cache
 def messages() -> dict[str, str]:
-    """The messages of the code, and where each stands."""
+    """The messages in the code, each with its file and line."""
     found = {}
-    for path in MODULES:
+    for path in sorted(set(MODULES) - {Path(str(module.__file__)) for module in (server_errors, known_errors)}):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for function in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]:
             for node in _read_by_people(function):
                 for text in _texts(node, _named(tree) | _named(function)):
                     found[_pattern(text)] = f"{path.relative_to(paths.PROJECT)}, line {node.lineno}"
     for kind in (*server_errors.KINDS, server_errors.OTHER):
-        found[str(server_errors.make_pipeline_error("", kind, VARIES))] = "luigi_tasks/database_errors.py"
+        found[str(server_errors.make_pipeline_error("", kind, VARIES))] = _file(server_errors)
     for one in known_errors.KINDS:
         filled = f"{VARIES}: {one.meaning}; nothing was changed; {one.advice}; the whole log: {VARIES}"
-        found[re.sub(r"\{[^}]*\}", VARIES, filled)] = "luigi_tasks/spark_errors.py"
+        found[re.sub(r"\{[^}]*\}", VARIES, filled)] = _file(known_errors)
     return {message: place for message, place in found.items() if _words(message) >= FEWEST_WORDS}
 
 
+def _file(module: ModuleType) -> str:
+    return str(Path(str(module.__file__)).relative_to(paths.PROJECT))
+
+
 def _pattern(text: str) -> str:
-    """A text on one line, with … for each place that logging fills in."""
+    """A text on one line, with … for each placeholder of logging."""
     return re.sub(f"{VARIES}+", VARIES, re.sub(r"%[sd]|%\.1f", VARIES, " ".join(text.split())))
 
 
@@ -153,8 +166,10 @@ def _words(message: str) -> int:
 
 
 def _read_by_people(function: ast.AST) -> Iterator[ast.expr]:
-    """The expressions in a function, but not in those within it, that are messages or may be."""
-    function_name = getattr(function, "name", "")
+    """The expressions in a function that may be messages; functions within it are left out."""
+    returns_reason = isinstance(function, ast.FunctionDef) and (
+        function.name in REASONS or (function.returns is not None and "str | None" in ast.unparse(function.returns))
+    )
     for node in _of_itself(function):
         match node:
             case ast.Call(ast.Name("Result"), [ast.Name("OK"), *_]):
@@ -163,7 +178,7 @@ def _read_by_people(function: ast.AST) -> Iterator[ast.expr]:
                 yield value
             case ast.Call(ast.Name(name) | ast.Attribute(attr=name), values) if name in READ:
                 yield from values[READ[name] :][:1]
-            case ast.Return(ast.expr() as value) if function_name in REASONS:
+            case ast.Return(ast.expr() as value) if returns_reason:
                 yield value
             case ast.Assign([ast.Name(name)], value) if name in LISTS:
                 yield value
@@ -181,7 +196,7 @@ def _of_itself(function: ast.AST) -> Iterator[ast.AST]:
 
 
 def _named(function: ast.AST) -> dict[str, ast.expr]:
-    """The texts that a function gives names to."""
+    """The texts that a function assigns to names."""
     found = {}
     for node in _of_itself(function):
         match node:
@@ -191,7 +206,7 @@ def _named(function: ast.AST) -> dict[str, ast.expr]:
 
 
 def _texts(node: ast.expr, named: dict[str, ast.expr]) -> Iterator[str]:
-    """The texts that an expression may come to."""
+    """The texts that an expression may evaluate to."""
     match node:
         case ast.Constant(str() as text):
             yield text
@@ -207,7 +222,7 @@ def _texts(node: ast.expr, named: dict[str, ast.expr]) -> Iterator[str]:
 
 
 def _part(part: ast.expr, named: dict[str, ast.expr]) -> str:
-    """A part of an f-string: its text, or that which it names, or …."""
+    """A part of an f-string: its text, the text that it names, or … for anything else."""
     if isinstance(part, ast.FormattedValue):
         return next(_texts(part.value, named), VARIES) if isinstance(part.value, ast.Name) else VARIES
     return str(part.value)

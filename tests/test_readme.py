@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""README.md and CONTRIBUTING.md against the code: settings, commands, length."""
 
 import configparser
 import re
@@ -6,6 +6,7 @@ import re
 from luigi_tasks import config, paths
 
 README = (paths.PROJECT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (paths.PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def test_readme__is_short():
@@ -28,7 +29,13 @@ def test_luigi_cfg__has_no_setting_that_is_not_known():
     assert found <= {(name, key) for name, keys in ours.items() for key in keys}
 
 
-def test_make__has_every_target_of_the_readme():
-    named = set(re.findall(r"(?:^    |`)make ([a-z]+)", README, re.MULTILINE))
-    targets = set(re.findall(r"^([a-z]+):.*##", (paths.PROJECT / "Makefile").read_text(), re.MULTILINE))
+def test_make__has_every_target_that_readme_and_contributing_name():
+    named = set(re.findall(r"(?:^    |`)make ([a-z-]+)", README + CONTRIBUTING, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*##", (paths.PROJECT / "Makefile").read_text(), re.MULTILINE))
     assert named <= targets
+
+
+def test_contributing__names_only_tests_that_exist():
+    named = set(re.findall(r"-m pytest -q (.+?)(?: -k \w+)?$", CONTRIBUTING, re.MULTILINE))
+    lost = [path for paths_ in named for path in paths_.split() if not (paths.PROJECT / path).exists()]
+    assert named and not lost

@@ -1,4 +1,5 @@
--- The warehouse's database, its owner and a role that reads; the passwords are the environment's, at every start.
+-- Creates the warehouse's database, its owner and a role for readers. At every start it sets their passwords from the
+-- environment.
 \getenv owner_password POSTGRES_PASSWORD
 \getenv reader_password READER_PASSWORD
 

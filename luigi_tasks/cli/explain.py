@@ -33,7 +33,7 @@ def explain() -> list[Answer]:
 
 
 def _answers() -> Iterator[Answer]:
-    for batch in landing.batches():
+    for batch in landing.list_batches():
         stages: list[tuple[str, Stage]] = [
             ("Extract", Extract(batch=batch)),
             ("Clean", Clean(batch=batch)),

@@ -25,7 +25,7 @@ from rich.text import Text
 from luigi_tasks import paths, run_id
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import journal
-from luigi_tasks.runs.journal import Entry, Event, Progress
+from luigi_tasks.runs.journal import Event, StageProgress, StageRecord
 from luigi_tasks.stages.base import format_title
 from spark_jobs.schemas import TABLES
 
@@ -38,14 +38,14 @@ HEAD = re.compile(r"\d\d:\d\d:\d\d (?P<level>[A-Z]+) ")
 
 def run(arguments: Sequence[str], as_json: bool) -> int:
     """Run luigi with these arguments and show it; its exit code."""
-    log = journal.folder() / "luigi.log"
+    log = journal.make_run_folder() / "luigi.log"
     argv = [str(Path(sys.executable).with_name("luigi")), "--module", "luigi_tasks", *arguments]
     started = time.monotonic()
     with _told_of_signals(child_process.start(argv, os.environ, log)) as process:
         if as_json:
             code = _follow(process, log, Unordinary(_complain).show, print)
             seconds = round(time.monotonic() - started, 2)
-            print(json.dumps({"event": "ended", "run": run_id.current(), "exit_code": code, "seconds": seconds}))
+            print(json.dumps({"event": "ended", "run": run_id.get_run_id(), "exit_code": code, "seconds": seconds}))
             return code
         if not sys.stdout.isatty():
             return _follow(process, log, _complain, lambda line: None)
@@ -58,7 +58,7 @@ def _follow(
     process: subprocess.Popen[bytes], log: Path, show_line: Callable[[str], None], show_event: Callable[[str], None]
 ) -> int:
     """Show the lines of the log and of the journal as they come, until the run has ended; its exit code."""
-    followed = {show_line: Tail(log), show_event: Tail(paths.journal(run_id.current()))}
+    followed = {show_line: Tail(log), show_event: Tail(paths.journal(run_id.get_run_id()))}
     has_ended = False
     while not has_ended:
         has_ended = process.poll() is not None
@@ -129,18 +129,18 @@ class View:
 
     def __init__(self) -> None:
         self._started = time.monotonic()
-        self._at_work: dict[str, Progress] = {}
-        self._done: dict[str, list[Entry]] = {}
+        self._at_work: dict[str, StageProgress] = {}
+        self._done: dict[str, list[StageRecord]] = {}
 
     def take_in(self, line: str) -> None:
         """A line of the journal."""
-        for event in journal.parse([line]):
+        for event in journal.parse_events([line]):
             self._take_in(event)
 
     def _take_in(self, event: Event) -> None:
-        if isinstance(event, Progress):
+        if isinstance(event, StageProgress):
             self._at_work[event.stage] = event
-        elif isinstance(event, Entry):
+        elif isinstance(event, StageRecord):
             self._at_work.pop(event.stage, None)
             self._done.setdefault(event.stage, []).append(event)
 
@@ -156,7 +156,12 @@ class View:
             table.add_row(*self._line(stage))
         seconds = time.monotonic() - self._started
         pages = {progress.url: None for progress in self._at_work.values() if progress.url}
-        below = [f"{seconds:,.0f} s", f"run {run_id.current()}", f"logs in {journal.folder()}", *map(str, pages)]
+        below = [
+            f"{seconds:,.0f} s",
+            f"run {run_id.get_run_id()}",
+            f"logs in {journal.make_run_folder()}",
+            *map(str, pages),
+        ]
         return Group(table, Text("  ".join(below), style="dim", overflow="fold"))
 
     def _line(self, stage: str) -> tuple[Text | Spinner, Text, ProgressBar | Text, Text, Text]:
@@ -169,7 +174,7 @@ class View:
         return Text("·", "dim"), Text(stage, "dim"), Text(), Text(), Text()
 
 
-def _of_finished(entries: Sequence[Entry]) -> tuple[Text, Text, Text, Text, Text]:
+def _of_finished(entries: Sequence[StageRecord]) -> tuple[Text, Text, Text, Text, Text]:
     """A line for a stage that ran, once or for several batches."""
     failed = [entry for entry in entries if entry.outcome == journal.FAILED]
     mark, outcome = (Text("✗", "red"), Text("failed", "red")) if failed else (Text("✓", "green"), Text("done", "green"))

@@ -21,7 +21,7 @@ HISTORY = "luigi_history"
 @contextmanager
 def running(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """luigid, and the embedded warehouse with it, while the block lasts."""
-    if scheduler.answers(address, port):
+    if scheduler.is_listening(address, port):
         raise PipelineError(f"port {port} of {address} is taken; end what listens there, or name another with --port")
     warehouse.hold_embedded()
     with warehouse.transaction() as cursor:

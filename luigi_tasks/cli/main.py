@@ -22,7 +22,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import quarantine
 from luigi_tasks.report import page
 from luigi_tasks.runs import journal
-from luigi_tasks.spark import local_cluster, session
+from luigi_tasks.spark import aot_cache, local_cluster
 from luigi_tasks.spark.java import java_home
 
 
@@ -121,7 +121,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     config.require_exit_codes()
     code = live_view.run(arguments.luigi or ["RunAll"], arguments.json)
-    if not arguments.json and (code == 0 or journal.read(run_id.current())):
+    if not arguments.json and (code == 0 or journal.read_finished_stages(run_id.get_run_id())):
         _summary(arguments)
     return code
 
@@ -129,17 +129,17 @@ def _run(arguments: argparse.Namespace) -> int:
 def _rejected(arguments: argparse.Namespace) -> int:
     picked = {"batch": arguments.batch, "rule": arguments.rule}
     if arguments.export:
-        records = quarantine.export(arguments.export, **picked)
+        records = quarantine.export_rejected(arguments.export, **picked)
         if arguments.export != quarantine.STANDARD_OUTPUT:
             print(f"{records:,} records are in {arguments.export}")
         return 0
-    found = quarantine.count(**picked)
-    print(json.dumps(found.as_json(), indent=1) if arguments.json else found.as_text())
+    found = quarantine.count_rejected(**picked)
+    print(json.dumps(asdict(found), indent=1) if arguments.json else found.format_table())
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    print(page.write())
+    print(page.write_report())
     return 0
 
 
@@ -149,7 +149,7 @@ def _docs(arguments: argparse.Namespace) -> int:
 
 
 def _java(arguments: argparse.Namespace) -> int:
-    print(session.prepare_java() if arguments.prepare else java_home(paths.java_runtime()))
+    print(aot_cache.prepare_java() if arguments.prepare else java_home(paths.java_runtime()))
     return 0
 
 

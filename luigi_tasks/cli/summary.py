@@ -1,6 +1,5 @@
 """The summary of a run: stages with seconds and rows, the ledger, what to look at next."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,10 +9,11 @@ from typing import Any
 from luigi_tasks import paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import replay_outcome
+from luigi_tasks.quality.replay_outcome import ReplayOutcome
 from luigi_tasks.runs import anomalies, journal
-from luigi_tasks.runs.journal import Entry
+from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.targets import landing
-from luigi_tasks.targets.checkpoint import audit_checkpoint
+from luigi_tasks.targets.ledger_file import format_ledger, read_ledger
 
 BOLD, GREEN, RED, PLAIN = "\033[1m", "\033[32m", "\033[31m", "\033[0m"
 MARTS = (
@@ -27,23 +27,23 @@ MARTS = (
 
 def as_json(run: str) -> dict[str, Any]:
     """Everything the summary says, for scripts."""
-    stages = journal.read(run)
+    stages = journal.read_finished_stages(run)
     found = {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _ledgers()}
     return {**found, "usual_seconds": [], "remarks": [], "replayed": [], **(_recorded(run, stages) if stages else {})}
 
 
-def _recorded(run: str, stages: Sequence[Entry]) -> dict[str, Any]:
+def _recorded(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
     """What the warehouse has to say of a run: the seconds that are usual for each stage, what is unusual, what became
     of rejected records; or why it says nothing."""
     try:
         with warehouse.reading() as cursor:
-            usual = [anomalies.usual_seconds(cursor, run, stage) for stage in stages]
+            usual = [anomalies.find_usual_seconds(cursor, run, stage) for stage in stages]
             cursor.execute("select remark from etl.remarks where run_id = %s order by kind, subject", (run,))
             remarks = [text for (text,) in cursor.fetchall()]
-        replayed = replay_outcome.lines(run) if any(stage.stage == "Replay" for stage in stages) else []
+        outcomes = replay_outcome.read_outcomes(run) if any(stage.stage == "Replay" for stage in stages) else []
     except PipelineError as error:
         return {"remarks": [f"what was usual is not known: {error}"]}
-    return {"usual_seconds": usual, "remarks": remarks, "replayed": replayed}
+    return {"usual_seconds": usual, "remarks": remarks, "replayed": [asdict(outcome) for outcome in outcomes]}
 
 
 def as_text(run: str, coloured: bool) -> str:
@@ -61,7 +61,8 @@ def as_text(run: str, coloured: bool) -> str:
     if found["remarks"]:
         lines += [paint(BOLD, "Unusual"), *(f"  {paint(RED, '!')} {remark}" for remark in found["remarks"])]
     if found["replayed"]:
-        lines += [paint(BOLD, "Replayed"), replay_outcome.as_text(found["replayed"])]
+        outcomes = [ReplayOutcome(**fields) for fields in found["replayed"]]
+        lines += [paint(BOLD, "Replayed"), replay_outcome.format_outcomes(outcomes)]
     lines.append(paint(BOLD, "Ledger of the landing folder"))
     lines.append(f"  {'':10} {'read':>13} = {'accepted':>13} + {'rejected':>11} + {'duplicate':>11}")
     for (entity, measure), counts in _totals(found["batches"]).items():
@@ -72,7 +73,7 @@ def as_text(run: str, coloured: bool) -> str:
         if batch["reason"]:
             lines.append(f"  {paint(RED, 'stopped')} {batch['reason']}")
         if batch["drift"]:
-            lines.append(f"  batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}")
+            lines.append(f"  batch {batch['batch']}: unknown fields: {', '.join(batch['drift'])}")
     issues = sum(batch["issues"] for batch in found["batches"])
     lines.append(
         f"  {issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused"
@@ -90,12 +91,8 @@ def last_run() -> str | None:
 
 
 def _ledgers() -> list[dict[str, Any]]:
-    found = []
-    for batch in landing.batches():
-        path = audit_checkpoint(batch).folder / paths.LEDGER
-        if path.exists():
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-    return found
+    found = (read_ledger(paths.checkpoint("audit", batch) / paths.LEDGER) for batch in landing.list_batches())
+    return [format_ledger(ledger) for ledger in found if ledger]
 
 
 def _totals(batches: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:

@@ -1,11 +1,12 @@
-"""The companion that runs dbt: importing dbt and reading the project cost seconds, and here they are spent once.
+"""The dbt service: importing dbt and reading the project cost seconds, and here they are spent once a run.
 
-    python -m luigi_tasks.dbt_service PROJECT TARGET DESCRIPTOR
+    python -m luigi_tasks.dbt.service PROJECT TARGET --address SOCKET
 
-answers `invoke` and `relations_of_marts` (see Project) on the socket DESCRIPTOR. What was parsed is kept in the folder
-TARGET, from where the next process has only the files read that have changed since.
+It answers the operations of luigi_tasks/dbt/messages.py at the Unix socket SOCKET. What was parsed is kept in the
+folder TARGET, so that the next run parses only what has changed since.
 """
 
+import argparse
 import contextlib
 import itertools
 import os
@@ -17,7 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from luigi_tasks.dbt import project
-from spark_jobs.engine.request_server import Tell, serve
+from luigi_tasks.dbt.messages import (
+    INVOKE,
+    RELATIONS_OF_MARTS,
+    InvokeRequest,
+    InvokeResult,
+    NodeResult,
+    RelationsRequest,
+    RelationsResult,
+)
+from luigi_tasks.dbt.publication import Relation
+from spark_jobs.messages import JobProgress, Tell
+from spark_jobs.messages.exchange import Handler, serve
 
 NICENESS = 10
 
@@ -40,29 +52,25 @@ class Project:
             raise parsed.exception
         self._manifest = parsed.result
 
-    def invoke(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
-        """Run dbt with `arguments`, its output added to the file `log`, and `pgoptions` for each of its sessions.
-
-        Returns `success`, and a list `results` of what each model or test came to: name, status, message, rows.
-        The project is read again where it is no longer what was parsed.
-        """
+    def invoke(self, request: InvokeRequest, tell: Tell) -> InvokeResult:
+        """Run a command of dbt, after parsing the project again where it has changed."""
         from dbt.cli.main import dbtRunner
 
         self._parse_what_changed()
-        log = Path(request["log"])
+        log = Path(request.log)
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", str(self._logs)]
-        arguments = [*request["arguments"], *self._options, *output]
-        with _output_to(log), _session_options(request["pgoptions"]):
+        arguments = [*request.arguments, *self._options, *output]
+        with _output_to(log), _session_options(request.pgoptions):
             runner = dbtRunner(manifest=self._manifest, callbacks=[Progress(tell).hear])
             ended: Any = runner.invoke([*arguments, "--no-write-json"])
         if ended.exception is not None:
             raise ended.exception
-        return {"success": ended.success, "results": [_as_json(result) for result in ended.result.results]}
+        return InvokeResult(ended.success, [_summarize_node(result) for result in ended.result.results])
 
-    def relations_of_marts(self, request: dict[str, Any], tell: Tell) -> dict[str, Any]:
-        """What has to be published, as `relations`; see project.relations_of_marts."""
+    def relations_of_marts(self, request: RelationsRequest, tell: Tell) -> RelationsResult:
+        """What has to be published; see project.relations_of_marts."""
         self._parse_what_changed()
-        return {"relations": project.relations_of_marts(self._manifest)}
+        return RelationsResult([Relation(**found) for found in project.relations_of_marts(self._manifest)])
 
     def _parse_what_changed(self) -> None:
         if project.fingerprint(self._folder) != self._sources:
@@ -84,12 +92,12 @@ class Progress:
         elif event.info.name == "NodeFinished":
             done = next(self._numbers)
             status = f"{done:,} of {self._total:,}, {event.data.node_info.node_name} the last"
-            self._tell({"done": done, "total": self._total, "status": status})
+            self._tell(JobProgress(done, self._total, status, url=None))
 
 
-def _as_json(result: Any) -> dict[str, Any]:
+def _summarize_node(result: Any) -> NodeResult:
     rows = result.adapter_response.get("rows_affected", 0)
-    return {"name": result.node.name, "status": str(result.status), "message": result.message, "rows": rows}
+    return NodeResult(result.node.name, str(result.status), result.message, rows)
 
 
 @contextlib.contextmanager
@@ -122,11 +130,18 @@ def _session_options(options: str) -> Iterator[None]:
 
 def main() -> None:
     """Read the project, at a low priority while others are at work, and serve at the usual one."""
-    folder, target, descriptor = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    parser = argparse.ArgumentParser(prog="luigi_tasks.dbt.service")
+    parser.add_argument("project", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--address", required=True)
+    arguments = parser.parse_args()
     # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
     with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:
-        project = thread.submit(Project, folder, target).result()
-    serve(descriptor, {"invoke": project.invoke, "relations_of_marts": project.relations_of_marts})
+        project = thread.submit(Project, arguments.project, arguments.target).result()
+    serve(
+        arguments.address,
+        [Handler(INVOKE, project.invoke), Handler(RELATIONS_OF_MARTS, project.relations_of_marts)],
+    )
 
 
 if __name__ == "__main__":

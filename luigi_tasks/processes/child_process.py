@@ -1,4 +1,5 @@
-"""Children (spark-submit, dbt): started in a process group of their own, logged to a file, ended with their parent."""
+"""Child processes (spark-submit, dbt): started in a process group of their own, logged to a file, ended with their
+parent."""
 
 import ctypes
 import os
@@ -10,11 +11,16 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|^PG|^DBT_|_NOTIFY$", re.IGNORECASE)
+"""Names of environment variables that may hold a secret, which no child gets unless it needs it."""
 TAIL_LINES = 12
 SECONDS_TO_END = 10
+"""How long a process group may take to end after SIGTERM, before it is killed."""
 POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
+"""Option of Linux's prctl: the signal that a process gets when its parent ends."""
 
 
 def environment(**needed: str) -> dict[str, str]:
@@ -22,10 +28,8 @@ def environment(**needed: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not SECRET.search(name)} | needed
 
 
-def start(
-    argv: Sequence[str], environ: Mapping[str, str], log: Path, pass_fds: Sequence[int] = ()
-) -> subprocess.Popen[bytes]:
-    """Start a child whose output goes to `log`."""
+def start(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a child in a process group of its own, its output added to the file `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -35,13 +39,12 @@ def start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            pass_fds=pass_fds,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log that tell something: no frames of a Java stack."""
+    """The last lines of a log, indented, without empty lines and the frames of Java stacks."""
     lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
     telling = [line for line in lines if line.strip() and not line.startswith(("\tat ", "\t... "))]
     return "\n".join(f"    {line[:300]}" for line in telling[-TAIL_LINES:])
@@ -53,7 +56,7 @@ def _end_with_parent() -> None:
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:
-    """End a child and all that it started: asked first, so that they put their things in order, then forced."""
+    """End a child's process group: with SIGTERM first, so that it can clean up, then with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
@@ -65,18 +68,12 @@ def end_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def group_lives(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a child, or something that it started, is still at work."""
-    try:
-        os.killpg(child.pid, 0)
-    except ProcessLookupError:
-        return False
-    return sys.platform != "linux" or any(_is_at_work(path, child.pid) for path in Path("/proc").glob("[0-9]*/stat"))
+    """Whether a process of a child's group is still running; those that have ended but were not waited for are not."""
+    return any(_is_running_in(child.pid, process) for process in psutil.process_iter())
 
 
-def _is_at_work(stat: Path, group: int) -> bool:
-    """Whether a process is of a group, and has not ended: one whose parent is slow to notice its end is still there."""
+def _is_running_in(group: int, process: psutil.Process) -> bool:
     try:
-        state, _, its_group = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
-    except OSError:
+        return os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    except (ProcessLookupError, PermissionError, psutil.Error):
         return False
-    return its_group == str(group) and state not in "ZX"

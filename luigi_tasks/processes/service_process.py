@@ -1,104 +1,142 @@
-"""Companions: children that serve a whole run (a Spark session, dbt), so that what is slow to start starts once.
+"""Services: child processes that serve a whole run (a Spark session, dbt), so that what is slow to start starts once.
 
 Luigi's main process starts one as soon as it is clear that there is work, and goes on without waiting; the stages,
-which run in forks of it, ask. A companion ends with the run, however that ends.
+which run in forks of it, ask. A service ends with the run, however that ends.
 """
 
 import atexit
 import contextlib
-import json
 import os
+import shutil
 import signal
-import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+
+import psutil
 
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
+from spark_jobs.messages import Tell, exchange
+from spark_jobs.messages.exchange import Operation, OperationFailed, ServiceGone
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.02
+SOCKET = "socket"
+LONGEST_ADDRESS = 103
+"""Bytes that the path of a Unix socket may have, on macOS, where it is shortest."""
 
-_companions: list[tuple[subprocess.Popen[bytes], int]] = []
-"""Those that are at work, and the process that started them."""
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 
-class Companion:
-    """A child that answers requests: `argv` is completed by the descriptor of the socket that it serves.
+@dataclass(frozen=True)
+class _Running:
+    """A service that this process, or the one that it is a fork of (`owner`), has started."""
 
-    See spark_jobs/serving.py for its side.
-    """
+    child: subprocess.Popen[bytes]
+    process: psutil.Process
+    address: str
+    owner: int
+
+
+_services: list[_Running] = []
+"""Those that are running."""
+
+
+class ServiceProcess:
+    """A child process that answers requests. `argv` is completed by `--address SOCKET`: see spark_jobs/session.py."""
 
     def __init__(self, name: str, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
         self.name = name
         self._argv = argv
         self._environ = environ
         self.log = log
-        self._socket: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._running: _Running | None = None
 
     def start(self) -> None:
-        """Start the child, unless it is there. Does not wait for it to be ready."""
-        if self._socket is not None:
-            return
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            argv = [*self._argv, str(theirs.fileno())]
-            self._process = child_process.start(argv, self._environ, self.log, pass_fds=[theirs.fileno()])
-        _companions.append((self._process, os.getpid()))
-        atexit.register(_end, *_companions[-1])
+        """Start the child, unless it was started before. Does not wait for it to be ready."""
+        self._started()
 
-    def ask(self, job: str, request: dict[str, Any], tell: Callable[..., None] | None = None) -> dict[str, Any]:
-        """The result of a job; waits for it, and hands to `tell` by name how far it is: done, total, status, url.
+    def ask(self, operation: Operation[Request, Result], request: Request, tell: Tell | None = None) -> Result:
+        """The result of an operation; waits for it, and hands its progress to `tell`.
 
-        Raises PipelineError where the job fails or the child is gone.
+        Raises PipelineError where the operation fails or the child is gone.
         """
-        self.start()
-        assert self._socket is not None
-        answer: dict[str, Any] = {"progress": {}}
-        ours, theirs = socket.socketpair()
-        with ours, ours.makefile("rwb") as stream:
-            try:
-                with theirs:
-                    socket.send_fds(self._socket, [b"."], [theirs.fileno()])
-                stream.write(json.dumps({"job": job, "request": request}).encode())
-                stream.flush()
-                ours.shutdown(socket.SHUT_WR)
-                for line in stream:
-                    answer = json.loads(line)
-                    if "progress" in answer and tell:
-                        tell(**answer["progress"])
-            except (BrokenPipeError, ConnectionResetError, json.JSONDecodeError):
-                pass  # it is gone, maybe in the middle of a line
-        if "progress" in answer:
-            raise PipelineError(f"{self.name} ended before {job} was done; the end of {self.log}:\n{self._tail()}")
-        if "error" in answer:
-            raise PipelineError(f"{job} failed: {answer['error']}\nthe end of {self.log}:\n{self._tail()}")
-        return answer["result"]
+        running = self._started()
+        try:
+            with _connect(running) as connection:
+                return exchange.ask(connection, operation, request, tell)
+        except ServiceGone as error:
+            raise PipelineError(
+                f"{self.name} ended before {operation.name} was done; the end of {self.log}:\n{self._tail()}"
+            ) from error
+        except OperationFailed as error:
+            raise PipelineError(f"{operation.name} failed: {error}\nthe end of {self.log}:\n{self._tail()}") from error
 
     def close(self) -> None:
         """Tell the child that the run is over, and wait until it and all that it started have ended by themselves."""
-        if self._socket is not None and self._process is not None:
-            self._socket.close()
-            self._process.wait()
-            while child_process.group_lives(self._process):
+        if self._running is not None:
+            with contextlib.suppress(ServiceGone, OSError), _connect(self._running) as connection:
+                exchange.say_goodbye(connection)
+            self._running.child.wait()
+            while child_process.group_lives(self._running.child):
                 time.sleep(POLL_SECONDS)
+
+    def _started(self) -> _Running:
+        if self._running is None:
+            address = str(_make_folder() / SOCKET)
+            child = child_process.start([*self._argv, "--address", address], self._environ, self.log)
+            self._running = _Running(child, psutil.Process(child.pid), address, os.getpid())
+            _services.append(self._running)
+            atexit.register(_end, self._running)
+        return self._running
 
     def _tail(self) -> str:
         return child_process.tail(self.log)
 
 
 def dismiss() -> None:
-    """Tell this process's companions that they are not needed any more; it waits for them when it ends."""
-    for process, owner in _companions:
-        if owner == os.getpid():
+    """Tell this process's services that they are not needed any more; it waits for them when it ends."""
+    for running in _services:
+        if running.owner == os.getpid():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
+                os.killpg(running.child.pid, signal.SIGTERM)
 
 
-def _end(process: subprocess.Popen[bytes], owner: int) -> None:
-    """End the child when the process that started it ends; its forks have no part in that."""
-    if os.getpid() == owner:
-        child_process.end_group(process)
+def _make_folder() -> Path:
+    """A private folder for a socket, where its path does not get too long."""
+    folder = Path(tempfile.mkdtemp(prefix="socialmart-"))
+    if len(os.fsencode(folder / SOCKET)) > LONGEST_ADDRESS:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="socialmart-", dir="/tmp"))
+    return folder
+
+
+def _connect(running: _Running) -> exchange.Connection:
+    """A connection to a service, once it is ready. Raises ServiceGone where it ends before."""
+    while True:
+        try:
+            return exchange.connect(running.address)
+        except OSError as error:
+            if not _is_alive(running.process):
+                raise ServiceGone from error
+        time.sleep(POLL_SECONDS)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    """Whether a process is running, also where it is not this process's own child to wait for."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end(running: _Running) -> None:
+    """End a service when the process that started it ends; its forks have no part in that."""
+    if os.getpid() == running.owner:
+        child_process.end_group(running.child)
+        shutil.rmtree(Path(running.address).parent, ignore_errors=True)

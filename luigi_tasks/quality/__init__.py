@@ -1,1 +1,1 @@
-"""What every record came to: the ledger, the quarantine of rejected records, and their replay."""
+"""The outcome of every record: the ledger, the quarantine of rejected records, and the outcome of their replay."""

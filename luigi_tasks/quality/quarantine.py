@@ -1,16 +1,16 @@
-"""The quarantine: every rejected record, counted by batch and rule, or written out with its raw text.
+"""The quarantine: every rejected record, to be counted by batch and rule, or exported with its raw text.
 
-Of a batch that Audit stopped nothing is loaded: its rejected records are those of its Clean checkpoint. Of all others
-they are in raw_data.rejected.
+The rejected records of loaded batches are in raw_data.rejected. Those of batches that Audit stopped are in their
+Clean checkpoints.
 """
 
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -22,16 +22,17 @@ from luigi_tasks.warehouse.copy_rows import RowStream
 from spark_jobs.schemas import TABLES
 
 STANDARD_OUTPUT = "-"
-ROWS_A_FETCH = 100
-"""The raw text of one record may be megabytes."""
+ROWS_PER_FETCH = 100
+"""Records per round trip: few, since the raw text of one may be megabytes."""
 
-EXPORTED = ("batch", "file", "position", "post_index", "comment_index", "entity", "rules", "raw")
-PICKED = "(%(batch)s = '' or batch = %(batch)s) and (%(rule)s = '' or %(rule)s = any(rules))"
+EXPORTED_COLUMNS = ("batch", "file", "position", "post_index", "comment_index", "entity", "rules", "raw")
+BATCH_AND_RULE = "(%(batch)s = '' or batch = %(batch)s) and (%(rule)s = '' or %(rule)s = any(rules))"
+"""SQL condition on the view `quarantine`: the records of one batch and rule; an empty parameter is any."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """How many records of an entity broke a rule in a batch, and whether that batch is stopped."""
+class RejectedCount:
+    """The number of records of an entity that broke a rule in a batch, and whether the batch is stopped."""
 
     batch: str
     rule: str
@@ -41,61 +42,62 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Quarantine:
-    """The lines, and how many records they are about: one that broke two rules is in two lines."""
+class RejectedCounts:
+    """Counts by batch, rule and entity, and the number of records: one that broke two rules is in two of `lines`."""
 
-    lines: list[Line]
+    lines: list[RejectedCount]
     records: int
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def as_text(self) -> str:
-        """A table for people."""
-        rows = [
-            (line.batch, line.rule, line.entity, f"{line.records:,}", "stopped" if line.stopped else "")
-            for line in self.lines
-        ]
-        headed = [("batch", "rule", "entity", "records", ""), *rows]
-        batch, rule, entity, records, _ = (max(map(len, column)) for column in zip(*headed, strict=True))
-        listed = [f"{b:{batch}}  {r:{rule}}  {e:{entity}}  {n:>{records}}  {s}".rstrip() for b, r, e, n, s in headed]
+    def format_table(self) -> str:
+        """Return the counts as a table for people."""
         total = f"{self.records:,} records are rejected"
-        return "\n".join([*listed, total]) if rows else total
+        if not self.lines:
+            return total
+        rows = [("batch", "rule", "entity", "records", "")]
+        for line in self.lines:
+            rows.append((line.batch, line.rule, line.entity, f"{line.records:,}", "stopped" if line.stopped else ""))
+        batch, rule, entity, records, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
+        table = [f"{b:{batch}}  {r:{rule}}  {e:{entity}}  {n:>{records}}  {s}".rstrip() for b, r, e, n, s in rows]
+        return "\n".join([*table, total])
 
 
-def count(batch: str = "", rule: str = "") -> Quarantine:
-    """What is rejected, of one batch or of all, for one rule or for any."""
-    picked = {"batch": batch, "rule": rule}
-    with opened() as cursor:
+def count_rejected(batch: str = "", rule: str = "") -> RejectedCounts:
+    """Count the rejected records of a batch and rule; an empty name is any.
+
+    Raises PipelineError if nothing was ever loaded.
+    """
+    parameters = {"batch": batch, "rule": rule}
+    with open_quarantine() as cursor:
         cursor.execute(
             "select batch, broken, entity, stopped, count(*) from quarantine cross join unnest(rules) as broken "
-            f"where {PICKED} and (%(rule)s = '' or broken = %(rule)s) group by 1, 2, 3, 4 order by 1, 2, 3",
-            picked,
+            f"where {BATCH_AND_RULE} and (%(rule)s = '' or broken = %(rule)s) group by 1, 2, 3, 4 order by 1, 2, 3",
+            parameters,
         )
-        lines = [Line(*row) for row in cursor.fetchall()]
-        cursor.execute(f"select count(*) from quarantine where {PICKED}", picked)
-        return Quarantine(lines, cursor.fetchone()[0])
+        lines = [RejectedCount(*row) for row in cursor.fetchall()]
+        cursor.execute(f"select count(*) from quarantine where {BATCH_AND_RULE}", parameters)
+        return RejectedCounts(lines, cursor.fetchone()[0])
 
 
-def export(file: str, batch: str = "", rule: str = "") -> int:
-    """Write the records as JSON Lines, one a line; returns how many.
+def export_rejected(file: str, batch: str = "", rule: str = "") -> int:
+    """Write the rejected records of a batch and rule as JSON Lines, EXPORTED_COLUMNS each; returns their number.
 
-    `-` is standard output. Any other file appears when it is whole, and only its owner may read it.
+    `file` is `-` for standard output; any other file appears whole, and only its owner may read it. Raises
+    PipelineError if it cannot be written.
     """
-    with opened() as cursor:
+    with open_quarantine() as cursor:
         if file == STANDARD_OUTPUT:
-            return _write(cursor, sys.stdout.buffer, batch, rule)
+            return _write_records(cursor, sys.stdout.buffer, batch, rule)
         path = Path(file)
         try:
-            with atomic_files.replaced(path) as output:
-                return _write(cursor, output, batch, rule)
+            with atomic_files.open_replacement(path) as output:
+                return _write_records(cursor, output, batch, rule)
         except OSError as error:
             raise PipelineError(f"--export {path}: cannot be written ({error.strerror}); name another file") from error
 
 
 @contextmanager
-def opened() -> Iterator[Cursor]:
-    """A transaction in which the view `quarantine` holds every rejected record, and whether its batch is stopped."""
+def open_quarantine() -> Iterator[Cursor]:
+    """Open a transaction with a view `quarantine`: raw_data.rejected's columns and `stopped`, for every record."""
     with warehouse.transaction() as cursor:
         cursor.execute("select to_regclass('raw_data.rejected') is not null and to_regclass('etl.ledger') is not null")
         if cursor.fetchone() != (True,):
@@ -119,17 +121,17 @@ def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest]) -> Non
         cursor.copy_expert(f"copy stopped ({', '.join(columns)}) from stdin (format csv)", stream)
 
 
-def _write(cursor: Cursor, output: IO[bytes], batch: str, rule: str) -> int:
+def _write_records(cursor: Cursor, output: IO[bytes], batch: str, rule: str) -> int:
     written = 0
     with cursor.connection.cursor("export") as records:
-        records.itersize = ROWS_A_FETCH
+        records.itersize = ROWS_PER_FETCH
         records.execute(
-            f"select {', '.join(EXPORTED)} from quarantine where {PICKED} "
+            f"select {', '.join(EXPORTED_COLUMNS)} from quarantine where {BATCH_AND_RULE} "
             "order by batch, file, position, post_index nulls first, comment_index nulls first",
             {"batch": batch, "rule": rule},
         )
         for record in records:
-            line = json.dumps(dict(zip(EXPORTED, record, strict=True)), ensure_ascii=False)
+            line = json.dumps(dict(zip(EXPORTED_COLUMNS, record, strict=True)), ensure_ascii=False)
             output.write(f"{line}\n".encode())
             written += 1
     output.flush()

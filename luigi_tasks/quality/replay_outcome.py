@@ -1,24 +1,39 @@
-"""What became of rejected records that were replayed: came back, still rejected, or gone."""
+"""The outcome of a replay for each rejected record: came back, still rejected, or gone."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 
-SHARED = ("entity, digest", "file, entity, rules", "file, entity")
-"""What a record that was rejected before shares with one that is now, for both to be the same: the closest first."""
+MATCHES = ("entity, digest", "file, entity, rules", "file, entity")
+"""Columns that a record rejected before and one rejected now share if they are the same record: closest match first."""
 
 PARENTS_FIRST = ("document", "post", "comment")
+"""Entities in the order in which gone records are marked: with a document go its posts and comments."""
 PLACE = "batch, file, position, post_index, comment_index"
+"""Columns that say where a record stands in the landing files."""
 
-COUNTS = ("before", "came_back", "still_rejected", "gone")
+
+@dataclass(frozen=True)
+class ReplayOutcome:
+    """The outcome of the records of a batch and entity that broke a rule before: before = the sum of the others."""
+
+    batch: str
+    rule: str
+    entity: str
+    before: int
+    came_back: int
+    still_rejected: int
+    gone: int
 
 
-def remember(cursor: Cursor, batches: Sequence[str]) -> None:
-    """Note the rejected records of batches, and how many records of each entity there are; not of a batch of which
-    they are noted already. `cursor` is one of quarantine.opened()."""
+def remember_rejected(cursor: Cursor, batches: Sequence[str]) -> None:
+    """Keep the rejected records of batches in etl.replayed_records, with the batch's number of records of each entity.
+
+    Batches that are there already stay as they are. `cursor` comes from quarantine.open_quarantine().
+    """
     cursor.execute(
         "insert into etl.replayed_records "
         "select r.batch, r.file, r.position, r.post_index, r.comment_index, r.entity, r.rules, "
@@ -29,10 +44,10 @@ def remember(cursor: Cursor, batches: Sequence[str]) -> None:
     )
 
 
-def compare(cursor: Cursor, batches: Sequence[str], replay_id: str) -> None:
-    """Write into etl.replays what became of the remembered records of batches, and forget them.
+def compare_rejected(cursor: Cursor, batches: Sequence[str], replay_id: str) -> int:
+    """Write the outcome of the remembered records of batches to etl.replays, and forget them; returns their number.
 
-    `cursor` is one of quarantine.opened(); its rowcount is then that of the forgotten records.
+    `cursor` comes from quarantine.open_quarantine().
     """
     cursor.execute(
         f"create temp table rejected_before on commit drop as select {PLACE}, entity, rules, digest, read, "
@@ -43,8 +58,8 @@ def compare(cursor: Cursor, batches: Sequence[str], replay_id: str) -> None:
         "where batch = any(%(batches)s); analyze rejected_before; analyze rejected_now",
         {"batches": list(batches)},
     )
-    for shared in SHARED:
-        _mark_still_rejected(cursor, shared)
+    for columns in MATCHES:
+        _mark_still_rejected(cursor, columns)
     for entity in PARENTS_FIRST:
         _mark_gone(cursor, entity)
     cursor.execute(
@@ -54,24 +69,27 @@ def compare(cursor: Cursor, batches: Sequence[str], replay_id: str) -> None:
         (replay_id,),
     )
     cursor.execute("delete from etl.replayed_records where batch = any(%s)", (list(batches),))
+    return cursor.rowcount
 
 
-def _mark_still_rejected(cursor: Cursor, shared: str) -> None:
-    """Pair the records of before and of now that share these columns, as many as there are of both."""
-    numbered = f"row_number() over (partition by batch, {shared} order by {PLACE}) as number"
+def _mark_still_rejected(cursor: Cursor, columns: str) -> None:
+    """Pair records rejected before and now that share these columns, one to one."""
+    numbered = f"row_number() over (partition by batch, {columns} order by {PLACE}) as number"
     cursor.execute(
         f"with before as (select *, {numbered} from rejected_before where not still), "
         f"now as (select *, {numbered} from rejected_now), "
         "same as (select before.id as before_id, now.id as now_id from before "
-        f"join now using (batch, {shared}, number)), "
+        f"join now using (batch, {columns}, number)), "
         "taken as (delete from rejected_now where id in (select now_id from same)) "
         "update rejected_before set still = true where id in (select before_id from same)"
     )
 
 
 def _mark_gone(cursor: Cursor, entity: str) -> None:
-    """Of those that are no longer rejected, as many as the batch holds fewer; those of a document with something gone
-    first."""
+    """Mark records as gone: as many as the batch now has fewer records of the entity.
+
+    Only records that are no longer rejected count; those of a document with another gone record come first.
+    """
     cursor.execute(
         "with numbered as (select id, batch, entity, read, row_number() over (partition by batch order by "
         "(batch, file, position) in (select batch, file, position from rejected_before where gone) desc, "
@@ -82,26 +100,26 @@ def _mark_gone(cursor: Cursor, entity: str) -> None:
     )
 
 
-def lines(replay_id: str) -> list[dict[str, Any]]:
-    """What a replay, named by its run, left in etl.replays: a line a batch, rule and entity."""
-    columns = ("batch", "rule", "entity", *COUNTS)
+def read_outcomes(replay_id: str) -> list[ReplayOutcome]:
+    """Return the outcomes of a replay, named by its run id, by batch, rule and entity."""
     with warehouse.transaction() as cursor:
         cursor.execute(
-            f"select {', '.join(columns)} from etl.replays where replay_id = %s order by batch, rule, entity",
+            "select batch, rule, entity, before, came_back, still_rejected, gone from etl.replays "
+            "where replay_id = %s order by batch, rule, entity",
             (replay_id,),
         )
-        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        return [ReplayOutcome(*row) for row in cursor.fetchall()]
 
 
-def as_text(found: Sequence[dict[str, Any]]) -> str:
-    """A line for each rule and entity, over all batches; a record that had broken two rules counts in two."""
-    totals: dict[tuple[str, str], dict[str, int]] = {}
-    for line in found:
-        sums = totals.setdefault((line["rule"], line["entity"]), dict.fromkeys(COUNTS, 0))
-        for name in COUNTS:
-            sums[name] += line[name]
+def format_outcomes(outcomes: Iterable[ReplayOutcome]) -> str:
+    """Return a line for each rule and entity, over all batches; a record that broke two rules is in two lines."""
+    totals: dict[tuple[str, str], list[int]] = {}
+    for outcome in outcomes:
+        _, rule, entity, *counts = astuple(outcome)
+        sums = totals.setdefault((rule, entity), [0] * len(counts))
+        totals[rule, entity] = [total + count for total, count in zip(sums, counts, strict=True)]
     return "\n".join(
-        f"  {rule} {entity}: {sums['before']:,} rejected before = {sums['came_back']:,} came back + "
-        f"{sums['still_rejected']:,} still rejected + {sums['gone']:,} gone"
-        for (rule, entity), sums in totals.items()
+        f"  {rule} {entity}: {before:,} rejected before = {came_back:,} came back + "
+        f"{still_rejected:,} still rejected + {gone:,} gone"
+        for (rule, entity), (before, came_back, still_rejected, gone) in totals.items()
     )

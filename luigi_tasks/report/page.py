@@ -1,4 +1,4 @@
-"""The report's page: its data in its template, with a stamp that says what it was built from."""
+"""Renders the report, one HTML file, with a stamp of the fingerprints of what it was built from."""
 
 import base64
 import hashlib
@@ -12,13 +12,13 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import atomic_files, fingerprints, paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.report import queries
-from luigi_tasks.report.data import collect
+from luigi_tasks.report.data import collect_report_data
 from luigi_tasks.runs import journal
 from luigi_tasks.targets.built_from import BuiltFrom
 
 
-def built_from(cursor: Cursor) -> BuiltFrom:
-    """Fingerprints of what a report made now is built from; that of the marts is empty where none are published."""
+def read_built_from(cursor: Cursor) -> BuiltFrom:
+    """Return fingerprints of what a report would be built from now; the marts' is empty if none are published."""
     cursor.execute("select to_regclass('etl.table_updates') is not null")
     if cursor.fetchone() == (True,):
         cursor.execute(queries.BUILT_FROM)
@@ -34,39 +34,36 @@ def built_from(cursor: Cursor) -> BuiltFrom:
     }
 
 
-def read_built_from() -> BuiltFrom:
-    """Fingerprints of what a report made now is built from."""
-    with warehouse.reading() as cursor:
-        return built_from(cursor)
+def write_report() -> Path:
+    """Write the report of what is published now, and return its path.
 
-
-def write() -> Path:
-    """Write the report of what is published now; returns where it is."""
-    stamp, data = warehouse.retry_transaction("Report", _read)
+    Raises PipelineError if no marts are published, or the file cannot be written.
+    """
+    stamp, data = warehouse.retry_transaction("Report", _read_report_data)
     path = paths.report()
-    atomic_files.write_page(path, page(stamp, data), "[report] folder")
+    atomic_files.write_page(path, render_page(stamp, data), "[report] folder")
     return path
 
 
-def _read() -> tuple[BuiltFrom, dict[str, Any]]:
-    """What a report is built from and what it shows, of one moment."""
+def _read_report_data() -> tuple[BuiltFrom, dict[str, Any]]:
+    """Return the stamp and the data of a report, from one snapshot of the warehouse."""
     with warehouse.transaction() as cursor:
         cursor.execute("set transaction isolation level repeatable read, read only")
-        stamp = built_from(cursor)
+        stamp = read_built_from(cursor)
         if not stamp["marts"]:
             raise PipelineError("warehouse: no marts are published yet; run the pipeline first")
-        run = run_id.current()
+        run = run_id.get_run_id()
         try:
-            return stamp, collect(cursor, run, journal.read(run))
+            return stamp, collect_report_data(cursor, run, journal.read_finished_stages(run))
         except (UndefinedTable, UndefinedColumn) as error:
             found = str(error).splitlines()[0]
             raise PipelineError(
-                f"report: it cannot be made of what is published ({found}); bring the mart back as it was"
+                f"report: a table or column that it shows is missing ({found}); restore it and run again"
             ) from error
 
 
-def page(stamp: BuiltFrom, data: dict[str, Any]) -> str:
-    """The HTML of the report. Scripts are allowed by their digests; whatever came with the data is text."""
+def render_page(stamp: BuiltFrom, data: dict[str, Any]) -> str:
+    """Return the report's HTML. Its policy allows only our scripts, by their digests; data is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -77,7 +74,7 @@ def page(stamp: BuiltFrom, data: dict[str, Any]) -> str:
     return environment.get_template("page.html").render(
         stamp=",".join(f"{name}={value}" for name, value in sorted(stamp.items())),
         scripts=scripts,
-        digests=[_digest(script) for script in scripts],
+        digests=[_compute_digest(script) for script in scripts],
         style=(paths.REPORT_TEMPLATE / "page.css").read_text(encoding="utf-8"),
         top=queries.TOP,
         charts={name: data[name] for name in ("unit", "timeline", "hours", "reactions", "tags_over_time", "runs")},
@@ -85,6 +82,6 @@ def page(stamp: BuiltFrom, data: dict[str, Any]) -> str:
     )
 
 
-def _digest(script: str) -> str:
-    """As a content security policy names a script."""
+def _compute_digest(script: str) -> str:
+    """Return the digest by which a content security policy names a script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"

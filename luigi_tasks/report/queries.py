@@ -1,25 +1,31 @@
-"""The report's questions, each in SQL and each with an end to its rows. All times are UTC, as the session is."""
+"""The report's queries. Each limits its rows, however large the warehouse; all times are UTC, as the session is."""
 
 from spark_jobs.schemas import ENTITY_TABLES, MEASURES, REACTIONS
 
-TOP, TOP_TAGS, LAST_RUNS, LAST_REMARKS = 50, 12, 20, 50
+TOP = 50
+"""Rows of a table on the page."""
+TOP_TAGS = 12
+"""Tags in the chart over time: as many as can be told apart."""
+LAST_RUNS = 20
+LAST_REMARKS = 50
 PERIODS = 400
+"""Points of a chart over time: a year of days, and what a screen can show."""
 UNITS = ("day", "week", "month", "year", "century")
-"""The units of time that what happened is counted by: the first of which there are no more than PERIODS."""
-FETCHED = 1_000
-"""So many characters of a long text."""
+"""Units of time of the charts, smallest first; the first with no more than PERIODS of them is used."""
+MAX_FETCHED = 1_000
+"""Characters of a long text that are fetched: more than are shown after blanks are joined."""
 
 TOTALS = ("total_likes", "total_love", "total_wow", "total_haha", "total_sad", "total_angry")
-"""The reactions in the marts, in the order of REACTIONS."""
+"""The columns of the reactions in the marts, in the order of REACTIONS."""
 SUM_OF_REACTIONS = " + ".join(TOTALS)
-MINUTE = "'YYYY-MM-DD HH24:MI'"
+MINUTE_FORMAT = "'YYYY-MM-DD HH24:MI'"
 
 WHOLE_TABLES = "set local jit = off; set local work_mem = '64MB'; set local random_page_cost = 4"
-"""Most of the questions read a table as a whole: no walk through one in the order of an index."""
+"""Planner settings: most queries read whole tables, so index scans and JIT compilation do not pay."""
 
 BUILT_FROM = """
-select target_table, md5(string_agg(update_id || built_from::text, ' ' order by update_id collate "C"))
-from etl.table_updates where target_table in ('marts', 'etl.ledger') group by target_table
+select target_table, md5(string_agg((to_jsonb(marker) - 'inserted')::text, ' ' order by batch collate "C"))
+from etl.table_updates as marker where target_table in ('marts', 'etl.ledger') group by target_table
 """
 FIGURES = f"""
 with people as (
@@ -39,9 +45,9 @@ days as (
 ),
 updates as (
     select
-        to_char(max(inserted) filter (where starts_with(target_table, 'raw_data.')), {MINUTE}) as loaded,
-        to_char(max(inserted) filter (where target_table = 'marts'), {MINUTE}) as published,
-        to_char(now(), {MINUTE}) as written
+        to_char(max(inserted) filter (where starts_with(target_table, 'raw_data.')), {MINUTE_FORMAT}) as loaded,
+        to_char(max(inserted) filter (where target_table = 'marts'), {MINUTE_FORMAT}) as published,
+        to_char(now(), {MINUTE_FORMAT}) as written
     from etl.table_updates
 )
 select
@@ -90,8 +96,8 @@ select
     shares, comments, commenters, post_id
 from (
     select
-        post_id, left(post_text, {FETCHED}) as post_text, left(username, {FETCHED}) as author,
-        post_timestamp::date::text as day, location, left(tags, {FETCHED}) as tags, {SUM_OF_REACTIONS} as reactions,
+        post_id, left(post_text, {MAX_FETCHED}) as post_text, left(username, {MAX_FETCHED}) as author,
+        post_timestamp::date::text as day, location, left(tags, {MAX_FETCHED}) as tags, {SUM_OF_REACTIONS} as reactions,
         total_shares as shares, total_comments as comments, total_users_interacted as commenters,
         total_engagement as engagement
     from marts.content_performance_mart order by total_engagement desc, post_id collate "C" limit {TOP}
@@ -104,7 +110,7 @@ select
     comments_made, user_id
 from (
     select
-        user_id, left(username, {FETCHED}) as username, total_posts as posts, {SUM_OF_REACTIONS} as reactions,
+        user_id, left(username, {MAX_FETCHED}) as username, total_posts as posts, {SUM_OF_REACTIONS} as reactions,
         total_shares as shares, total_comments as comments, comments_made, total_engagement as engagement
     from marts.user_engagement_mart order by total_engagement desc, user_id collate "C" limit {TOP}
 ) as first_ones
@@ -147,13 +153,13 @@ group by rule, entity, field order by fields desc, rule, entity, field limit {TO
 RUNS = f"""
 with last_runs as (select * from etl.runs order by started_at desc limit {LAST_RUNS})
 select
-    run_id, to_char(last_runs.started_at, {MINUTE}) as started, last_runs.outcome,
+    run_id, to_char(last_runs.started_at, {MINUTE_FORMAT}) as started, last_runs.outcome,
     split_part(stage, ' ', 1) as stage, round(sum(seconds)::numeric, 2) as seconds
 from last_runs inner join etl.stages using (run_id)
 group by run_id, last_runs.started_at, last_runs.outcome, split_part(stage, ' ', 1)
 order by last_runs.started_at, min(stages.started_at)
 """
 REMARKS = f"""
-select to_char(started_at, {MINUTE}) as started, kind, remark from etl.remarks inner join etl.runs using (run_id)
+select to_char(started_at, {MINUTE_FORMAT}) as started, kind, remark from etl.remarks inner join etl.runs using (run_id)
 order by started_at desc, kind, subject limit {LAST_REMARKS}
 """

@@ -1,4 +1,4 @@
-"""The report's file, and what it says of what it was built from."""
+"""The report as a Luigi target: its file, with a stamp of what it was built from."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,11 @@ from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 
 STAMP = re.compile(rb'<meta name="built-from" content="([^"]*)">')
 BYTES_TO_STAMP = 1_000
-"""The stamp stands so near to the start that the file is never read as a whole."""
+"""The stamp is within this many bytes of the start: the file, megabytes of charts, is not read as a whole."""
 
 
 class ReportFile(luigi.Target):
-    """The HTML file. It says in its head what it was built from."""
+    """The HTML file; a meta element in its head holds the fingerprints of what it was built from."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -25,7 +25,7 @@ class ReportFile(luigi.Target):
         return self.path.is_file()
 
     def find_stale_reason(self, built_from: BuiltFrom) -> str | None:
-        """Why the file is not what it should be, None when it is."""
+        """Return why the file is missing or outdated, or None if it is up to date."""
         try:
             with self.path.open("rb") as file:
                 stamp = STAMP.search(file.read(BYTES_TO_STAMP))

@@ -1,1 +1,1 @@
-"""A run as a whole: its lock, its beginning and end, its journal and record, what is unusual, and who is told."""
+"""A run as a whole: its lock, scheduler, signals, journal, record in the warehouse, anomalies and notification."""

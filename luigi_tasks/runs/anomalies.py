@@ -1,66 +1,75 @@
-"""What is unusual about a run: stages, batches and days that are out of what is usual for themselves.
+"""Finds what is unusual about a run: slow stages, rejected records, new fields, strange days, missing data.
 
-Each is compared with its own history, and nothing is said while that is short.
+Stages, batches and days are compared with their own history; while that is short, nothing is reported.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, paths
-from luigi_tasks.runs.journal import DONE, Entry
+from luigi_tasks.runs.journal import DONE, StageRecord
+from luigi_tasks.targets.ledger_file import read_ledger
 
 LAST_RUNS = 20
+"""Runs in a stage's history: recent enough for today's amount of data."""
 FEWEST_RUNS = 5
-TIMES_AS_LONG, SECONDS_LONGER = 2, 2
-"""A stage is slow that takes so many times its median, and so many seconds longer."""
+"""Runs that a median of a stage needs at least."""
+SLOW_FACTOR = 2
+"""A stage is slow if it took more than this many times its median ..."""
+SLOW_SECONDS = 2
+"""... and this many seconds more, so that short stages are not reported for their jitter."""
 
 LAST_BATCHES = 30
+"""Batches in the history of rejected shares: about a month of daily exports."""
 FEWEST_BATCHES = 8
+"""Batches that a median of rejected shares needs at least."""
 FEWEST_REJECTED = 10
-SHARE_MORE = 0.01
-"""So much more of a batch than usual has to be rejected at least."""
+"""Records: fewer are not worth a message, whatever their share."""
+LEAST_SHARE_ABOVE_USUAL = 0.01
+"""Share of a batch's records, for histories without variation."""
 
 LAST_DAYS = 14
+"""Days that are checked: later data still changes them."""
 LAST_WEEKS = 26
+"""Weeks in the history of a weekday: long enough for a median, short enough to leave last year's level out."""
 FEWEST_WEEKS = 6
-FEWEST_A_DAY = 10
-"""Of days with fewer, one is like the other."""
+"""Weeks that a median of a weekday needs at least."""
+FEWEST_PER_DAY = 10
+"""Posts or reactions: days with fewer vary too much to compare."""
 DEVIATIONS = 4
+"""Standard deviations from the median that are still usual: many, since few values estimate them roughly."""
 LEAST_DEVIATION = 0.1
-"""Of the median: days that hardly differ from each other do not make an ordinary one a surprise."""
-
+"""Share of the median that counts as a deviation at least, for days that hardly differ."""
 MAD_TO_DEVIATION = 1.4826
-"""The standard deviation is so many times the median absolute deviation, where values are normally distributed."""
+"""Standard deviation of normally distributed values, in median absolute deviations."""
 
 
 @dataclass(frozen=True)
-class Remark:
-    """One thing that is unusual: its kind, what it is about, and a sentence."""
+class Anomaly:
+    """Something unusual: its kind, the stage, batch or day that it is about (may be empty), and a sentence."""
 
     kind: str
     subject: str
     text: str
 
 
-def look(cursor: Cursor, run: str, stages: Sequence[Entry]) -> list[Remark]:
-    """All that is unusual about a run, by its stages, which are on record."""
+def find_anomalies(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> list[Anomaly]:
+    """Return all anomalies of a run; its `stages` are in etl.stages already."""
     audited = [batch for stage in stages if stage.stage == "Audit" for batch in stage.batches]
     published = any(stage.stage == "Publish" and stage.outcome == DONE for stage in stages)
     return [
-        *slow_stages(cursor, run, stages),
-        *rejecting_batches(cursor, audited),
-        *drifted_batches(audited),
-        *(strange_days(cursor) if published else ()),
-        *no_new_data(cursor, config.read(config.notify).stale_hours),
+        *find_slow_stages(cursor, run, stages),
+        *find_rejecting_batches(cursor, audited),
+        *find_drifted_batches(audited),
+        *(find_strange_days(cursor) if published else ()),
+        *find_stale_data(cursor, config.read_section(config.notify).stale_hours),
     ]
 
 
-def no_new_data(cursor: Cursor, stale_hours: float) -> Iterator[Remark]:
-    """That nothing was loaded for so many hours; 0 means that this is never unusual."""
+def find_stale_data(cursor: Cursor, stale_hours: float) -> Iterator[Anomaly]:
+    """Yield an anomaly if the last load is more than `stale_hours` ago; 0 allows any time."""
     if not stale_hours:
         return
     cursor.execute(
@@ -70,12 +79,14 @@ def no_new_data(cursor: Cursor, stale_hours: float) -> Iterator[Remark]:
     )
     (hours,) = cursor.fetchone()
     if hours is not None and hours > stale_hours:
-        yield Remark("no new data", "", f"nothing was loaded for {hours:,.1f} hours; {stale_hours:g} are allowed")
+        yield Anomaly("no new data", "", f"nothing was loaded for {hours:,.1f} hours; {stale_hours:g} are allowed")
 
 
-def usual_seconds(cursor: Cursor, run: str, stage: Entry) -> float | None:
-    """The median of the seconds that a stage took in the last runs with about as many rows to do (half to twice); None
-    where there were too few."""
+def find_usual_seconds(cursor: Cursor, run: str, stage: StageRecord) -> float | None:
+    """Return the median seconds of a stage's last runs before this one, or None if there are too few.
+
+    Only runs with half to twice as many rows count.
+    """
     cursor.execute(
         "select count(*), percentile_cont(0.5) within group (order by seconds) from ("
         "  select seconds from etl.stages where stage = %(stage)s and outcome = %(done)s and run_id <> %(run)s"
@@ -95,76 +106,83 @@ def usual_seconds(cursor: Cursor, run: str, stage: Entry) -> float | None:
     return median if runs >= FEWEST_RUNS else None
 
 
-def slow_stages(cursor: Cursor, run: str, stages: Sequence[Entry]) -> Iterator[Remark]:
-    """Stages that took more than twice as long as usual."""
+def find_slow_stages(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> Iterator[Anomaly]:
+    """Yield the stages that took much longer than usual."""
     for stage in stages:
-        usual = usual_seconds(cursor, run, stage) if stage.outcome == DONE else None
-        if usual is not None and stage.seconds > max(usual * TIMES_AS_LONG, usual + SECONDS_LONGER):
+        usual = find_usual_seconds(cursor, run, stage) if stage.outcome == DONE else None
+        if usual is not None and stage.seconds > max(usual * SLOW_FACTOR, usual + SLOW_SECONDS):
             text = f"{stage.title} took {stage.seconds:,.1f} s; {usual:,.1f} s are usual for as many rows"
-            yield Remark("slow stage", stage.stage, text)
+            yield Anomaly("slow stage", stage.stage, text)
 
 
-def rejecting_batches(cursor: Cursor, audited: Sequence[str]) -> Iterator[Remark]:
-    """Batches of which more was rejected than of those before them."""
+def find_rejecting_batches(cursor: Cursor, audited: Sequence[str]) -> Iterator[Anomaly]:
+    """Yield the batches with a higher share of rejected records than the batches before them."""
     for batch in audited:
-        cursor.execute(
-            "with shares as ("
-            "  select batch, sum(rejected) as rejected, sum(rejected) / nullif(sum(read), 0) as share"
-            "  from etl.ledger where measure = 'records' group by batch"
-            "), before as ("
-            '  select share from shares where batch collate "C" < %(batch)s and share is not null'
-            '  order by batch collate "C" desc limit %(last)s'
-            "), middle as (select percentile_cont(0.5) within group (order by share) as share from before) "
-            "select (select rejected from shares where batch = %(batch)s), "
-            "(select share from shares where batch = %(batch)s), (select share from middle), "
-            "percentile_cont(0.5) within group (order by abs(before.share::float8 - middle.share)), count(*) "
-            "from before cross join middle",
-            {"batch": batch, "last": LAST_BATCHES},
-        )
+        cursor.execute(REJECTED_SHARES, {"batch": batch, "last": LAST_BATCHES})
         rejected, share, usual, deviation, batches = cursor.fetchone()
         if batches < FEWEST_BATCHES or (rejected or 0) < FEWEST_REJECTED:
             continue
-        if share > usual + max(DEVIATIONS * MAD_TO_DEVIATION * deviation, SHARE_MORE):
+        if share > usual + max(DEVIATIONS * MAD_TO_DEVIATION * deviation, LEAST_SHARE_ABOVE_USUAL):
             text = f"batch {batch}: {rejected:,} records, {share:.1%}, were rejected; {usual:.1%} are usual"
-            yield Remark("many rejects", batch, text)
+            yield Anomaly("many rejects", batch, text)
 
 
-def drifted_batches(audited: Sequence[str]) -> Iterator[Remark]:
-    """Batches with fields that nobody announced and that no other batch has had."""
+def find_drifted_batches(audited: Sequence[str]) -> Iterator[Anomaly]:
+    """Yield the batches with unknown fields that no other batch has."""
     if not audited:
         return
-    drift = {path.parent.name: _drift(path) for path in paths.checkpoints().glob(f"audit/*/{paths.LEDGER}")}
+    ledgers = {path.parent.name: read_ledger(path) for path in paths.checkpoints().glob(f"audit/*/{paths.LEDGER}")}
+    drift = {folder: set(ledger.drift) for folder, ledger in ledgers.items() if ledger}
     for batch in audited:
-        own = drift.get(paths.folder_name(batch), set())
-        elsewhere = set().union(*(fields for name, fields in drift.items() if name != paths.folder_name(batch)))
-        if new := sorted(own - elsewhere):
-            yield Remark("drift", batch, f"batch {batch}: fields nobody announced: {', '.join(new)}")
+        own_folder = paths.folder_name(batch)
+        elsewhere = set().union(*(fields for folder, fields in drift.items() if folder != own_folder))
+        new = sorted(drift.get(own_folder, set()) - elsewhere)
+        if new:
+            yield Anomaly("drift", batch, f"batch {batch}: unknown fields: {', '.join(new)}")
 
 
-def _drift(ledger: Path) -> set[str]:
-    return set(json.loads(ledger.read_text(encoding="utf-8"))["drift"])
+def find_strange_days(cursor: Cursor) -> Iterator[Anomaly]:
+    """Yield recent days whose posts or reactions are out of the usual range of their weekday.
 
-
-def strange_days(cursor: Cursor) -> Iterator[Remark]:
-    """Of the last two weeks, days that are over (in UTC) and changed since they were looked at last, whose posts or
-    reactions are out of the usual range of their weekday."""
-    cursor.execute(DAYS, {"days": LAST_DAYS, "weeks": LAST_WEEKS})
+    A day counts once it is over (UTC), and again only if its numbers change: they are kept in etl.days_looked_at.
+    """
+    cursor.execute(RECENT_DAYS, {"days": LAST_DAYS, "weeks": LAST_WEEKS})
     for day, what, found, usual, deviation, weeks in cursor.fetchall():
-        range_ = DEVIATIONS * max(MAD_TO_DEVIATION * deviation, LEAST_DEVIATION * usual, 1)
-        if weeks >= FEWEST_WEEKS and usual >= FEWEST_A_DAY and abs(found - usual) > range_:
+        tolerance = DEVIATIONS * max(MAD_TO_DEVIATION * deviation, LEAST_DEVIATION * usual, 1)
+        if weeks >= FEWEST_WEEKS and usual >= FEWEST_PER_DAY and abs(found - usual) > tolerance:
             text = f"{day:%A} {day}: {found:,} {what}; {usual:,.0f} are usual on that weekday"
-            yield Remark("strange day", str(day), text)
-    cursor.execute(LOOKED_AT, {"days": LAST_DAYS})
+            yield Anomaly("strange day", str(day), text)
+    cursor.execute(REMEMBER_DAYS, {"days": LAST_DAYS})
 
 
-MEASURED = """
+REJECTED_SHARES = """
+with shares as (
+    select batch, sum(rejected) as rejected, sum(rejected) / nullif(sum(read), 0) as share
+    from etl.ledger where measure = 'records' group by batch
+),
+before as (
+    select share from shares where batch collate "C" < %(batch)s and share is not null
+    order by batch collate "C" desc limit %(last)s
+),
+middle as (select percentile_cont(0.5) within group (order by share) as share from before)
+select
+    (select rejected from shares where batch = %(batch)s),
+    (select share from shares where batch = %(batch)s),
+    (select share from middle),
+    percentile_cont(0.5) within group (order by abs(before.share::float8 - middle.share)),
+    count(*)
+from before cross join middle
+"""
+"""The rejected records of a batch, their share, and of the batches before it the median share, its median absolute
+deviation and their number."""
+MEASURED_DAYS = """
     select
         date_day, posts, total_likes + total_love + total_wow + total_haha + total_sad + total_angry as reactions
     from marts.daily_engagement_mart
     where date_day < (now() at time zone 'UTC')::date
 """
-DAYS = f"""
-with measured as ({MEASURED}),
+RECENT_DAYS = f"""
+with measured as ({MEASURED_DAYS}),
 last_days as (
     select measured.* from measured
     left join etl.days_looked_at as before using (date_day)
@@ -193,8 +211,10 @@ from pairs inner join middles using (date_day, what, found)
 group by date_day, what, found, usual
 order by date_day, what
 """
-LOOKED_AT = f"""
-with measured as ({MEASURED})
+"""By day and measure: the value, and of its weekday in the weeks before the median, the median absolute deviation and
+the number of weeks."""
+REMEMBER_DAYS = f"""
+with measured as ({MEASURED_DAYS})
 insert into etl.days_looked_at
 select * from measured where date_day > (select max(date_day) from measured) - %(days)s
 on conflict (date_day) do update set posts = excluded.posts, reactions = excluded.reactions

@@ -1,4 +1,4 @@
-"""The journal of a run: a line of JSON an event, written by whichever process it happened in."""
+"""The journal of a run: JSON Lines, one event per line, appended by whichever process it happened in."""
 
 import json
 import shutil
@@ -9,13 +9,17 @@ from pathlib import Path
 from luigi_tasks import config, paths, run_id
 from luigi_tasks.errors import PipelineError
 
-DONE, FAILED = "done", "failed"
+DONE = "done"
+FAILED = "failed"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A finished stage: what people call it with and without its batches, when it began (seconds since 1970), how long
-    it took, and what it came to."""
+class StageRecord:
+    """A stage that ended.
+
+    `stage` is its name without batches, `title` with them, `what` the work it had ("3 batches"); `started` is in
+    seconds since 1970; `rows` is None where rows are not counted; `outcome` is DONE or FAILED.
+    """
 
     stage: str
     batches: Sequence[str]
@@ -28,16 +32,19 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A stage that failed, or of which it could not be found out whether it is up to date, and why."""
+class StageFailure:
+    """A stage that failed, or whose check failed, and the reason."""
 
     title: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a stage is that began then (seconds since 1970): in percent, in words; and where there is more to see."""
+class StageProgress:
+    """How far a running stage is, in percent and in words; `url` is a page with details, if there is one.
+
+    `started` is in seconds since 1970.
+    """
 
     stage: str
     title: str
@@ -47,55 +54,61 @@ class Progress:
     url: str | None
 
 
-Event = Entry | Failure | Progress
-KINDS: dict[str, type[Event]] = {"finished": Entry, "failure": Failure, "progress": Progress}
-"""What the lines of a journal say of themselves as `event`."""
+Event = StageRecord | StageFailure | StageProgress
+EVENT_TYPES: dict[str, type[Event]] = {
+    "finished": StageRecord,
+    "failure": StageFailure,
+    "progress": StageProgress,
+}
+"""The type of an event by the field `event` of its line."""
 
 
-def folder() -> Path:
-    """This run's folder of logs; older runs than are to be kept go when it is made.
+def make_run_folder() -> Path:
+    """Return this run's log folder. Creating it deletes those of old runs, as [logs] keep_runs says.
 
-    Raises PipelineError where it cannot be made.
+    Raises PipelineError if it cannot be created.
     """
-    place = paths.run_logs(run_id.current())
-    if not place.exists():
+    folder = paths.run_logs(run_id.get_run_id())
+    if not folder.exists():
         try:
-            place.mkdir(parents=True)
+            folder.mkdir(parents=True)
         except OSError as error:
             raise PipelineError(
-                f"logs folder {place.parent}: cannot be written ({error.strerror}); make it writable, or set "
+                f"logs folder {folder.parent}: cannot be written ({error.strerror}); make it writable, or set "
                 "[logs] folder in luigi.cfg"
             ) from error
-        for path in paths.runs()[: -config.read(config.logs).keep_runs]:
+        for path in paths.runs()[: -config.read_section(config.logs).keep_runs]:
             shutil.rmtree(path, ignore_errors=True)
-    return place
+    return folder
 
 
-def write(event: Event) -> None:
-    """Add an event to the journal."""
-    folder()
-    kind = next(kind for kind, type_ in KINDS.items() if isinstance(event, type_))
-    with paths.journal(run_id.current()).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": kind, **asdict(event)}) + "\n")
+def append_event(event: Event) -> None:
+    """Append an event to this run's journal."""
+    make_run_folder()
+    name = next(name for name, event_type in EVENT_TYPES.items() if isinstance(event, event_type))
+    with paths.journal(run_id.get_run_id()).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"event": name, **asdict(event)}) + "\n")
 
 
-def parse(lines: Iterable[str]) -> Iterator[Event]:
-    """The events in lines of a journal."""
+def parse_events(lines: Iterable[str]) -> Iterator[Event]:
+    """Yield the events in lines of a journal."""
     for line in lines:
         fields = json.loads(line)
-        yield KINDS[fields.pop("event")](**fields)
+        yield EVENT_TYPES[fields.pop("event")](**fields)
 
 
-def read(run: str) -> list[Entry]:
-    """The finished stages of a run, in the order in which they began."""
-    return sorted((event for event in _events(run) if isinstance(event, Entry)), key=lambda entry: entry.started)
+def read_finished_stages(run: str) -> list[StageRecord]:
+    """Return the stages of a run that ended, in the order in which they started."""
+    return sorted(
+        (event for event in _read_events(run) if isinstance(event, StageRecord)), key=lambda stage: stage.started
+    )
 
 
-def failures(run: str) -> list[Failure]:
-    """What failed in a run, in order."""
-    return [event for event in _events(run) if isinstance(event, Failure)]
+def read_failures(run: str) -> list[StageFailure]:
+    """Return the failures of a run, in order."""
+    return [event for event in _read_events(run) if isinstance(event, StageFailure)]
 
 
-def _events(run: str) -> list[Event]:
+def _read_events(run: str) -> list[Event]:
     path = paths.journal(run)
-    return list(parse(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+    return list(parse_events(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []

@@ -48,10 +48,10 @@ def begin_run() -> None:
 
     Exits with code 10 where another run holds the lock.
     """
-    if lock.hold():
+    if lock.take_lock():
         checkpoint.clear_staging()
-        record.conclude_at_exit()
-    run_id.current()
+        record.conclude_run_at_exit()
+    run_id.get_run_id()
 
 
 def expect_work(start_services: Callable[[], None]) -> None:
@@ -62,7 +62,7 @@ def expect_work(start_services: Callable[[], None]) -> None:
     if lock.is_held():
         start_services()
         warehouse.hold_embedded()
-        record.conclude_at_exit()  # again, so that it happens before the warehouse and the services are given up
+        record.conclude_run_at_exit()  # again, so that it happens before the warehouse and the services are given up
 
 
 def handle_signals() -> None:

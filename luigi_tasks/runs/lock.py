@@ -1,4 +1,7 @@
-"""One run at a time: all runs on one set of checkpoints share this lock (Luigi's own compares command lines)."""
+"""The run lock: all runs on the same checkpoints share it, so only one runs at a time.
+
+Luigi's own lock compares command lines, and lets two different ones overlap.
+"""
 
 import fcntl
 import logging
@@ -21,10 +24,10 @@ def is_held() -> bool:
     return _holder == os.getpid()
 
 
-def hold() -> bool:
-    """Take the lock, until this process ends; whether it was taken just now.
+def take_lock() -> bool:
+    """Take the lock until this process ends. Returns True if this call took it, False if the process had it already.
 
-    Where another run holds it, leave with Luigi's code for that (10).
+    Exits with Luigi's exit code 10 if another run holds the lock. Raises PipelineError if the file cannot be written.
     """
     global _handle, _holder
     if _handle is not None:

@@ -1,5 +1,7 @@
-"""How log lines look: for people a time and a sentence, and a traceback only for what is nobody's mistake but ours; for
-programs an object of JSON a line, in a file a run and stage."""
+"""How log lines look: a time and a sentence for people, JSON Lines for programs.
+
+People see a traceback only for faults of the program, not for a PipelineError, a signal or a missing luigid.
+"""
 
 import json
 import logging
@@ -13,25 +15,26 @@ from typing import Any
 
 from luigi_tasks.errors import PipelineError
 
-TRACEBACK_OF_A_SENTENCE = re.compile(
+TRACEBACK_BEFORE_SENTENCE = re.compile(
     r"\s*Traceback \(most recent call last\):\n.*\n"
     r"(?:luigi_tasks\.errors\.\w+: |(?=SystemExit: |luigi\.rpc\.RPCError: ))",
     re.DOTALL,
 )
+"""The traceback of an error whose message is enough."""
 
 
 class Formatter(logging.Formatter):
-    """The formatter that logging.ini names.
-
-    Luigi logs every error with its traceback; that of a PipelineError, of a signal and of a silent luigid goes.
-    """
+    """The formatter that logging.ini names: removes tracebacks of errors whose message is enough."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return TRACEBACK_OF_A_SENTENCE.sub("\n  ", super().format(record)).rstrip()
+        return TRACEBACK_BEFORE_SENTENCE.sub("\n  ", super().format(record)).rstrip()
 
 
-class JsonLines(logging.Formatter):
-    """An object a record: `time` (UTC), `level`, `logger`, `message`, and what all lines of a stage have in common."""
+class JsonLinesFormatter(logging.Formatter):
+    """Formats a record as a JSON object: `time` (UTC), `level`, `logger`, `message` and the fields in `common`.
+
+    A record of an error has `error` too, and a `traceback` if it is a fault of the program.
+    """
 
     def __init__(self, common: Mapping[str, Any]) -> None:
         super().__init__()
@@ -54,11 +57,13 @@ class JsonLines(logging.Formatter):
 
 
 @contextmanager
-def also_in(path: Path, logger: logging.Logger, common: Mapping[str, Any]) -> Iterator[None]:
-    """Have what `logger` and those below it log within the block stand in a file, too, as JSON Lines; and how the block
-    ends, where it fails: people are told of that elsewhere."""
+def log_to_file(path: Path, logger: logging.Logger, common: Mapping[str, Any]) -> Iterator[None]:
+    """Write what `logger` and the loggers below it log during the block to a file, too, as JSON Lines.
+
+    Every line has the fields in `common`. If the block fails, the last line says how; only the file gets that line.
+    """
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(JsonLines(common))
+    handler.setFormatter(JsonLinesFormatter(common))
     logger.addHandler(handler)
     try:
         yield

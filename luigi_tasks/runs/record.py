@@ -1,4 +1,4 @@
-"""The end of a run: its record in etl.runs, its stages and what is unusual about it, and a message to who wants one."""
+"""The end of a run: records it in etl.runs, etl.stages and etl.remarks, and sends the notification."""
 
 import atexit
 import getpass
@@ -19,54 +19,64 @@ from luigi_tasks import config, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import service_process
 from luigi_tasks.runs import anomalies, journal, notifications
-from luigi_tasks.runs.anomalies import Remark
-from luigi_tasks.runs.journal import Entry
+from luigi_tasks.runs.anomalies import Anomaly
+from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.warehouse import migrations
 
 PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgres", "psycopg2-binary")
+"""Packages whose versions are recorded with a run."""
 
 logger = logging.getLogger(__name__)
 
 
-def conclude_at_exit() -> None:
-    """Have this process's run concluded when it ends, before all that was registered to end until now."""
-    atexit.unregister(_conclude)
-    atexit.register(_conclude, os.getpid())
+def conclude_run_at_exit() -> None:
+    """Conclude this process's run when the process ends, before all exit functions that are registered so far."""
+    atexit.unregister(_conclude_run)
+    atexit.register(_conclude_run, os.getpid())
 
 
-def _conclude(process: int) -> None:
-    if os.getpid() != process:  # a fork of the run
+def _conclude_run(process: int) -> None:
+    if os.getpid() != process:  # a forked worker of the run
         return
     service_process.dismiss()
-    stages, failures = journal.read(run_id.current()), journal.failures(run_id.current())
+    run = run_id.get_run_id()
+    stages = journal.read_finished_stages(run)
+    failures = journal.read_failures(run)
     remarks: list[str] = []
     try:
-        if stages or (config.read(config.notify).stale_hours and not failures):
+        if stages or (config.read_section(config.notify).stale_hours and not failures):
             migrations.apply()
-            warehouse.retry_transaction("the record of the run", partial(_insert, stages))
-            remarks = [remark.text for remark in warehouse.retry_transaction("what is unusual", partial(_look, stages))]
+            warehouse.retry_transaction("the record of the run", partial(_record_stages, stages))
+            found = warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
+            remarks = [anomaly.text for anomaly in found]
     except PipelineError as error:
         remarks = [f"this run is not recorded in etl.runs: {error}"]
     for remark in remarks:
         logger.warning("%s", remark)
-    notifications.tell(stages, failures, remarks)
+    notifications.send_notification(stages, failures, remarks)
 
 
-def _insert(stages: Sequence[Entry]) -> None:
-    """Once: after a commit whose answer was lost it is there already. Nothing, of a run in which nothing was done."""
+def _record_stages(stages: Sequence[StageRecord]) -> None:
+    """Insert the run and its stages, once: a retry after a lost commit finds them. A run without stages is left out."""
     if not stages:
         return
-    outcome = journal.FAILED if any(stage.outcome == journal.FAILED for stage in stages) else journal.DONE
-    run = run_id.current()
+    run = run_id.get_run_id()
+    failed = any(stage.outcome == journal.FAILED for stage in stages)
     with warehouse.transaction() as cursor:
-        versions = _versions() | {"postgresql": cursor.connection.info.parameter_status("server_version")}
+        versions = _list_versions() | {"postgresql": cursor.connection.info.parameter_status("server_version")}
         cursor.execute(
-            "insert into etl.runs (run_id, started_at, finished_at, host, outcome, login, command, versions) "
-            "values (%s, to_timestamp(%s), now(), %s, %s, %s, %s, %s) on conflict do nothing",
-            (
-                *(run, stages[0].started, socket.gethostname(), outcome),
-                *(_login(), shlex.join(sys.argv[1:]), json.dumps(versions)),
-            ),
+            "insert into etl.runs (run_id, started_at, finished_at, host, outcome, login, command, versions) values "
+            "(%(run)s, to_timestamp(%(started)s), now(), %(host)s, %(outcome)s, %(login)s, %(command)s, %(versions)s) "
+            "on conflict do nothing",
+            {
+                "run": run,
+                "started": stages[0].started,
+                "host": socket.gethostname(),
+                "outcome": journal.FAILED if failed else journal.DONE,
+                "login": _find_login(),
+                "command": shlex.join(sys.argv[1:]),
+                "versions": json.dumps(versions),
+            },
         )
         execute_values(
             cursor,
@@ -77,21 +87,22 @@ def _insert(stages: Sequence[Entry]) -> None:
         )
 
 
-def _look(stages: Sequence[Entry]) -> list[Remark]:
-    run = run_id.current()
+def _record_anomalies(stages: Sequence[StageRecord]) -> list[Anomaly]:
+    """Find the anomalies of this run, whose stages are recorded already, and insert them into etl.remarks."""
+    run = run_id.get_run_id()
     with warehouse.transaction() as cursor:
-        remarks = anomalies.look(cursor, run, stages)
-        rows = [(run, remark.kind, remark.subject, remark.text) for remark in remarks]
+        found = anomalies.find_anomalies(cursor, run, stages)
+        rows = [(run, anomaly.kind, anomaly.subject, anomaly.text) for anomaly in found]
         if rows:
             execute_values(cursor, "insert into etl.remarks values %s on conflict do nothing", rows)
-    return remarks
+    return found
 
 
-def _versions() -> dict[str, str]:
+def _list_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def _login() -> str:
+def _find_login() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # an account without a name, as in a container

@@ -1,28 +1,41 @@
-"""The jobs of Extract and Clean, run in the Spark session of the run."""
+"""Extract and Clean, as stages ask for them: in the run's Spark session, or each by a spark-submit of its own."""
 
-import dataclasses
-import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
-from luigi_tasks.spark import session
-from spark_jobs.messages import CleanRequest, CleanResult, ExtractRequest, ExtractResult
-from spark_jobs.messages.codec import from_value
+from luigi_tasks import config
+from luigi_tasks.spark import session, submit
+from spark_jobs.messages import CleanRequest, CleanResult, ExtractRequest, ExtractResult, JobProgress
+from spark_jobs.messages.operations import CLEAN, EXTRACT
 
-Tell = Callable[..., None]
+TellStage = Callable[[int, int, str, str | None], None]
+"""Takes a job's progress: done, total, status in words, and the address of Spark's page, if it has one."""
 
 
 def warm_up() -> None:
-    session.start()
+    """Start in the background what the jobs need: the run's session, where it has one."""
+    submit.require_possible()
+    if _is_shared():
+        session.start()
 
 
-def run_extract(request: ExtractRequest, tell: Tell) -> ExtractResult:
-    return from_value(ExtractResult, session.ask("extract", _plain(request), tell))
+def run_extract(request: ExtractRequest, tell: TellStage) -> ExtractResult:
+    """What was read of the request's batches. Raises PipelineError where Spark or the job fails."""
+    if _is_shared():
+        return session.ask(EXTRACT, request, _passed_to(tell))
+    return submit.run_once(EXTRACT, request, Path(request.staging), _passed_to(tell))
 
 
-def run_clean(request: CleanRequest, tell: Tell) -> CleanResult:
-    return from_value(CleanResult, session.ask("clean", _plain(request), tell))
+def run_clean(request: CleanRequest, tell: TellStage) -> CleanResult:
+    """What was written of the request's batches. Raises PipelineError where Spark or the job fails."""
+    if _is_shared():
+        return session.ask(CLEAN, request, _passed_to(tell))
+    return submit.run_once(CLEAN, request, Path(request.staging), _passed_to(tell))
 
 
-def _plain(request: Any) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(request)))
+def _is_shared() -> bool:
+    return config.read_section(config.spark).session == submit.SHARED
+
+
+def _passed_to(tell: TellStage) -> Callable[[JobProgress], None]:
+    return lambda progress: tell(progress.done, progress.total, progress.status, progress.url)

@@ -1,4 +1,4 @@
-"""What Spark's errors mean that are somebody's to mend, and what to do about each: known by what is in its log."""
+"""Errors of Spark that the user has to correct: how they show in its log, what they mean and what to do."""
 
 import re
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from pathlib import Path
 from luigi_tasks import config, paths
 
 LAST_BYTES = 1_000_000
-"""So much of a log is looked through."""
+"""Size of the end of a log that is searched."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of error. The braces in `meaning` and `advice` are filled in by `sentence`."""
+    """One kind of error. The braces in `meaning` and `advice` are filled in by `explain`."""
 
     pattern: re.Pattern[str]
     meaning: str
@@ -23,7 +23,7 @@ KINDS = (
     Kind(
         re.compile("No space left on device|Disk quota exceeded|Read-only file system|Input/output error"),
         "checkpoints folder {checkpoints}: {found}",
-        "mend it and run again",
+        "fix it and run again",
     ),
     Kind(
         re.compile("Invalid (?:maximum|initial) heap size.*|Insufficient driver memory.*|Too small .* heap"),
@@ -38,7 +38,7 @@ KINDS = (
     Kind(
         re.compile("All masters are unresponsive"),
         "no Spark master answers at {spark.master}",
-        "start it, or mend [spark] master, and run again",
+        "start it, or correct [spark] master, and run again",
     ),
     Kind(
         re.compile(r"java\.lang\.OutOfMemoryError.*"),
@@ -59,14 +59,18 @@ KINDS = (
 """The first that fits counts."""
 
 
-def sentence(job: str, log: Path) -> str | None:
-    """What to tell people of a job that failed, by what it left in its log; None where that fits no kind."""
+def explain(job: str, log: Path) -> str | None:
+    """One sentence on why a job failed, by what it left in its log; None where that fits no kind of error."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - LAST_BYTES))
         text = file.read().decode(errors="backslashreplace")
     for kind in KINDS:
         if found := kind.pattern.search(text):
-            filled = {"found": found[0].strip(), "checkpoints": paths.checkpoints(), "spark": config.read(config.spark)}
+            filled = {
+                "found": found[0].strip(),
+                "checkpoints": paths.checkpoints(),
+                "spark": config.read_section(config.spark),
+            }
             meaning = kind.meaning.format(**filled)
             return f"{job}: {meaning}; nothing was changed; {kind.advice}; the whole log: {log}"
     return None

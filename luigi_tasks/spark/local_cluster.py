@@ -9,7 +9,7 @@ from pathlib import Path
 
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
-from luigi_tasks.spark import session
+from luigi_tasks.spark import submit
 
 HOST = "127.0.0.1"
 SECONDS_TO_START = 60
@@ -19,7 +19,7 @@ SECONDS_TO_START = 60
 def running(port: int, workers: int, cores: int, memory: str, logs: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """A master on `port`, its page on the next one, and workers, theirs on those after. Gives the master and the
     workers; ends them all."""
-    environ = session.environment() | {"SPARK_NO_DAEMONIZE": "1"}
+    environ = submit.make_environment() | {"SPARK_NO_DAEMONIZE": "1"}
     spark_class = str(Path(environ["SPARK_HOME"]) / "bin" / "spark-class")
     master = f"spark://{HOST}:{port}"
     places = ["--host", HOST, "--port", str(port), "--webui-port", str(port + 1)]

@@ -11,7 +11,7 @@ from luigi_tasks.targets import landing
 def list_admitted_batches(batches: Sequence[str] = ()) -> Sequence[str]:
     """The batches that dbt waits for: all in the landing folder, or these, but for those that are stopped."""
     with share_answers(batches):
-        return [name for name in batches or landing.batches() if _is_admitted(name)]
+        return [name for name in batches or landing.list_batches() if _is_admitted(name)]
 
 
 def _is_admitted(batch: str) -> bool:

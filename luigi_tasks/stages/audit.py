@@ -1,7 +1,7 @@
 """Audit: balances a batch's ledger, and stops the batch where it does not balance or too much was rejected."""
 
-import json
 from collections.abc import Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from luigi_tasks.errors import BatchStopped
 from luigi_tasks.quality import ledger
 from luigi_tasks.stages.base import BatchStage, count_batches
 from luigi_tasks.stages.clean import Clean
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.built_from import BuiltFrom
+from luigi_tasks.targets.ledger_file import BatchLedger, LedgerLine, write_ledger
 from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations
@@ -52,7 +53,7 @@ class Audit(BatchStage):
         return {
             "inputs": cleaned.content if cleaned else "",
             "code": fingerprints.of_modules(*paths.AUDIT_CODE),
-            "settings": fingerprints.of_value(config.read(config.quality).max_rejected_share),
+            "settings": fingerprints.of_value(config.read_section(config.quality).max_rejected_share),
         }
 
     def check_target(self) -> str | None:
@@ -61,7 +62,7 @@ class Audit(BatchStage):
         reason = targets["ledger"].find_stale_reason(built_from) or targets["rows"].find_stale_reason(built_from)
         return reason or targets["ledger"].require_manifest().fault
 
-    def build(self, stale: Sequence["Audit"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["Audit"], progress: ProgressReporter) -> None:
         migrations.apply()
         stopped: list[str] = []
         with checkpoint.staging_folder("audit") as staging:
@@ -78,20 +79,13 @@ class Audit(BatchStage):
         lines, fault = judge_batch(cleaned)
         verdict = STOPPED if fault else PASSED
         issues = cleaned.tables.get("issues")
-        written = {
-            "batch": self.batch,
-            "verdict": verdict,
-            "reason": fault,
-            "entries": [line.as_json() for line in lines],
-            "drift": cleaned.counts.drift if cleaned.counts else [],
-            "issues": issues.rows if issues else 0,
-        }
+        drift = cleaned.counts.drift if cleaned.counts else []
         file = staging / paths.LEDGER
-        file.write_text(json.dumps(written, indent=1), encoding="utf-8")
+        write_ledger(file, BatchLedger(self.batch, verdict, fault, lines, drift, issues.rows if issues else 0))
         targets = self.output()
         built_from = self.built_from()
         targets["ledger"].publish(staging, {paths.LEDGER: file}, built_from, fault=fault)
-        rows = [(self.batch, verdict, *line.as_json().values()) for line in lines]
+        rows = [(self.batch, verdict, *astuple(line)) for line in lines]
 
         def replace_rows(cursor: Cursor) -> None:
             cursor.execute("delete from etl.ledger where batch = %s", (self.batch,))
@@ -107,7 +101,7 @@ def find_verdict(batch: str) -> str | None:
     return judge_batch(checkpoint.clean_checkpoint(batch).require_manifest())[1]
 
 
-def judge_batch(cleaned: CleanManifest) -> tuple[list[ledger.Entry], str | None]:
+def judge_batch(cleaned: CleanManifest) -> tuple[list[LedgerLine], str | None]:
     """The ledger of a batch, and why the batch is stopped, if it is."""
     batch = cleaned.batch
     if fault := cleaned.fault:
@@ -116,8 +110,10 @@ def judge_batch(cleaned: CleanManifest) -> tuple[list[ledger.Entry], str | None]
             "nothing of the batch is loaded; replace the file and run again"
         )
     assert cleaned.counts is not None
-    lines = ledger.entries(cleaned.counts)
-    reason = ledger.why_stopped(lines, _count_rows_on_disk(cleaned), config.read(config.quality).max_rejected_share)
+    lines = ledger.build_ledger(cleaned.counts)
+    reason = ledger.find_stop_reason(
+        lines, _count_rows_on_disk(cleaned), config.read_section(config.quality).max_rejected_share
+    )
     return lines, reason and f"batch {batch}: {reason}"
 
 

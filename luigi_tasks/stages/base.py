@@ -13,7 +13,7 @@ from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import journal, lifecycle
 from luigi_tasks.stages.answers import share_answers
-from luigi_tasks.stages.progress import StageProgress, track_stage
+from luigi_tasks.stages.progress import ProgressReporter, track_stage
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 
@@ -63,7 +63,7 @@ class Stage(luigi.Task):
         """Why the target is missing, damaged, or built from something else; None when it is up to date."""
         return self.output().find_stale_reason(self.built_from())
 
-    def build(self, stale: Sequence[Self], progress: StageProgress) -> None:
+    def build(self, stale: Sequence[Self], progress: ProgressReporter) -> None:
         """Build the targets of the stale tasks: this one, or those of its batches."""
         raise NotImplementedError
 
@@ -179,7 +179,7 @@ class BatchStage(Stage):
 def _note_failure(stage: Stage, error: BaseException) -> None:
     reason = "it was ended" if isinstance(error, SystemExit) else str(error)
     with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is what is said
-        journal.write(journal.Failure(stage.title, reason or type(error).__name__))
+        journal.append_event(journal.StageFailure(stage.title, reason or type(error).__name__))
 
 
 @Stage.event_handler(luigi.Event.DEPENDENCY_MISSING)

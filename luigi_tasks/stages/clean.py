@@ -7,15 +7,13 @@ from luigi_tasks import config, fingerprints, paths
 from luigi_tasks.spark import jobs
 from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.extract import Extract
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import CleanManifest
-from spark_jobs.messages import BatchToClean, CleanCounts, CleanedBatch, CleanRequest, FileFault, TableFacts
+from spark_jobs.messages import BatchToClean, CleanCounts, CleanRequest, FileFault, TableFacts
 from spark_jobs.schemas import ENTITY_TABLES, TABLES
-
-NO_ROWS = TableFacts(0, "0")
 
 
 class Clean(BatchStage):
@@ -24,7 +22,7 @@ class Clean(BatchStage):
     The manifest holds the counts that Audit balances. A batch with a broken file has no tables, only the `fault`.
     """
 
-    max_batch_size = property(lambda self: config.read(config.spark).max_batches)
+    max_batch_size = property(lambda self: config.read_section(config.spark).max_batches)
 
     def requires(self) -> Extract:
         return self.clone(Extract)
@@ -36,14 +34,14 @@ class Clean(BatchStage):
         extracted = self.input().read_manifest()
         return {
             "inputs": extracted.content if extracted else "",
-            "code": fingerprints.of_program(paths.SPARK_JOBS / "clean.py", paths.PROJECT),
+            "code": fingerprints.of_program(paths.SPARK_JOBS / "cleaning/job.py", paths.PROJECT),
             "settings": fingerprints.of_value({"impute_age": _imputes_age()}),
         }
 
     def start_services(self) -> None:
         jobs.warm_up()
 
-    def build(self, stale: Sequence["Clean"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["Clean"], progress: ProgressReporter) -> None:
         faults = {task: task.input().require_manifest().fault for task in stale}
         whole = [task for task, fault in faults.items() if fault is None]
         with checkpoint.staging_folder("clean") as staging:
@@ -55,9 +53,8 @@ class Clean(BatchStage):
             result = jobs.run_clean(_make_request(whole, staging), progress.update)
             rows = 0
             for number, (task, cleaned) in enumerate(zip(whole, result.batches, strict=True)):
-                tables = _list_tables(cleaned)
-                task.publish(staging, _list_parts(staging, number), tables, cleaned.counts, None)
-                rows += sum(table.rows for table in tables.values())
+                task.publish(staging, _list_parts(staging, number), cleaned.tables, cleaned.counts, None)
+                rows += sum(table.rows for table in cleaned.tables.values())
             progress.rows = rows
 
     def publish(
@@ -75,7 +72,7 @@ class Clean(BatchStage):
 
 
 def _imputes_age() -> bool:
-    return config.read(config.quality).fill_missing_age == "median"
+    return config.read_section(config.quality).fill_missing_age == "median"
 
 
 def _make_request(tasks: Sequence[Clean], staging: Path) -> CleanRequest:
@@ -92,12 +89,3 @@ def _list_parts(staging: Path, number: int) -> Mapping[str, Path]:
     in a folder of their own."""
     folders = [*TABLES, *(f"superseded/{table}" for table in ENTITY_TABLES.values())]
     return {folder: staging / f"batch_no={number}" / folder for folder in folders}
-
-
-def _list_tables(cleaned: CleanedBatch) -> dict[str, TableFacts]:
-    """Every table of raw_data, by name."""
-    tables = dict(cleaned.tables)
-    for entity, table in ENTITY_TABLES.items():
-        accepted = cleaned.counts.outcomes[entity].get("accepted")
-        tables[table] = TableFacts(accepted.rows, accepted.fingerprint) if accepted else NO_ROWS
-    return tables

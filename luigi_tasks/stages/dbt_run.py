@@ -9,7 +9,7 @@ from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, refresh
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
 from luigi_tasks.stages.load import Load
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import marker
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
@@ -46,14 +46,14 @@ class DbtRun(Stage):
         }
 
     def start_services(self) -> None:
-        runner.dbt_companion().start()
+        runner.dbt_service().start()
 
-    def build(self, stale: Sequence["DbtRun"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["DbtRun"], progress: ProgressReporter) -> None:
         migrations.apply()
         built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
         self.write_and_mark(self.output(), built_from, change_queue.remove_taken)
 
-    def _run_dbt(self, progress: StageProgress) -> BuiltFrom:
+    def _run_dbt(self, progress: ProgressReporter) -> BuiltFrom:
         """Build what has to be built. Returns what it was built from."""
         with warehouse.transaction() as cursor:
             for table in TABLES:
@@ -67,7 +67,7 @@ class DbtRun(Stage):
             else:
                 target.clear(cursor)
         results = runner.run_dbt("run", options, progress.update)
-        progress.rows = sum(max(result["rows"], 0) for result in results)
+        progress.rows = sum(max(result.rows, 0) for result in results)
         return built_from
 
     def describe_scope(self, stale: Sequence["DbtRun"]) -> str:

@@ -8,7 +8,7 @@ from luigi_tasks.dbt import project, runner
 from luigi_tasks.dbt.selection import TOUCHED_ONLY, to_test
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_run import DbtRun
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue
@@ -36,14 +36,14 @@ class DbtTest(Stage):
         return {**self.requires().built_from(), "tests": project.tests(paths.dbt_project())}
 
     def start_services(self) -> None:
-        runner.dbt_companion().start()
+        runner.dbt_service().start()
 
-    def build(self, stale: Sequence["DbtTest"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["DbtTest"], progress: ProgressReporter) -> None:
         built_from = self.built_from()
         warehouse.retry_transaction(self.title, partial(self._run_tests, built_from, progress))
         self.write_and_mark(self.output(), built_from, lambda cursor: None)
 
-    def _run_tests(self, built_from: BuiltFrom, progress: StageProgress) -> None:
+    def _run_tests(self, built_from: BuiltFrom, progress: ProgressReporter) -> None:
         with warehouse.transaction() as cursor:
             everything = change_queue.is_everything_touched(cursor)
         options = to_test(self.output().read_built_from(), built_from, everything)

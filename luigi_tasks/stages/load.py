@@ -12,7 +12,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.stages.audit import Audit
 from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.clean import Clean
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, migrations
@@ -42,7 +42,7 @@ class Load(BatchStage):
             "code": fingerprints.of_modules(*paths.LOADER_CODE),
         }
 
-    def build(self, stale: Sequence["Load"], progress: StageProgress) -> None:
+    def build(self, stale: Sequence["Load"], progress: ProgressReporter) -> None:
         pa.set_memory_pool(pa.system_memory_pool())  # which keeps less of what is given back
         migrations.apply()
         expected = {task: task.count_rows_to_load() for task in stale}
@@ -57,7 +57,7 @@ class Load(BatchStage):
         """The rows that Clean left of the table."""
         return self.input()["clean"].require_manifest().tables[self.table].rows
 
-    def load(self, progress: StageProgress, before: int, total: int) -> None:
+    def load(self, progress: ProgressReporter, before: int, total: int) -> None:
         """Replace the batch's rows and its marker, in one transaction. `before` of `total` rows are loaded already."""
         self.input()["clean"].require_intact(f"{self.table}/")
 

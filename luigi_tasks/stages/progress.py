@@ -14,7 +14,7 @@ import luigi
 from luigi_tasks import paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import journal, log_format
-from luigi_tasks.runs.journal import Progress
+from luigi_tasks.runs.journal import StageProgress
 
 SECONDS_BETWEEN_UPDATES = 1.0
 """How often the journal and luigid are updated, if there is something new."""
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class StageProgress:
+class ProgressReporter:
     """How far a stage is. The stage calls `update`, and sets `rows` to the number of rows that it wrote."""
 
     def __init__(self, stage: "Stage", scope: str) -> None:
         self.rows: int | None = None
         self._stage = stage
-        self._progress = Progress(stage.kind, stage.title, time.time(), 0, scope, None)
+        self._progress = StageProgress(stage.kind, stage.title, time.time(), 0, scope, None)
         self._luigid_answers = True
 
     def update(self, done: int, total: int, status: str, url: str | None = None) -> None:
@@ -58,7 +58,7 @@ class StageProgress:
             thread.join(SECONDS_FOR_LAST_UPDATE)
 
     def _pass_on_until(self, ended: threading.Event) -> None:
-        passed_on: Progress | None = None
+        passed_on: StageProgress | None = None
         next_line = time.monotonic() + SECONDS_BETWEEN_LOG_LINES
         has_ended = False
         while not has_ended:
@@ -66,7 +66,7 @@ class StageProgress:
             progress = self._progress
             if progress != passed_on:
                 with contextlib.suppress(OSError, PipelineError):  # the stage itself meets it, too
-                    journal.write(progress)
+                    journal.append_event(progress)
                 self._update_luigid(progress, None if passed_on and passed_on.url else progress.url)
                 passed_on = progress
             if time.monotonic() >= next_line:
@@ -74,7 +74,7 @@ class StageProgress:
                 next_line += SECONDS_BETWEEN_LOG_LINES
             ended.wait(SECONDS_BETWEEN_UPDATES)
 
-    def _update_luigid(self, progress: Progress, url: str | None) -> None:
+    def _update_luigid(self, progress: StageProgress, url: str | None) -> None:
         """Update the dashboard, unless luigid has failed to answer before or the stage runs without Luigi."""
         updates = {
             "set_progress_percentage": progress.percent,
@@ -91,14 +91,14 @@ class StageProgress:
 
 
 @contextmanager
-def track_stage(stage: "Stage", scope: str) -> Iterator[StageProgress]:
+def track_stage(stage: "Stage", scope: str) -> Iterator[ProgressReporter]:
     """Tell the log, the journal and luigid of a stage's start, progress and end; `scope` is what it is about."""
     started = time.monotonic()
-    progress = StageProgress(stage, scope)
-    journal.folder()
-    log = paths.stage_log(run_id.current(), stage.kind)
-    common = {"run": run_id.current(), "stage": stage.kind, "batches": stage.batches}
-    with log_format.also_in(log, logging.getLogger("luigi_tasks"), common):
+    progress = ProgressReporter(stage, scope)
+    journal.make_run_folder()
+    log = paths.stage_log(run_id.get_run_id(), stage.kind)
+    common = {"run": run_id.get_run_id(), "stage": stage.kind, "batches": stage.batches}
+    with log_format.log_to_file(log, logging.getLogger("luigi_tasks"), common):
         logger.info("%s: started, %s", stage.title, scope)
         try:
             with progress.passed_on():
@@ -115,6 +115,6 @@ def track_stage(stage: "Stage", scope: str) -> Iterator[StageProgress]:
 
 def _record_end(stage: "Stage", scope: str, seconds: float, rows: int | None, outcome: str) -> None:
     started = time.time() - seconds
-    journal.write(
-        journal.Entry(stage.kind, stage.batches, stage.title, scope, started, round(seconds, 2), rows, outcome)
+    journal.append_event(
+        journal.StageRecord(stage.kind, stage.batches, stage.title, scope, started, round(seconds, 2), rows, outcome)
     )

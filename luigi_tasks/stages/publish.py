@@ -6,11 +6,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt import runner
-from luigi_tasks.dbt.publication import Relation, are_there, copy_touched, replace
+from luigi_tasks.dbt.publication import are_there, copy_touched, replace
 from luigi_tasks.dbt.selection import only_rows_changed
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue
@@ -35,11 +35,10 @@ class Publish(Stage):
         return {**run.built_from(), "publish": fingerprints.of_modules(*paths.PUBLISH_CODE)}
 
     def start_services(self) -> None:
-        runner.dbt_companion().start()
+        runner.dbt_service().start()
 
-    def build(self, stale: Sequence["Publish"], progress: StageProgress) -> None:
-        found = runner.dbt_companion().ask("relations_of_marts", {})
-        relations = [Relation(**relation) for relation in found["relations"]]
+    def build(self, stale: Sequence["Publish"], progress: ProgressReporter) -> None:
+        relations = runner.list_relations_of_marts()
         target, built_from = self.output(), self.built_from()
 
         def publish(cursor: Cursor) -> int:

@@ -46,30 +46,31 @@ class Replay(Stage):
     def run(self) -> Iterator[list[Stage]]:
         """Luigi calls this again from the start after each yield of stages that were stale."""
         names = self._list_batches()
-        with quarantine.opened() as cursor:
-            replay_outcome.remember(cursor, names)
+        with quarantine.open_quarantine() as cursor:
+            replay_outcome.remember_rejected(cursor, names)
         yield list_stale(Clean(batch=name) for name in names)
         yield list_stale(_list_marts(names))
         if to_compare := self._list_batches_to_compare():
-            with track_stage(self, count_batches(len(to_compare))) as progress, quarantine.opened() as cursor:
-                replay_outcome.compare(cursor, to_compare, run_id.current())
-                progress.rows = cursor.rowcount
-            logger.info("%s:\n%s", self.title, replay_outcome.as_text(replay_outcome.lines(run_id.current())))
+            with track_stage(self, count_batches(len(to_compare))) as progress, quarantine.open_quarantine() as cursor:
+                progress.rows = replay_outcome.compare_rejected(cursor, to_compare, run_id.get_run_id())
+            logger.info(
+                "%s:\n%s", self.title, replay_outcome.format_outcomes(replay_outcome.read_outcomes(run_id.get_run_id()))
+            )
         stopped = set(names).difference(list_admitted_batches(names)) if names else set()
         yield [Audit(batch=name) for name in sorted(stopped)]  # which fail, and say why
 
     def _list_batches(self) -> list[str]:
         """The batches of the landing folder that have rejected records, or had some when a replay began."""
-        landing.require([self.batch] if self.batch else [])
+        landing.require_batches([self.batch] if self.batch else [])
         migrations.apply()
-        with quarantine.opened() as cursor:
+        with quarantine.open_quarantine() as cursor:
             cursor.execute(
                 "select batch from (select batch, rules from quarantine union all "
                 "select batch, rules from etl.replayed_records) as records "
-                f"where {quarantine.PICKED} group by batch order by batch",
+                f"where {quarantine.BATCH_AND_RULE} group by batch order by batch",
                 {"batch": self.batch, "rule": self.rule},
             )
-            return [name for (name,) in cursor.fetchall() if landing.entry(name)]
+            return [name for (name,) in cursor.fetchall() if landing.find_entry(name)]
 
     def _list_batches_to_compare(self) -> list[str]:
         """The batches whose rejected records of before are remembered, and that are not stopped."""
@@ -86,5 +87,5 @@ def _list_marts(names: Sequence[str]) -> list[Stage]:
 
 @Replay.event_handler(luigi.Event.DEPENDENCY_PRESENT)
 def _log_nothing_to_do(replay: Replay) -> None:
-    records = quarantine.count(replay.batch, replay.rule).records
+    records = quarantine.count_rejected(replay.batch, replay.rule).records
     logger.info("%s: nothing was fixed, %s records stay rejected", replay.title, f"{records:,}")

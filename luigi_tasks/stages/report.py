@@ -6,7 +6,7 @@ from luigi_tasks import paths, warehouse
 from luigi_tasks.report import page
 from luigi_tasks.report.target import ReportFile
 from luigi_tasks.stages.base import Stage
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.stages.publish import Publish
 from luigi_tasks.targets.built_from import BuiltFrom
 
@@ -21,15 +21,19 @@ class Report(Stage):
         return ReportFile(paths.report())
 
     def built_from(self) -> BuiltFrom:
-        return warehouse.retry_transaction(self.title, page.read_built_from)
+        def read() -> BuiltFrom:
+            with warehouse.reading() as cursor:
+                return page.read_built_from(cursor)
+
+        return warehouse.retry_transaction(self.title, read)
 
     def start_services(self) -> None:
         publish = self.requires()
         if publish.find_stale_reason():
             publish.start_services()
 
-    def build(self, stale: Sequence["Report"], progress: StageProgress) -> None:
-        page.write()
+    def build(self, stale: Sequence["Report"], progress: ProgressReporter) -> None:
+        page.write_report()
 
     def describe_scope(self, stale: Sequence["Report"]) -> str:
         return str(self.output())

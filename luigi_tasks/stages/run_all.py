@@ -48,7 +48,7 @@ class RunAll(Stage):
 
     def list_batches(self) -> list[str]:
         """The batches that the run is about."""
-        return [self.batch] if self.batch else landing.batches()
+        return [self.batch] if self.batch else landing.list_batches()
 
     def _list_cleans(self) -> list[Stage]:
         return [Clean(batch=name) for name in self.list_batches()]

@@ -1,1 +1,1 @@
-"""Where data lies: the landing folder, checkpoints on disk, markers in the warehouse."""
+"""Where data is kept: the landing folder, checkpoints and ledgers on disk, markers in the warehouse."""

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import luigi
 
 from luigi_tasks import fingerprints, paths, run_id
-from luigi_tasks.atomic_files import sync
+from luigi_tasks.atomic_files import sync_to_disk
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 from luigi_tasks.targets.manifests import AuditManifest, CheckpointFile, CleanManifest, ExtractManifest, Manifest
@@ -110,24 +110,24 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
                 (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
                 built.rename(unfinished / name)
         files = _sync_files(unfinished)
-        manifest = self._kind(self.stage, self.batch, run_id.current(), files, dict(built_from), **facts)
+        manifest = self._kind(self.stage, self.batch, run_id.get_run_id(), files, dict(built_from), **facts)
         with (unfinished / paths.MANIFEST).open("w", encoding="utf-8") as file:
             file.write(to_json(manifest, indent=1))
             file.flush()
             os.fsync(file.fileno())
-        sync(unfinished)
+        sync_to_disk(unfinished)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if self.folder.exists():
             self.folder.rename(staging / f"replaced-{uuid.uuid4().hex}")
         unfinished.rename(self.folder)
-        sync(self.folder.parent)
+        sync_to_disk(self.folder.parent)
 
 
 def _sync_files(folder: Path) -> Sequence[CheckpointFile]:
     """Have the content of a folder on the disk, and describe its files. Hidden ones are not part of the checkpoint."""
     files = []
     for path in sorted(folder.rglob("*")):
-        sync(path)
+        sync_to_disk(path)
         if path.is_file() and not path.name.startswith((".", "_")):
             name = path.relative_to(folder).as_posix()
             files.append(CheckpointFile(name, path.stat().st_size, fingerprints.of_file(path)))

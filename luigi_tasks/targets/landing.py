@@ -1,10 +1,10 @@
-"""The landing folder: which batches there are, and whether one has changed."""
+"""The landing folder: lists batches and their files, and fingerprints what they hold."""
 
 import errno
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -13,13 +13,16 @@ from luigi_tasks import fingerprints, paths
 from luigi_tasks.errors import PipelineError
 
 EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|gz|bz2))+$", re.IGNORECASE)
+"""Extensions that are not part of a batch's name."""
 UNFINISHED = (".tmp", ".part")
+"""Extensions of files that an exporter is still writing."""
 UNREADABLE = "unreadable: "
+"""Takes the place of a file's SHA-256, with the reason after it."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A landing file as it stood: name below the batch's entry, bytes, time of change (ns), SHA-256 of its content."""
+    """A landing file at one moment: name below the batch's entry, size (bytes), mtime (ns), SHA-256 of its content."""
 
     name: str
     size: int
@@ -31,51 +34,56 @@ class SourceFile:
         return not self.sha256.startswith(UNREADABLE)
 
 
-def batches() -> list[str]:
-    """The names of all batches in the landing folder, in the order of time."""
-    return sorted(_entries())
+def list_batches() -> list[str]:
+    """Return the names of all batches in the landing folder, oldest first: names sort by time.
+
+    Raises PipelineError if the folder is missing or unreadable, or two entries have the same batch name.
+    """
+    return sorted(_list_entries())
 
 
-def _entries() -> dict[str, Path]:
+def _list_entries() -> dict[str, Path]:
     folder = paths.landing()
     try:
-        return _listed(folder)
+        return _list_entries_once(folder)
     except FileNotFoundError as error:
         raise PipelineError(
-            f"landing folder {folder}: not there; make it, or set [landing] folder in luigi.cfg"
+            f"landing folder {folder}: not there; create it, or set [landing] folder in luigi.cfg"
         ) from error
     except OSError as error:
-        raise PipelineError(f"landing folder {folder}: cannot be read ({error.strerror}); mend it") from error
+        raise PipelineError(
+            f"landing folder {folder}: cannot be read ({error.strerror}); make it readable and run again"
+        ) from error
 
 
 @cache
-def _listed(folder: Path) -> dict[str, Path]:
-    """The entries of a folder by batch name, as they are when a run begins: what comes later is the next run's."""
+def _list_entries_once(folder: Path) -> dict[str, Path]:
+    """Return the entries of the landing folder by batch name, as of the first call: later files are the next run's."""
     found: dict[str, Path] = {}
-    for place in sorted(folder.iterdir()):
-        if not _is_finished(place.name):
+    for path in sorted(folder.iterdir()):
+        if not _is_finished(path.name):
             continue
-        name = as_text(EXTENSIONS.sub("", place.name) or place.name)
+        name = decode_name(EXTENSIONS.sub("", path.name) or path.name)
         if name in found:
             raise PipelineError(
-                f"landing folder {folder}: {found[name].name} and {place.name} are both the batch {name}; rename one"
+                f"landing folder {folder}: {found[name].name} and {path.name} are both the batch {name}; rename one"
             )
-        found[name] = place
+        found[name] = path
     return found
 
 
-def entry(batch: str) -> Path | None:
-    """A batch's file or folder; None once it has left the landing folder."""
-    return _entries().get(batch)
+def find_entry(batch: str) -> Path | None:
+    """Return a batch's file or folder, or None once it has left the landing folder."""
+    return _list_entries().get(batch)
 
 
-def require(names: Iterable[str]) -> None:
-    """Raise PipelineError where a batch is not, or no longer, in the landing folder."""
-    missing = [name for name in names if entry(name) is None]
+def require_batches(names: Iterable[str]) -> None:
+    """Raise PipelineError if a batch is not, or no longer, in the landing folder."""
+    missing = [name for name in names if find_entry(name) is None]
     if missing:
         raise PipelineError(
             f"landing folder {paths.landing()}: no batch {', '.join(missing)}; "
-            f"expected one of: {', '.join(batches()) or 'none there'}"
+            f"expected one of: {', '.join(list_batches()) or 'none there'}"
         )
 
 
@@ -83,33 +91,33 @@ def _is_finished(name: str) -> bool:
     return not name.startswith((".", "_")) and not name.endswith(UNFINISHED)
 
 
-def as_text(name: str) -> str:
-    """A name of the file system as tables can hold it: bytes that are not UTF-8 are written `\\xff`."""
+def decode_name(name: str) -> str:
+    """Return a file name as text that the warehouse can store: bytes that are not UTF-8 are written `\\xff`."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def files(batch: str) -> dict[str, Path]:
-    """A batch's files by name, in the order in which they are read.
+def list_source_files(batch: str) -> dict[str, Path]:
+    """Return a batch's files by name, in the order in which they are read.
 
-    A folder that cannot be looked into, or that is a link, is among them: Extract will find it broken.
+    Folders that cannot be listed and links to folders are included: Extract reports them as broken.
     """
-    place = entry(batch)
-    if place is None:
+    entry = find_entry(batch)
+    if entry is None:
         return {}
-    if not place.is_dir():
-        return {as_text(place.name): place}
+    if not entry.is_dir():
+        return {decode_name(entry.name): entry}
     found: list[Path] = []
-    for folder, folders, names in os.walk(place, onerror=lambda error: found.append(Path(error.filename))):
+    for folder, folders, names in os.walk(entry, onerror=lambda error: found.append(Path(error.filename))):
         folders[:] = [name for name in folders if _is_finished(name)]
         links = [name for name in folders if Path(folder, name).is_symlink()]
         found.extend(Path(folder, name) for name in [*filter(_is_finished, names), *links])
-    return dict(sorted((as_text(path.relative_to(place).as_posix()), path) for path in found))
+    return dict(sorted((decode_name(path.relative_to(entry).as_posix()), path) for path in found))
 
 
-def stand(batch: str) -> dict[str, tuple[int, int]]:
-    """Size and time of change (ns) of a batch's files, by name; nothing is read."""
+def stat_files(batch: str) -> dict[str, tuple[int, int]]:
+    """Return size (bytes) and mtime (ns) of a batch's files by name, without reading them; (0, 0) if that fails."""
     found = {}
-    for name, path in files(batch).items():
+    for name, path in list_source_files(batch).items():
         try:
             status = path.stat()
             found[name] = (status.st_size, status.st_mtime_ns)
@@ -118,40 +126,41 @@ def stand(batch: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-def look(batch: str, known: Sequence[SourceFile]) -> list[SourceFile]:
-    """A batch's files as they stand. The content of one whose name, size and time are `known` is not read again.
+def read_source_files(batch: str, known: Sequence[SourceFile]) -> list[SourceFile]:
+    """Return a batch's files with the SHA-256 of their contents.
 
-    A file that cannot be read is one of a content of its own: Extract will find it broken.
+    A file with the name, size and mtime of a `known` one is not read again. A file that cannot be read gets a
+    SHA-256 of UNREADABLE and the reason: Extract reports it as broken.
     """
-    before = {(file.name, file.size, file.mtime_ns): file.sha256 for file in known}
+    hashes = {(file.name, file.size, file.mtime_ns): file.sha256 for file in known}
     found = []
-    for name, path in files(batch).items():
+    for name, path in list_source_files(batch).items():
         try:
             status = path.stat()
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "not a file")
-            size, changed = status.st_size, status.st_mtime_ns
-            content = before.get((name, size, changed)) or _content(path, size, changed)
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+            sha256 = hashes.get((name, size, mtime_ns)) or _hash_content(path, size, mtime_ns)
+            found.append(SourceFile(name, size, mtime_ns, sha256))
         except OSError as error:
-            size, changed, content = 0, 0, f"{UNREADABLE}{error.strerror}"
-        found.append(SourceFile(name, size, changed, content))
+            found.append(SourceFile(name, 0, 0, f"{UNREADABLE}{error.strerror}"))
     return found
 
 
 @lru_cache(maxsize=10_000)
-def _content(path: Path, size: int, mtime_ns: int) -> str:
-    """The fingerprint of a file's content, read once for each size and time that it has."""
+def _hash_content(path: Path, size: int, mtime_ns: int) -> str:
+    """Return the SHA-256 of a file, computed once for each size and mtime."""
     return fingerprints.of_file(path)
 
 
-def is_changed(batch: str, before: dict[str, tuple[int, int]], seen: Sequence[SourceFile]) -> bool:
-    """Whether a batch's files are no longer, or were not when they were `seen`, what they stood like `before`."""
-    stood = {
-        file.name: (file.size, file.mtime_ns) if file.is_readable else before.get(file.name, (0, 0)) for file in seen
+def has_batch_changed(batch: str, before: Mapping[str, tuple[int, int]], read: Sequence[SourceFile]) -> bool:
+    """Return whether a batch's files differ from `before` (see stat_files), either now or when they were `read`."""
+    when_read = {
+        file.name: (file.size, file.mtime_ns) if file.is_readable else before.get(file.name, (0, 0)) for file in read
     }
-    return not before == stood == stand(batch)
+    return not before == when_read == stat_files(batch)
 
 
-def fingerprint(found: Sequence[SourceFile]) -> str:
-    """Of the names and contents of a batch's files; their times do not count."""
-    return fingerprints.of_value([[file.name, file.sha256] for file in found])
+def fingerprint_files(files: Sequence[SourceFile]) -> str:
+    """Return a fingerprint of the names and contents of a batch's files; their times do not count."""
+    return fingerprints.of_value([[file.name, file.sha256] for file in files])

@@ -77,7 +77,7 @@ def connect() -> Connection:
 
 
 def _open_connection() -> Connection:
-    settings = config.read(config.warehouse)
+    settings = config.read_section(config.warehouse)
     open_with = partial(
         psycopg2.connect,
         connect_timeout=settings.connect_timeout,
@@ -101,7 +101,7 @@ def application_name() -> str:
 
 def session_options() -> str:
     """The options of the server that every session on the warehouse starts with, dbt's too."""
-    return f"-c lock_timeout={config.read(config.warehouse).lock_timeout}s"
+    return f"-c lock_timeout={config.read_section(config.warehouse).lock_timeout}s"
 
 
 def _make_arguments(variables: dict[str, str]) -> dict[str, Any]:
@@ -188,4 +188,4 @@ def _translate_errors(connection: Connection) -> Iterator[None]:
 def describe_lock_holders() -> str:
     """A sentence that names the sessions whose locks made a statement exceed lock_timeout just now."""
     with reading() as cursor:
-        return lock_holders.describe_lock_holders(cursor, config.read(config.warehouse).lock_timeout)
+        return lock_holders.describe_lock_holders(cursor, config.read_section(config.warehouse).lock_timeout)

@@ -27,7 +27,7 @@ def retry_transaction(title: str, work: Callable[[], Result]) -> Result:
     so `work` has to leave the same when it is done twice, as a load does, which replaces its batch and its marker
     together. Raises PipelineError, `title` in front, at the limits of [warehouse].
     """
-    settings = config.read(config.warehouse)
+    settings = config.read_section(config.warehouse)
 
     def prepare_attempt(state: RetryCallState) -> None:
         assert state.outcome is not None

@@ -1,4 +1,4 @@
-"""How the jobs spread their work over Spark's tasks."""
+"""Runs a job's work in Spark's tasks."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -6,34 +6,34 @@ from typing import Protocol, TypeVar
 from pyspark import SparkContext
 
 TASKS_A_CORE = 8
-"""So many at least, where there is work for them: the last to finish is not long behind the others."""
+"""Minimum tasks per core, where there are as many items: a straggler then costs little."""
 ITEMS_A_TASK = 8
-"""So many at most, where there is more work than that."""
+"""Items per task beyond that minimum: fewer would cost more in starting tasks."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def slices(spark: SparkContext, items: Sequence[object]) -> int:
-    """How many tasks share the items."""
-    few = TASKS_A_CORE * spark.defaultParallelism
-    return max(1, min(len(items), max(few, len(items) // ITEMS_A_TASK)))
+def count_tasks(spark: SparkContext, items: Sequence[object]) -> int:
+    """The number of tasks that share the items."""
+    fewest = TASKS_A_CORE * spark.defaultParallelism
+    return max(1, min(len(items), max(fewest, len(items) // ITEMS_A_TASK)))
 
 
-def spread(spark: SparkContext, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
+def run_on_each(spark: SparkContext, items: Sequence[Item], work: Callable[[Item], Result]) -> list[Result]:
     """Do the work on every item, in Spark's tasks; the results come in the items' order."""
-    return spark.parallelize(items, slices(spark, items)).map(work).collect()
+    return spark.parallelize(items, count_tasks(spark, items)).map(work).collect()
 
 
 class OfBatch(Protocol):
-    """Whatever knows the number of its batch."""
+    """Anything that belongs to a batch, by its number in the request."""
 
     @property
     def batch_no(self) -> int: ...
 
 
-def by_batch(keys: Sequence[OfBatch], values: Sequence[Result]) -> dict[int, list[Result]]:
-    """The values by the batches that their keys are of, in the same order."""
+def group_by_batch(keys: Sequence[OfBatch], values: Sequence[Result]) -> dict[int, list[Result]]:
+    """The values by the batch of their keys, in the same order."""
     found: dict[int, list[Result]] = {}
     for key, value in zip(keys, values, strict=True):
         found.setdefault(key.batch_no, []).append(value)

@@ -14,6 +14,8 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spark_jobs.messages.jobs import TableFacts
+
 REPEATED = ["batch", "file"]
 """Columns of few values; the others are written as they are."""
 UNFINISHED = "unfinished"
@@ -68,9 +70,9 @@ def look(path: Path) -> Part | None:
         return Part(pq.read_metadata(path).num_rows, hashlib.file_digest(file, hashlib.blake2b).hexdigest()[:32])
 
 
-def table_facts(parts: Iterable[Part]) -> dict[str, object]:
+def table_facts(parts: Iterable[Part]) -> TableFacts:
     """Rows and fingerprint of a table from its parts in their order."""
     parts = list(parts)
     digests = "\n".join(part.digest for part in parts)
     fingerprint = hashlib.sha256(digests.encode()).hexdigest()[:32] if parts else "0"
-    return {"rows": sum(part.rows for part in parts), "fingerprint": fingerprint}
+    return TableFacts(sum(part.rows for part in parts), fingerprint)

@@ -1,4 +1,4 @@
-"""How far a job is: Spark's tasks count what they have done, and who asked for the job is told now and then."""
+"""Progress of a job: Spark's tasks count what they have done, and the asker is told now and then."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from pyspark import SparkContext
 
-from spark_jobs.engine.request_server import Tell
+from spark_jobs.messages.jobs import JobProgress, Tell
 
 SECONDS_BETWEEN = 0.5
 
@@ -21,29 +21,38 @@ class Progress:
         self._counts = {name: spark.accumulator(0) for name in ("items", "rows", "files")}
         self._total = total
         self._text = text
+        self._url = find_page(spark)
 
     def add(self, rows: int = 0, files: int = 0) -> None:
-        """One more item is done; called in a task."""
+        """Count one more item, with its rows and files; called in a task."""
         for name, count in (("items", 1), ("rows", rows), ("files", files)):
             self._counts[name].add(count)
 
     @contextmanager
-    def told(self, tell: Tell) -> Iterator[None]:
-        """Tell how far it is, now and then while the block lasts, and at its end."""
+    def reported(self, tell: Tell) -> Iterator[None]:
+        """Report progress now and then while the block lasts, and at its end."""
         ended = threading.Event()
-        teller = threading.Thread(target=self._keep_telling, args=(tell, ended), daemon=True)
-        teller.start()
+        reporter = threading.Thread(target=self._keep_reporting, args=(tell, ended), daemon=True)
+        reporter.start()
         try:
             yield
         finally:
             ended.set()
-            teller.join()
+            reporter.join()
 
-    def _keep_telling(self, tell: Tell, ended: threading.Event) -> None:
+    def _keep_reporting(self, tell: Tell, ended: threading.Event) -> None:
         while not ended.wait(SECONDS_BETWEEN):
-            self._tell(tell)
-        self._tell(tell)
+            self._report(tell)
+        self._report(tell)
 
-    def _tell(self, tell: Tell) -> None:
+    def _report(self, tell: Tell) -> None:
         counts = {name: counter.value for name, counter in self._counts.items()}
-        tell({"done": counts["items"], "total": self._total, "status": self._text.format(**counts)})
+        tell(JobProgress(counts["items"], self._total, self._text.format(**counts), self._url))
+
+
+def find_page(spark: SparkContext) -> str | None:
+    """The address of Spark's page: below the master's, where that is the way to it; None where it has none."""
+    conf = spark.getConf()
+    if spark.uiWebUrl and conf.get("spark.ui.reverseProxy") == "true":
+        return f"{conf.get('spark.ui.reverseProxyUrl', '')}/proxy/{spark.applicationId}/"
+    return spark.uiWebUrl

@@ -16,6 +16,7 @@ from spark_jobs.messages.jobs import (
     FileToRead,
     JobProgress,
     TableFacts,
+    Tell,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "JobProgress",
     "MessageError",
     "TableFacts",
+    "Tell",
     "from_json",
     "read_message",
     "to_json",

@@ -5,12 +5,15 @@ import json
 import types
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pyarrow import ArrowException
-from pyarrow.fs import FileSystem, LocalFileSystem
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 Message = TypeVar("Message")
+
+FILE_ERRORS = (OSError, ValueError, NotImplementedError)
+"""What pyarrow raises of files: its own errors are subclasses of these."""
 
 
 class MessageError(ValueError):
@@ -41,11 +44,14 @@ def from_value(kind: type[Message], value: object) -> Message:
 
 
 def write_message(place: str, message: Any) -> None:
-    """Write a message to a path or URI, at once or not at all."""
-    files, path = _locate(place)
-    with files.open_output_stream(f"{path}.unfinished") as output:
-        output.write(to_json(message).encode())
-    files.move(f"{path}.unfinished", path)
+    """Write a message to a path or URI, at once or not at all. Raises MessageError, which names the place."""
+    try:
+        files, path = _locate(place)
+        with files.open_output_stream(f"{path}.unfinished") as output:
+            output.write(to_json(message).encode())
+        files.move(f"{path}.unfinished", path)
+    except FILE_ERRORS as error:
+        raise MessageError(f"{place}: cannot be written ({error})") from error
 
 
 def read_message(kind: type[Message], place: str) -> Message:
@@ -54,7 +60,7 @@ def read_message(kind: type[Message], place: str) -> Message:
         files, path = _locate(place)
         with files.open_input_stream(path) as stream:
             text = stream.read()
-    except (OSError, ArrowException) as error:
+    except FILE_ERRORS as error:
         raise MessageError(f"{place}: cannot be read ({error})") from error
     try:
         return from_json(kind, text)
@@ -62,8 +68,10 @@ def read_message(kind: type[Message], place: str) -> Message:
         raise MessageError(f"{place}: not a {kind.__name__}: {error}") from error
 
 
-def _locate(place: str) -> tuple[FileSystem, str]:
-    """The file system of a path or URI, and the path there."""
+def _locate(place: str) -> tuple["FileSystem", str]:
+    """The file system of a path or URI, and the path there. Who only exchanges messages need not wait for pyarrow."""
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
     if "://" in place:
         return FileSystem.from_uri(place)
     return LocalFileSystem(), place

@@ -1,6 +1,6 @@
 """What Extract and Clean are asked for, and what they answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -130,3 +130,7 @@ class JobProgress:
     total: int
     status: str
     url: str | None
+
+
+Tell = Callable[[JobProgress], None]
+"""Takes news of a job's progress."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import sample
-from bench.project import remove, run_floor
+from bench.project import remove_folder, run_floor
 from bench.totals import Totals, WrongResult
 from bench.workload import Export
 
@@ -19,15 +19,15 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="socialmart-"))
     made.chmod(0o755)
     yield made
-    remove(made / "floor")
-    remove(made)
+    remove_folder(made / "floor")
+    remove_folder(made)
 
 
 @pytest.fixture(scope="module")
 def export(folder: Path) -> Export:
     totals = Totals()
     path = folder / "users.json"
-    sample.write_array(path, totals.counted(sample.user_documents(100, seed=21)))
+    sample.write_array(path, totals.count_documents(sample.generate_documents(100, seed=21)))
     return Export({"2023-01-01.json": path}, totals)
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bench.measure import measure, role_of
+from bench.measure import find_role, measure_child
 
 GRANDCHILD = """
 import time
@@ -20,9 +20,9 @@ print("done")
 """
 
 
-def test_measure__counts_what_the_child_starts_in_a_session_of_its_own(tmp_path):
+def test_measure_child__counts_what_the_child_starts_in_a_session_of_its_own(tmp_path):
     log = tmp_path / "log"
-    code, measured = measure([sys.executable, "-c", CHILD], tmp_path, os.environ, log, tmp_path / "no server")
+    code, measured = measure_child([sys.executable, "-c", CHILD], tmp_path, os.environ, log, tmp_path / "no server")
     assert (code, log.read_text()) == (0, "done\n")
     assert 0.6 <= measured.seconds < 30
     assert 0.6 <= measured.cpu_seconds <= 2 * measured.seconds
@@ -33,8 +33,8 @@ def test_measure__counts_what_the_child_starts_in_a_session_of_its_own(tmp_path)
     assert 0.2 < other.cpu_seconds <= measured.cpu_seconds
 
 
-def test_measure__gives_back_the_exit_code(tmp_path):
-    code, _ = measure(
+def test_measure_child__returns_the_exit_code(tmp_path):
+    code, _ = measure_child(
         [sys.executable, "-c", "raise SystemExit(30)"], tmp_path, {}, tmp_path / "log", tmp_path / "no server"
     )
     assert code == 30
@@ -55,5 +55,5 @@ def test_measure__gives_back_the_exit_code(tmp_path):
         ("/bin/sh -c true ", "other"),
     ],
 )
-def test_role_of__a_command_line(command, role):
-    assert role_of(command) == role
+def test_find_role__knows_processes_by_their_command_lines(command, role):
+    assert find_role(command) == role

@@ -7,13 +7,16 @@ import pytest
 
 from bench import page, report
 from bench.measure import Measurement, Role
-from bench.project import stages
+from bench.project import compute_stage_seconds
 from bench.report import Spread
+from luigi_tasks.runs.journal import StageRecord
 
 
 def measurement(case: str, number: int, seconds: float) -> dict:
     roles = {"java": Role(9.0, 3_000_000, 2_000_000, 1_000_000)}
-    return report.record(case, number, Measurement(seconds, 2 * seconds, 5_000_000, roles, {"Clean": seconds / 2}))
+    return report.describe_measurement(
+        case, number, Measurement(seconds, 2 * seconds, 5_000_000, roles, {"Clean": seconds / 2})
+    )
 
 
 def result(date: str, cold: list[float], floor: list[float], users: int = 65_000, cores: int = 2) -> dict:
@@ -32,8 +35,8 @@ def result(date: str, cold: list[float], floor: list[float], users: int = 65_000
     }
 
 
-def test_spreads__of_each_case_that_was_measured():
-    found = report.spreads(result("2026-01-01T10:00:00+00:00", [70.0, 60.0, 90.0], [20.0, 22.0]))
+def test_compute_spreads__of_each_case_that_was_measured():
+    found = report.compute_spreads(result("2026-01-01T10:00:00+00:00", [70.0, 60.0, 90.0], [20.0, 22.0]))
     assert found == {"floor": Spread(21.0, 20.0, 22.0, 2), "cold": Spread(70.0, 60.0, 90.0, 3)}
 
 
@@ -48,36 +51,41 @@ def test_spreads__of_each_case_that_was_measured():
         ("cold", {"floor": 20.0}, None),
     ],
 )
-def test_ratio__of_medians(case, medians, expected):
-    assert report.ratio(case, {name: Spread(value, 0.0, 99.0, 5) for name, value in medians.items()}) == expected
+def test_compute_ratio__of_medians(case, medians, expected):
+    assert (
+        report.compute_ratio(case, {name: Spread(value, 0.0, 99.0, 5) for name, value in medians.items()}) == expected
+    )
 
 
-def test_stages__span_all_of_their_kind_and_leave_what_is_outside():
-    journal = [
-        {"title": "Load posts 2026-01-01", "started": 108.0, "seconds": 4.0},
-        {"title": "Extract 2026-01-01", "started": 101.0, "seconds": 5.0},
-        {"title": "Load users 2026-01-01", "started": 107.0, "seconds": 2.0},
-        {"title": "DbtRun", "started": 111.0, "seconds": 6.0},
+def test_compute_stage_seconds__spans_all_of_their_kind_and_leaves_what_is_outside():
+    spans = {
+        "Load posts 2026-01-01": (108.0, 4.0),
+        "Extract 2026-01-01": (101.0, 5.0),
+        "Load users 2026-01-01": (107.0, 2.0),
+        "DbtRun": (111.0, 6.0),
+    }
+    finished = [
+        StageRecord(title, [], title, "", started, seconds, None, "done") for title, (started, seconds) in spans.items()
     ]
-    assert stages(journal, 20.0) == {"Extract": 5.0, "Load": 5.0, "DbtRun": 6.0, "outside": 5.0}
+    assert compute_stage_seconds(finished, 20.0) == {"Extract": 5.0, "Load": 5.0, "DbtRun": 6.0, "outside": 5.0}
 
 
-def test_stages__are_none_when_nothing_was_done():
-    assert stages([], 2.0) == {}
+def test_compute_stage_seconds__is_empty_when_nothing_was_done():
+    assert compute_stage_seconds([], 2.0) == {}
 
 
 def test_results_file__is_read_as_it_was_written(tmp_path):
     later, earlier = result("2026-01-02T10:00:00+00:00", [70.0], [20.0]), result("2026-01-01T10:00:00+00:00", [1], [2])
-    path = report.save(later, tmp_path)
+    path = report.save_results(later, tmp_path)
     assert path.name == "20260102T100000-abc1234-65000.json"
     assert json.loads(path.read_text()) == later
     assert len([line for line in path.read_text().splitlines() if '"case"' in line]) == 2
-    report.save(earlier, tmp_path)
-    assert page.read(tmp_path) == [earlier, later]
+    report.save_results(earlier, tmp_path)
+    assert page.read_results(tmp_path) == [earlier, later]
 
 
-def test_as_text__shows_medians_ratios_stages_and_memory():
-    shown = report.as_text(result("2026-01-01T10:00:00+00:00", [70.0, 60.0, 90.0], [20.0, 22.0])).splitlines()
+def test_format_tables__shows_medians_ratios_stages_and_memory():
+    shown = report.format_tables(result("2026-01-01T10:00:00+00:00", [70.0, 60.0, 90.0], [20.0, 22.0])).splitlines()
     assert [" ".join(line.split()) for line in shown if line.startswith("cold ")] == [
         "cold from empty checkpoints and an empty warehouse 70.0 60.0 90.0 3 3.33 x floor 140.0 5",
         "cold 35.0",
@@ -85,14 +93,14 @@ def test_as_text__shows_medians_ratios_stages_and_memory():
     ]
 
 
-def test_page__has_a_section_a_size_and_a_point_a_file():
+def test_render_page__has_a_section_a_size_and_a_point_a_file():
     found = [
         result("2026-01-01T10:00:00+00:00", [70.0, 60.0], [20.0]),
         result("2026-01-02T10:00:00+00:00", [60.0], [20.0]),
         result("2026-01-03T10:00:00+00:00", [6.0], [1.0], users=6_500),
         result("2026-01-04T10:00:00+00:00", [30.0], [10.0], cores=8),
     ]
-    html = page.as_html(found)
+    html = page.render_page(found)
     assert [part.split("</h2>")[0] for part in html.split("<h2>")[1:]] == [
         "65,000 users, 2 cores",
         "65,000 users, 8 cores",
@@ -103,12 +111,14 @@ def test_page__has_a_section_a_size_and_a_point_a_file():
     assert "http" not in html
 
 
-def test_page__without_results_says_how_to_get_some():
-    assert "make bench" in page.as_html([])
+def test_render_page__without_results_says_how_to_get_some():
+    assert "make bench" in page.render_page([])
 
 
-def test_chart__draws_higher_values_higher_and_leaves_gaps():
-    drawn = page.chart(["a <b>", "c", "d"], {"cold": [Spread(1.0, 1.0, 1.0, 1), None, Spread(2.0, 2.0, 4.0, 2)]}, " s")
+def test_draw_chart__draws_higher_values_higher_and_leaves_gaps():
+    drawn = page.draw_chart(
+        ["a <b>", "c", "d"], {"cold": [Spread(1.0, 1.0, 1.0, 1), None, Spread(2.0, 2.0, 4.0, 2)]}, " s"
+    )
     svg = ElementTree.fromstring(drawn)
     circles = list(svg.iter("circle"))
     heights = [float(circle.attrib["cy"]) for circle in circles]

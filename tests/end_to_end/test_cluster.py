@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from project import MakeProject, Project, free_ports
 
-from bench.sample import user_documents
+from bench.sample import generate_documents
 from luigi_tasks.processes import child_process
 from luigi_tasks.spark import local_cluster
 
@@ -18,7 +18,7 @@ WORKERS = 2
 
 
 def land_sample(project: Project) -> None:
-    documents = list(user_documents(FILES * 120, seed=7))
+    documents = list(generate_documents(FILES * 120, seed=7))
     for number in range(FILES):
         project.land(f"{BATCH}/{number:03}.json.gz", gzip.compress(json.dumps(documents[number::FILES]).encode()))
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from project import PROGRAMS, MakeProject, Project, free_ports
 
-from luigi_tasks.runs.scheduler import HOST, answers
+from luigi_tasks.cli.luigid import HOST
+from luigi_tasks.runs.scheduler import is_listening
 
 SECONDS_TO_START = 60
 
@@ -33,7 +34,7 @@ def dashboard(project: Project, port: int, address: str = HOST) -> Iterator[subp
         [PROGRAMS / "socialmart", "dashboard", *options], cwd=project.folder, start_new_session=True
     )
     until = time.monotonic() + SECONDS_TO_START
-    while not answers(address, port):
+    while not is_listening(address, port):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.1)
     try:
@@ -41,7 +42,7 @@ def dashboard(project: Project, port: int, address: str = HOST) -> Iterator[subp
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS_TO_START) == 128 + signal.SIGTERM
-        assert not answers(address, port)
+        assert not is_listening(address, port)
 
 
 def page(port: int, path: str) -> str:
@@ -91,9 +92,9 @@ def test_dashboard__says_that_its_port_is_taken(project):
 def test_dashboard__listens_on_another_address_where_told_so_and_on_this_machines_only_where_not(project):
     port, other = free_ports(1), "127.0.0.2"
     with dashboard(project, port):
-        assert not answers(other, port)
+        assert not is_listening(other, port)
     with dashboard(project, port, other):
-        assert not answers(HOST, port)
+        assert not is_listening(HOST, port)
 
 
 def test_services__are_no_runs(project):

@@ -217,7 +217,7 @@ def test_run__says_file_and_place_for_every_stopped_batch_and_ends_in_code_30(ou
         f"(CRC check failed 0x0 != {zlib.crc32(TEXT):#x}); {refused}",
         f"batch part-cut-short, file part-2.json: at byte {part:,}: the array is cut short; {refused}",
         "batch too-many-rejected: 19 of 20 documents were rejected, at most 90% allowed; look at them with "
-        "socialmart rejected, mend the file or set [quality] max_rejected_share",
+        "socialmart rejected, fix the file or set [quality] max_rejected_share",
     ]
     assert outcome.run.code == 30
 

@@ -1,7 +1,7 @@
-"""The commands of README.md and docs/operating.md run as they stand, one after the other, on the sample.
+"""The commands of README.md and docs/operating.md run as they are written, one after the other, on the sample.
 
-Indented blocks are run, and so are queries (sql). What is in another frame cannot run everywhere: bash, or systemd,
-looks whether it can be read.
+Indented commands and queries (sql) are run. Blocks in other frames cannot run everywhere: bash or systemd only checks
+that they can be parsed.
 """
 
 import re
@@ -33,12 +33,12 @@ AFTERWARDS = {
     "echo '[]'": ("select count(*) from raw_data.users where batch = '2026-11-20'", "0"),
     "--clean": ("select count(distinct batch) from raw_data.users", "2"),
 }
-"""What holds in the warehouse once a block with these words was run: a query, and what it gives."""
+"""Words of a command: a query to run after it, and the result that is expected."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page: how it is framed, what stands in it, and where."""
+    """A block of a page: its frame, its text, and its place."""
 
     frame: str
     text: str
@@ -46,7 +46,7 @@ class Block:
 
 
 def blocks(*frames: str) -> list[Block]:
-    """The blocks of all pages that are framed so, in their order; of the indented ones those that are commands."""
+    """The blocks of all pages with one of these frames, in order; indented blocks only if they are commands."""
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def blocks(*frames: str) -> list[Block]:
 
 @pytest.fixture(scope="module")
 def project(make_project: MakeProject) -> Project:
-    """A project as it is after `git clone` and `make setup`: its own data, everything else that of the repository."""
+    """A project as it is after `git clone` and `make setup`, with its own data and links to the repository."""
     made = make_project(DEFAULTS)
     for name in ("Makefile", "constraints.txt", "setup.cfg"):
         (made.folder / name).symlink_to(REPOSITORY / name)

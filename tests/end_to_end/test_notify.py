@@ -103,7 +103,7 @@ def test_warning__is_told_unless_only_failures_are_wanted(project):
     assert ran.code == 0
     [post] = received.posts
     assert (post["type"], len(received.mails)) == ("warning", 1)
-    assert "Unusual:\n- batch 2026-01-03: fields nobody announced: shoe_size" in post["message"]
+    assert "Unusual:\n- batch 2026-01-03: unknown fields: shoe_size" in post["message"]
     assert "To run again" not in post["message"]
     project.land("2026-01-04.json", [{"user_id": "dot", "hat_size": 57}])
     assert told(project, on="failure")[1].posts == []

@@ -279,7 +279,7 @@ def test_mart__goes_when_its_model_is_dropped(project):
     ran = project.run()
     assert ran.code == 30
     lost = 'relation "marts.tag_analysis_mart" does not exist'
-    assert f"it cannot be made of what is published ({lost}); bring the mart back as it was" in ran.output
+    assert f"report: a table or column that it shows is missing ({lost}); restore it and run again" in ran.output
     assert "Traceback" not in ran.output
     assert "tag_analysis_mart" not in project.marts()
     for file, text in before.items():
@@ -402,7 +402,9 @@ def test_missing_luigi_cfg__is_said_in_a_sentence(project, tmp_path):
         [PROGRAMS / "luigi", "--module", "luigi_tasks", "RunAll"], cwd=tmp_path, capture_output=True, text=True
     )
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"luigi.cfg: none with a section [retcode] is in {tmp_path}; go to where it is")
+    assert ended.stderr.startswith(
+        f"luigi.cfg: none with a section [retcode] is in {tmp_path}; go to the folder that has it"
+    )
     assert not any(tmp_path.iterdir())
 
 

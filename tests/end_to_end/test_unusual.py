@@ -69,6 +69,6 @@ def test_unusual_night__is_told_after_ordinary_days_of_which_nothing_was(make_pr
     summary = project.socialmart("summary").output
     for told in (post["message"], mail.replace("=\r\n", ""), summary):
         assert f"Load users {last} took " in told
-        assert f"batch {last}: fields nobody announced: shoe_size" in told
+        assert f"batch {last}: unknown fields: shoe_size" in told
         assert f"{last:%A} {last}: 4 posts; " in told
         assert f"{last:%A} {last}: 8 reactions; " in told

@@ -25,8 +25,8 @@ import psycopg2
 from project import Process, Project
 from psycopg2.extensions import cursor as Cursor
 
-from bench.sample import user_documents
-from bench.workload import corrected
+from bench.sample import generate_documents
+from bench.workload import correct_documents
 from luigi_tasks.warehouse.embedded.location import PORT, locate_cluster, read_socket_folder
 from luigi_tasks.warehouse.embedded.server import DATABASE, SUPERUSER, lease_server
 
@@ -85,11 +85,11 @@ class World:
         self._trials = trials
         self._trial = ""
         self._kept = project.folder.with_name("kept")
-        documents = list(islice(user_documents(USERS, seed=7), USERS))
+        documents = list(islice(generate_documents(USERS, seed=7), USERS))
         project.land(FIRST, documents[: USERS // 2])
         self._run_well()
         self.before = self.state()
-        project.land(FIRST, list(corrected(documents[: USERS // 2 - 9])))
+        project.land(FIRST, list(correct_documents(documents[: USERS // 2 - 9])))
         project.land(SECOND, documents[USERS // 4 :])
         project.close()
         _copy(project.folder, self._kept)

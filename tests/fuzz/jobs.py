@@ -13,12 +13,22 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from luigi_tasks.quality import ledger
-from spark_jobs import clean, extract
+from spark_jobs.cleaning import job as clean
+from spark_jobs.extraction import job as extract
+from spark_jobs.messages import (
+    BatchToClean,
+    BatchToExtract,
+    CleanCounts,
+    CleanRequest,
+    ExtractRequest,
+    FileFault,
+    FileToRead,
+    JobProgress,
+)
 from spark_jobs.schemas import CHECKPOINT_TABLES
 
 Json = Any
 Row = dict[str, Any]
-NOWHERE = {"rows": 0}
 
 
 class Rows:
@@ -48,6 +58,7 @@ class InThisProcess:
     """As much of a SparkContext as the jobs use: what has to be tried often must not wait for Java."""
 
     defaultParallelism = 1
+    uiWebUrl = None
 
     def parallelize(self, items: Iterable[Any], slices: int) -> Rows:
         return Rows(items)
@@ -70,8 +81,8 @@ class Accumulator:
 class Ended:
     """What became of a batch: its first broken file, or what Clean counted and wrote."""
 
-    fault: dict[str, Any] | None
-    counts: dict[str, Any]
+    fault: FileFault | None
+    counts: CleanCounts
     tables: dict[str, list[Row]]
 
 
@@ -90,29 +101,25 @@ def run(
 ) -> dict[str, Ended]:
     """Extract and clean batches (name -> files, in order), building below `place`; in Spark, where one is given."""
     spark = spark or InThisProcess()
-    request = [
-        {"name": name, "files": [{"name": path.name, "path": str(path)} for path in files]}
-        for name, files in batches.items()
+    landed = [
+        BatchToExtract(name, [FileToRead(path.name, str(path)) for path in files]) for name, files in batches.items()
     ]
-    settings = {"max_unpacked_bytes": max_unpacked_bytes}
-    asked = {"batches": request, "staging": str(place / "extract"), "settings": settings}
-    extracted = extract.run(spark, asked, _ignore)
+    extracted = extract.run(spark, ExtractRequest(landed, str(place / "extract"), max_unpacked_bytes), _ignore)
     gc.enable()  # which a task of Extract turns off in its process
-    faults = [found["fault"] for found in extracted["batches"]]
+    faults = [found.fault for found in extracted.batches]
     documents = [
         [] if fault else [str(place / "extract" / f"batch_no={number}" / "documents")]
         for number, fault in enumerate(faults)
     ]
-    named = [{"name": name, "paths": paths} for name, paths in zip(batches, documents, strict=True)]
-    asked = {"batches": named, "staging": str(place / "clean"), "settings": {"impute_age": False}}
-    cleaned = clean.run(spark, asked, _ignore)
+    built = [BatchToClean(name, paths) for name, paths in zip(batches, documents, strict=True)]
+    cleaned = clean.run(spark, CleanRequest(built, str(place / "clean"), impute_age=False), _ignore)
     return {
-        name: Ended(fault, counts, _tables(place / "clean" / f"batch_no={number}"))
-        for number, (name, fault, counts) in enumerate(zip(batches, faults, cleaned["batches"], strict=True))
+        name: Ended(fault, found.counts, _tables(place / "clean" / f"batch_no={number}"))
+        for number, (name, fault, found) in enumerate(zip(batches, faults, cleaned.batches, strict=True))
     }
 
 
-def _ignore(progress: dict[str, Any]) -> None:
+def _ignore(progress: JobProgress) -> None:
     """How far a job is matters to nobody here."""
 
 
@@ -135,13 +142,15 @@ def assert_accounted_for(ended: Ended) -> None:
     """A broken file is named with the place and a reason; else the ledger balances, the tables hold what it says,
     and what was rejected is kept with its text and the rules it broke."""
     if ended.fault:
-        assert ended.fault["file"]
-        assert ended.fault["byte_offset"] >= 0
-        assert ended.fault["reason"]
+        assert ended.fault.file
+        assert ended.fault.byte_offset >= 0
+        assert ended.fault.reason
         return
     on_disk = {table: len(rows) for table, rows in ended.tables.items()}
-    assert ledger.why_stopped(ledger.entries(ended.counts), on_disk, max_rejected_share=1) is None
-    rejected = sum(of_entity.get("rejected", NOWHERE)["rows"] for of_entity in ended.counts["outcomes"].values())
+    assert ledger.find_stop_reason(ledger.build_ledger(ended.counts), on_disk, max_rejected_share=1) is None
+    rejected = sum(
+        of_entity["rejected"].rows for of_entity in ended.counts.outcomes.values() if "rejected" in of_entity
+    )
     assert rejected == on_disk["rejected"]
     assert all(row["raw"] is not None and row["rules"] for row in ended.tables["rejected"])
     assert "\0" not in json.dumps(list(ended.tables.values()), default=str, ensure_ascii=False)

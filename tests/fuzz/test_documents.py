@@ -10,8 +10,8 @@ from hypothesis import example, given
 from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
 
 from spark_jobs.cleaning import rules
-from spark_jobs.extract import BrokenSource, Source, read_documents
 from spark_jobs.extraction import landing_files
+from spark_jobs.extraction.job import BrokenSource, Source, read_documents
 from spark_jobs.extraction.landing_files import Piece
 
 

@@ -15,7 +15,7 @@ from jobs import Ended, assert_accounted_for, run
 
 from luigi_tasks import paths
 from luigi_tasks.targets import landing
-from spark_jobs.extract import BrokenSource, Source, read_documents
+from spark_jobs.extraction.job import BrokenSource, Source, read_documents
 
 MANY = int(os.environ.get("FUZZ_TINY_FILES", 3_000))
 DOCUMENT = b'{"user_id": "u1"}'
@@ -143,8 +143,8 @@ def half_a_minute():
 def test_folder__with_something_that_is_no_file_is_broken_and_hangs_nothing(folder, tmp_path, odd):
     make, reason = ODD[odd]
     make(folder / "odd.json")
-    assert landing.is_changed("day", landing.stand("day"), landing.look("day", [])) is False
-    files = landing.files("day")
+    assert landing.has_batch_changed("day", landing.stat_files("day"), landing.read_source_files("day", [])) is False
+    files = landing.list_source_files("day")
     assert list(files) == ["good.json", "odd.json"]
     ended = run(tmp_path / "built", {"day": list(files.values()), "other": [files["good.json"]]})
     assert ended["day"].fault == {"file": "odd.json", "byte_offset": 0, "reason": reason}
@@ -161,7 +161,7 @@ def test_folder__that_cannot_be_looked_into_is_not_passed_over(folder, tmp_path,
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    files = landing.files("day")
+    files = landing.list_source_files("day")
     assert list(files) == ["closed", "good.json"]
     assert verdict(files["closed"]) == NO_FILE
 
@@ -178,9 +178,9 @@ def test_file__that_may_not_be_read_is_broken(folder, monkeypatch):
 def test_name__that_is_not_utf_8_is_written_as_text(folder):
     for place in (folder, folder.parent):
         Path(os.fsdecode(os.fsencode(place) + b"/odd \xff.json")).write_bytes(DOCUMENT)
-    assert list(landing.files("day")) == ["good.json", "odd \\xff.json"]
-    assert landing.batches() == ["day", "odd \\xff"]
-    assert list(landing.files("odd \\xff")) == ["odd \\xff.json"]
+    assert list(landing.list_source_files("day")) == ["good.json", "odd \\xff.json"]
+    assert landing.list_batches() == ["day", "odd \\xff"]
+    assert list(landing.list_source_files("odd \\xff")) == ["odd \\xff.json"]
 
 
 @pytest.mark.parametrize("name", ["%" * 250, "é%" * 80, "*" * 86])

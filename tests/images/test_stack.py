@@ -18,7 +18,7 @@ from compose import EXAMPLE, REPOSITORY, Service, services, variables
 from names import served
 from project import MakeProject
 
-from luigi_tasks.runs.scheduler import answers
+from luigi_tasks.runs.scheduler import is_listening
 
 PROXY = "http://127.0.0.1:8000"
 LOGIN = "socialmart:of the proxy"
@@ -74,7 +74,7 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    taken = [port for port in PORTS if answers("127.0.0.1", port)]
+    taken = [port for port in PORTS if is_listening("127.0.0.1", port)]
     assert not taken, f"ports {taken} of this machine are taken: end what listens there"
     made = Store(REPOSITORY / "build" / "images")
     made.make_bases()

@@ -9,9 +9,9 @@ from luigi_tasks.errors import PipelineError
 
 @pytest.fixture(autouse=True)
 def read_anew():
-    config.read_once.cache_clear()
+    config.read_section_once.cache_clear()
     yield
-    config.read_once.cache_clear()
+    config.read_section_once.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_read__names_the_section_and_key_of_a_bad_setting(section, key, value):
     parser.set(family, key, value)
     try:
         with pytest.raises(PipelineError, match=rf"luigi.cfg, section \[{family}\], key {key}: cannot be read"):
-            config.read(section)
+            config.read_section(section)
     finally:
         parser.set(family, key, before)
 
@@ -44,5 +44,5 @@ def test_read__takes_a_share_between_0_and_1(share):
     parser = luigi.configuration.get_config()
     before = parser.get("quality", "max_rejected_share")
     parser.set("quality", "max_rejected_share", share)
-    assert config.read(config.quality).max_rejected_share == float(share)
+    assert config.read_section(config.quality).max_rejected_share == float(share)
     parser.set("quality", "max_rejected_share", before)

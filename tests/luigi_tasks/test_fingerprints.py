@@ -102,8 +102,11 @@ def test_of_modules__sees_these_modules_only(tmp_path):
 
 def test_list_sources__follows_the_imports_of_a_job():
     def list_names(job: str) -> set[str]:
-        return {path.name for path in fingerprints.list_sources(paths.PROJECT / "spark_jobs" / job, paths.PROJECT)}
+        sources = fingerprints.list_sources(paths.SPARK_JOBS / job, paths.PROJECT)
+        return {path.relative_to(paths.SPARK_JOBS).as_posix() for path in sources}
 
-    shared = {"parallel.py", "parquet_parts.py", "schemas.py", "progress.py", "request_server.py"}
-    assert list_names("extract.py") == {"extract.py", "landing_files.py", "documents.py"} | shared
-    assert list_names("clean.py") == {"clean.py", "rules.py", "records.py"} | shared
+    shared = {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
+    shared |= {"schemas.py", "messages/__init__.py", "messages/codec.py", "messages/jobs.py"}
+    extraction = {f"extraction/{name}.py" for name in ("job", "documents", "landing_files")}
+    assert list_names("extraction/job.py") == extraction | shared
+    assert list_names("cleaning/job.py") == {f"cleaning/{name}.py" for name in ("job", "records", "rules")} | shared

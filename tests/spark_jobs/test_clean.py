@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,10 +15,10 @@ import pytest
 from pyspark import SparkContext
 
 from luigi_tasks.paths import folder_name
-from spark_jobs import clean
-from spark_jobs.cleaning import records
+from spark_jobs.cleaning import job, records
 from spark_jobs.extraction.documents import Row, document_row
 from spark_jobs.extraction.landing_files import parse
+from spark_jobs.messages import BatchToClean, CleanedBatch, CleanRequest, JobProgress
 from spark_jobs.schemas import DOCUMENTS
 
 Files = dict[tuple[str, str], list[object]]
@@ -393,20 +394,20 @@ def run_job(
     files: Files,
     *batches: str,
     documents_a_part: int = 1000,
-    told: list[dict[str, Any]] | None = None,
-    **settings: object,
-) -> dict[str, Any]:
+    told: list[JobProgress] | None = None,
+    impute_age: bool = False,
+) -> Sequence[CleanedBatch]:
     """Run the job on checkpoints below `folder`, each batch's in a folder of its name; what it tells goes to `told`."""
-    request = []
+    built = []
     for batch in batches:
         path = folder / folder_name(batch) / "documents"
         path.mkdir(parents=True)
         of_batch = documents_of({place: some for place, some in files.items() if place[0] == batch})
         for start in range(0, len(of_batch), documents_a_part):
             pq.write_table(pa.table(of_batch.slice(start, documents_a_part)), path / f"{start:06}.parquet")
-        request.append({"name": batch, "paths": [str(path)]})
-    asked = {"batches": request, "staging": str(folder / "staging"), "settings": {"impute_age": False, **settings}}
-    return clean.run(spark, asked, ([] if told is None else told).append)
+        built.append(BatchToClean(batch, [str(path)]))
+    request = CleanRequest(built, str(folder / "staging"), impute_age)
+    return job.run(spark, request, ([] if told is None else told).append).batches
 
 
 def written(folder: Path, batch_no: int, table: str) -> list[dict[str, Any]]:
@@ -415,10 +416,12 @@ def written(folder: Path, batch_no: int, table: str) -> list[dict[str, Any]]:
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
-def without_fingerprints(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return [without_fingerprints(item) for item in value] if isinstance(value, list) else value
-    return {key: without_fingerprints(item) for key, item in value.items() if key != "fingerprint"}
+def rows_of(batch: CleanedBatch) -> dict[str, dict[str, int]]:
+    """By entity and outcome the rows."""
+    return {
+        entity: {outcome: found.rows for outcome, found in outcomes.items()}
+        for entity, outcomes in batch.counts.outcomes.items()
+    }
 
 
 def test_run__counts_what_was_read_and_what_became_of_it_for_each_batch(spark, tmp_path):
@@ -436,56 +439,50 @@ def test_run__counts_what_was_read_and_what_became_of_it_for_each_batch(spark, t
     }  # fmt: skip
     found = run_job(spark, tmp_path, files, "2026-01-01", "empty", "2026-01-02")
 
-    def posts(rows: int, shares: int, likes: int, angry: int) -> dict[str, int]:
-        return {**NO_COUNTS, "rows": rows, "shares": shares, "likes": likes, "angry": angry}
+    def sums(shares: int, likes: int, angry: int) -> dict[str, int]:
+        return {**NO_COUNTS, "shares": shares, "likes": likes, "angry": angry}
 
-    assert without_fingerprints(found) == {
-        "batches": [
-            {
-                "read": {**NO_COUNTS, "documents": 3, "users": 2, "posts": 4, "comments": 5}
-                | {"shares": 25, "likes": 3, "angry": 1},
-                "outcomes": {
-                    "user": {"accepted": {"rows": 1}, "superseded": {"rows": 1}, "rejected": {"rows": 1}},
-                    "post": {
-                        "accepted": posts(1, 5, 0, 0),
-                        "superseded": posts(1, 2, 3, 0),
-                        "rejected": posts(2, 18, 0, 1),
-                    },
-                    "comment": {"accepted": {"rows": 1}, "superseded": {"rows": 1}, "rejected": {"rows": 3}},
-                },
-                "tables": {"rejected": {"rows": 6}, "issues": {"rows": 2}},
-                "drift": ["mood", "posts.reactions.care"],
-            },
-            {
-                "read": {},
-                "outcomes": {"user": {}, "post": {}, "comment": {}},
-                "tables": {"rejected": {"rows": 0}, "issues": {"rows": 0}},
-                "drift": [],
-            },
-            {
-                "read": {**NO_COUNTS, "documents": 1, "users": 1, "posts": 0, "comments": 0},
-                "outcomes": {"user": {"accepted": {"rows": 1}}, "post": {}, "comment": {}},
-                "tables": {"rejected": {"rows": 0}, "issues": {"rows": 0}},
-                "drift": [],
-            },
-        ]
+    assert [found_of.counts.read for found_of in found] == [
+        {**NO_COUNTS, "documents": 3, "users": 2, "posts": 4, "comments": 5, "shares": 25, "likes": 3, "angry": 1},
+        {},
+        {**NO_COUNTS, "documents": 1, "users": 1, "posts": 0, "comments": 0},
+    ]
+    assert [rows_of(found_of) for found_of in found] == [
+        {
+            "user": {"accepted": 1, "superseded": 1, "rejected": 1},
+            "post": {"accepted": 1, "superseded": 1, "rejected": 2},
+            "comment": {"accepted": 1, "superseded": 1, "rejected": 3},
+        },
+        {"user": {}, "post": {}, "comment": {}},
+        {"user": {"accepted": 1}, "post": {}, "comment": {}},
+    ]
+    assert {outcome: one.sums for outcome, one in found[0].counts.outcomes["post"].items()} == {
+        "accepted": sums(5, 0, 0),
+        "superseded": sums(2, 3, 0),
+        "rejected": sums(18, 0, 1),
     }
+    assert [{name: facts.rows for name, facts in found_of.tables.items()} for found_of in found] == [
+        {"users": 1, "posts": 1, "comments": 1, "rejected": 6, "issues": 2},
+        {"users": 0, "posts": 0, "comments": 0, "rejected": 0, "issues": 0},
+        {"users": 1, "posts": 0, "comments": 0, "rejected": 0, "issues": 0},
+    ]
+    assert [found_of.counts.drift for found_of in found] == [["mood", "posts.reactions.care"], [], []]
 
 
 def test_run__tells_how_many_documents_and_files_are_done(spark, tmp_path):
     users: Files = {("one", "f"): [{"user_id": f"u{number}"} for number in range(5)]}
     twice: Files = {("two", "f"): [{"user_id": "u1"}, {"user_id": "u1"}, {"user_id": "u2"}]}
-    told: list[dict[str, Any]] = []
+    told: list[JobProgress] = []
     run_job(spark, tmp_path, users | twice, "one", "two", documents_a_part=2, told=told)
-    assert {"done": 5, "total": 5, "status": "8 documents, 5 of 5 files"} in told
-    assert told[-1] == {"done": 1, "total": 1, "status": "superseded records taken out of 1 of 1 files"}
+    assert JobProgress(5, 5, "8 documents, 5 of 5 files", url=None) in told
+    assert told[-1] == JobProgress(1, 1, "superseded records taken out of 1 of 1 files", url=None)
 
 
 def test_run__takes_any_name_for_a_batch(spark, tmp_path):
     names = ["a*", "ab", "what?", "{a,b}", "week [1]", "a=b", "100%", "a b", "x,y", "a:b", "#1", "a\\b", "ü"]
     files: Files = {(name, "f"): [{"user_id": name}] for name in names}
     found = run_job(spark, tmp_path, files, *names)
-    assert [batch["read"]["users"] for batch in found["batches"]] == [1] * len(names)
+    assert [batch.counts.read["users"] for batch in found] == [1] * len(names)
 
 
 @pytest.mark.parametrize("documents_a_part", [1, 2, 1000])
@@ -546,9 +543,8 @@ def test_run__fills_in_the_median_age_of_the_accepted_users_of_a_batch_where_con
 
 def test_run__gives_tables_a_fingerprint_that_differs_where_any_value_does(spark, tmp_path):
     def fingerprints(number: int, *documents: object) -> dict[str, str]:
-        found = run_job(spark, tmp_path / str(number), {("b", "f"): list(documents)}, "b")["batches"][0]
-        entities = {name: each["accepted"]["fingerprint"] for name, each in found["outcomes"].items() if each}
-        return entities | {name: each["fingerprint"] for name, each in found["tables"].items()}
+        (found,) = run_job(spark, tmp_path / str(number), {("b", "f"): list(documents)}, "b")
+        return {name: facts.fingerprint for name, facts in found.tables.items()}
 
     first = fingerprints(0, {"user_id": "u1", "age": 1}, {"user_id": "u2"})
     assert fingerprints(1, {"user_id": " u1", "age": "1"}, {"user_id": "u2"}) == first
@@ -558,7 +554,7 @@ def test_run__gives_tables_a_fingerprint_that_differs_where_any_value_does(spark
         fingerprints(4, {"user_id": "u2"}, {"user_id": "u1", "age": 1}),
         fingerprints(5, {"user_id": "u1", "age": 1}),
     ]
-    assert len({first["user"], *(each["user"] for each in different)}) == 5
+    assert len({first["users"], *(each["users"] for each in different)}) == 5
     assert {each["issues"] for each in different} == {first["issues"]}
     assert fingerprints(6, {"user_id": "u1", "age": -1})["issues"] != first["issues"]
 

@@ -9,9 +9,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from spark_jobs import extract
-from spark_jobs.extract import BrokenSource, Source, read_documents
-from spark_jobs.extraction import landing_files
+from spark_jobs.extraction import job, landing_files
+from spark_jobs.extraction.job import BrokenSource, Source, read_documents
+from spark_jobs.messages import (
+    BatchToExtract,
+    ExtractedBatch,
+    ExtractRequest,
+    FileFault,
+    FileToRead,
+    JobProgress,
+    TableFacts,
+)
 
 NO_FIELDS = dict.fromkeys(("username", "email", "name", "age", "gender", "date_created"))
 
@@ -102,17 +110,15 @@ def run_job(
     folder: Path,
     batches: dict[str, list[str]],
     max_unpacked_bytes: int | None = None,
-    told: list[dict[str, Any]] | None = None,
-) -> list[dict[str, Any]]:
+    told: list[JobProgress] | None = None,
+) -> list[ExtractedBatch]:
     """Run the job on files below `folder`; what it tells on the way is added to `told`."""
-    request = [
-        {"name": name, "files": [{"name": file, "path": str(folder / file)} for file in files]}
+    landed = [
+        BatchToExtract(name, [FileToRead(file, str(folder / file)) for file in files])
         for name, files in batches.items()
     ]
-    settings = {"max_unpacked_bytes": max_unpacked_bytes}
-    asked = {"batches": request, "staging": str(folder / "staging"), "settings": settings}
-    found = extract.run(spark, asked, ([] if told is None else told).append)
-    return found["batches"]
+    request = ExtractRequest(landed, str(folder / "staging"), max_unpacked_bytes)
+    return list(job.run(spark, request, ([] if told is None else told).append).batches)
 
 
 def written(folder: Path, batch_no: int) -> list[dict[str, Any]]:
@@ -123,9 +129,9 @@ def written(folder: Path, batch_no: int) -> list[dict[str, Any]]:
 def test_run__tells_how_many_documents_and_files_are_done(spark, tmp_path):
     for name in ("a", "b", "c"):
         (tmp_path / name).write_bytes(b'{"user_id": "u1"}\n{"user_id": "u2"}')
-    told = []
+    told: list[JobProgress] = []
     run_job(spark, tmp_path, {"one": ["a", "b"], "two": ["c"]}, told=told)
-    assert told[-1] == {"done": 2, "total": 2, "status": "6 documents, 3 of 3 files"}
+    assert told[-1] == JobProgress(2, 2, "6 documents, 3 of 3 files", url=None)
 
 
 def test_run__tells_for_each_batch_its_documents_or_its_first_broken_file(spark, tmp_path):
@@ -134,9 +140,9 @@ def test_run__tells_for_each_batch_its_documents_or_its_first_broken_file(spark,
     (tmp_path / "c").write_bytes(b"")
     names = {"whole": ["a"], "broken": ["a", "b"], "empty": ["c"], "without files": [], "the same again": ["a"]}
     found = run_job(spark, tmp_path, names)
-    assert [(each["tables"]["documents"]["rows"], each["fault"]) for each in found] == [
+    assert [(each.documents.rows, each.fault) for each in found] == [
         (2, None),
-        (0, {"file": "b", "byte_offset": 36, "reason": "the array is cut short"}),
+        (0, FileFault("b", 36, "the array is cut short")),
         (0, None),
         (0, None),
         (2, None),
@@ -176,7 +182,7 @@ def test_run__reads_a_large_file_as_if_it_were_not_cut(spark, tmp_path, monkeypa
     monkeypatch.setattr(landing_files, "PIECE_BYTES", 1000)
     assert (len(landing_files.pieces(tmp_path / "large")) > 1) == (how != ONE_PIECE)
     (found,) = run_job(spark, tmp_path, {"b": ["large"]})
-    assert (found["tables"]["documents"]["rows"], found["fault"]) == (len(whole), None)
+    assert (found.documents.rows, found.fault) == (len(whole), None)
     assert [(row["position"], row["user_id"], row["raw"]) for row in written(tmp_path, 0)] == [
         (row["position"], row.get("user_id"), row.get("raw")) for row in whole
     ]
@@ -225,4 +231,4 @@ def test_run__gives_the_verdict_on_a_large_broken_file_as_if_it_were_not_cut(spa
     assert len(landing_files.pieces(tmp_path / "large")) > 1
     expected = fault(tmp_path / "large") | {"file": "large"}
     (found,) = run_job(spark, tmp_path, {"b": ["large"]})
-    assert found == {"tables": {"documents": {"rows": 0, "fingerprint": "0"}}, "fault": expected}
+    assert found == ExtractedBatch(TableFacts(0, "0"), FileFault(**expected))

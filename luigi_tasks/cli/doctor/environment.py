@@ -23,7 +23,7 @@ from luigi_tasks.cli.summary import GREEN, PLAIN, RED
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import scheduler
-from luigi_tasks.spark import java, session
+from luigi_tasks.spark import java, submit
 
 YELLOW = "\033[33m"
 COLOURS = {OK: GREEN, WARN: YELLOW, FAIL: RED}
@@ -56,7 +56,7 @@ def _settings() -> Result:
     faults, unknown = [], []
     for section in sections:
         try:
-            config.read(section)
+            config.read_section(section)
         except PipelineError as error:
             faults.append(str(error))
         if section is not core:
@@ -93,8 +93,8 @@ def _java() -> Result:
 
 
 def _spark() -> Result:
-    master = config.read(config.spark).master
-    session.submit_arguments(master)
+    master = config.read_section(config.spark).master
+    submit.require_possible()
     command = [sys.executable, "-c", "import pyspark; print(pyspark.__version__)"]
     asked = subprocess.run(
         command, env=child_process.environment(), capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, check=False
@@ -113,7 +113,7 @@ def _require_a_master(master: str) -> None:
     if not all(re.fullmatch(r".+:\d{1,5}", place) for place in places):
         raise PipelineError(f"luigi.cfg, section [spark], key master: expected spark://host:port, found {master}")
     split = [place.rpartition(":") for place in places]
-    refused = [scheduler.why_silent(host, int(port), SECONDS_TO_ANSWER) for host, _, port in split]
+    refused = [scheduler.find_connection_error(host, int(port), SECONDS_TO_ANSWER) for host, _, port in split]
     if all(refused):
         raise PipelineError(f"{master}: no answer ({refused[0]}); start the master, or set [spark] master in luigi.cfg")
 
@@ -156,11 +156,11 @@ def _dates() -> Iterator[tuple[float, Path]]:
 
 
 def _luigid() -> Result:
-    settings, use = config.read(core), config.read(config.dashboard).use
+    settings, use = config.read_section(core), config.read_section(config.dashboard).use
     if use == "never" and settings.local_scheduler:
         return Result(OK, "not used, as [dashboard] use is never")
-    host, port = scheduler.place(settings)
-    if why := scheduler.why_silent(host, port, SECONDS_TO_ANSWER):
+    host, port = scheduler.get_luigid_address(settings)
+    if why := scheduler.find_connection_error(host, port, SECONDS_TO_ANSWER):
         if use == "auto":
             return Result(OK, f"none at {host}:{port}, so that the local scheduler is used")
         raise PipelineError(

@@ -26,12 +26,12 @@ def landing_folder() -> Result:
             f"{paths.landing()}: {len(unreadable):,} of {len(files):,} files cannot be read, such as {unreadable[0]}; "
             "their batches are refused until they can",
         )
-    return Result(OK, f"{paths.landing()}, {len(landing.batches()):,} batches, {len(files):,} files")
+    return Result(OK, f"{paths.landing()}, {len(landing.list_batches()):,} batches, {len(files):,} files")
 
 
 def _landing_files() -> Iterator[Path]:
-    for batch in landing.batches():
-        yield from landing.files(batch).values()
+    for batch in landing.list_batches():
+        yield from landing.list_source_files(batch).values()
 
 
 def checkpoints_folder() -> Result:
@@ -53,7 +53,7 @@ def logs_folder() -> Result:
 
 def free_space() -> Result:
     """Whether there is room for all exports: once for the checkpoints, several times for the embedded warehouse."""
-    exported = sum(size for batch in landing.batches() for size, _ in landing.stand(batch).values())
+    exported = sum(size for batch in landing.list_batches() for size, _ in landing.stat_files(batch).values())
     needed = {paths.checkpoints(): exported}
     if not warehouse.is_external():
         needed[warehouse.find_embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_TO_EXPORTS

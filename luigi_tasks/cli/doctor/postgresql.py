@@ -98,7 +98,7 @@ def connections() -> Result:
         "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, "
         "(select sum(numbackends) from pg_stat_database)::int - 1"  # this one will be given back
     )
-    workers, threads = config.read(core).workers, config.read(config.dbt).threads
+    workers, threads = config.read_section(core).workers, config.read_section(config.dbt).threads
     needed = 2 * (workers + 1) + threads + 1  # each process reads and writes; dbt has one besides its threads
     said = f"{most - used} of {most} free, a run takes up to {needed}"
     if most - used < needed:

@@ -170,7 +170,7 @@ def test_landing__fails_where_it_is_not_there(project):
     shutil.rmtree(project.landing)
     found = findings(project)
     assert worse(found) == {"landing": FAIL, "free space": WARN}
-    assert found["landing"].text.startswith(f"landing folder {project.landing}: not there; make it")
+    assert found["landing"].text.startswith(f"landing folder {project.landing}: not there; create it")
     assert found["free space"].text == "not checked, as landing is to be mended first"
 
 

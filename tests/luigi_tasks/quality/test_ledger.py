@@ -1,7 +1,7 @@
 """The ledger's balance, and when it stops a batch."""
 
 from luigi_tasks.quality import ledger
-from luigi_tasks.quality.ledger import Entry
+from luigi_tasks.targets.ledger_file import LedgerLine
 from spark_jobs.messages import CleanCounts, EntityOutcome
 from spark_jobs.schemas import MEASURES
 
@@ -30,45 +30,45 @@ def outcome(rows: int, **sums: int) -> EntityOutcome:
 ON_DISK = {"users": 8, "posts": 15, "comments": 3}
 
 
-def test_entries__count_every_record_once():
-    assert ledger.entries(counts())[:5] == [
-        Entry("document", "records", 10, 9, 1, 0),
-        Entry("user", "records", 9, 8, 0, 1),
-        Entry("post", "records", 20, 15, 4, 1),
-        Entry("comment", "records", 3, 3, 0, 0),
-        Entry("post", "shares", 12, 7, 3, 2),
+def test_build_ledger__counts_every_record_once():
+    assert ledger.build_ledger(counts())[:5] == [
+        LedgerLine("document", "records", 10, 9, 1, 0),
+        LedgerLine("user", "records", 9, 8, 0, 1),
+        LedgerLine("post", "records", 20, 15, 4, 1),
+        LedgerLine("comment", "records", 3, 3, 0, 0),
+        LedgerLine("post", "shares", 12, 7, 3, 2),
     ]
 
 
-def test_entries__are_all_zero_for_an_empty_batch():
-    found = ledger.entries(CleanCounts({}, {"user": {}, "post": {}, "comment": {}}, []))
-    assert {(e.read, e.accepted, e.rejected, e.duplicate) for e in found} == {(0, 0, 0, 0)}
-    assert ledger.why_stopped(found, {}, 0.25) is None
+def test_build_ledger__is_all_zero_for_an_empty_batch():
+    lines = ledger.build_ledger(CleanCounts({}, {"user": {}, "post": {}, "comment": {}}, []))
+    assert {(line.read, line.accepted, line.rejected, line.duplicate) for line in lines} == {(0, 0, 0, 0)}
+    assert ledger.find_stop_reason(lines, {}, 0.25) is None
 
 
-def test_why_stopped__lets_a_balanced_batch_pass():
-    assert ledger.why_stopped(ledger.entries(counts()), ON_DISK, 0.25) is None
+def test_find_stop_reason__lets_a_balanced_batch_pass():
+    assert ledger.find_stop_reason(ledger.build_ledger(counts()), ON_DISK, 0.25) is None
 
 
-def test_why_stopped__names_what_does_not_balance():
-    reason = ledger.why_stopped(ledger.entries(counts(posts=21, shares=13)), ON_DISK, 0.25)
+def test_find_stop_reason__names_what_does_not_balance():
+    reason = ledger.find_stop_reason(ledger.build_ledger(counts(posts=21, shares=13)), ON_DISK, 0.25)
     assert reason == (
         "the ledger does not balance (post records: read 21, accepted 15, rejected 4, duplicate 1; "
         "post shares: read 13, accepted 7, rejected 3, duplicate 2); keep the batch and report this"
     )
 
 
-def test_why_stopped__compares_with_the_rows_on_disk():
-    reason = ledger.why_stopped(ledger.entries(counts()), ON_DISK | {"posts": 14}, 0.25)
+def test_find_stop_reason__compares_with_the_rows_on_disk():
+    reason = ledger.find_stop_reason(ledger.build_ledger(counts()), ON_DISK | {"posts": 14}, 0.25)
     assert reason == (
         "the checkpoint does not hold what was accepted (posts: 15 expected, 14 found); delete it and run again"
     )
 
 
-def test_why_stopped__allows_the_configured_share_and_no_more():
-    found = ledger.entries(counts())
-    assert ledger.why_stopped(found, ON_DISK, 0.2) is None
-    assert ledger.why_stopped(found, ON_DISK, 0.19) == (
-        "4 of 20 posts were rejected, at most 19% allowed; look at them with socialmart rejected, mend the file or set "
+def test_find_stop_reason__allows_the_configured_share_and_no_more():
+    lines = ledger.build_ledger(counts())
+    assert ledger.find_stop_reason(lines, ON_DISK, 0.2) is None
+    assert ledger.find_stop_reason(lines, ON_DISK, 0.19) == (
+        "4 of 20 posts were rejected, at most 19% allowed; look at them with socialmart rejected, fix the file or set "
         "[quality] max_rejected_share"
     )

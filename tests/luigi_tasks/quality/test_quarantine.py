@@ -8,7 +8,7 @@ from psycopg2.extras import execute_values
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import quarantine
-from luigi_tasks.quality.quarantine import Line, Quarantine
+from luigi_tasks.quality.quarantine import RejectedCount, RejectedCounts
 from luigi_tasks.warehouse import migrations
 
 NASTY = 'a "quote", \\ and \\n,\ttab\r\nline\u2028 ü😀 {1} NULL'
@@ -32,38 +32,40 @@ def exported(path) -> list[tuple]:
     return [tuple(json.loads(line).values()) for line in path.read_bytes().decode().split("\n")[:-1]]
 
 
-def test_count__is_by_batch_and_rule_and_its_total_counts_a_record_once(rejected):
-    assert quarantine.count() == Quarantine(
+def test_count_rejected__is_by_batch_and_rule_and_its_total_counts_a_record_once(rejected):
+    assert quarantine.count_rejected() == RejectedCounts(
         [
-            Line("a", "missing_post_id", "post", False, 1),
-            Line("a", "not_json", "document", False, 1),
-            Line("a", "parent_rejected", "comment", False, 1),
-            Line("a", "parent_rejected", "post", False, 1),
-            Line("b", "not_json", "document", False, 1),
+            RejectedCount("a", "missing_post_id", "post", False, 1),
+            RejectedCount("a", "not_json", "document", False, 1),
+            RejectedCount("a", "parent_rejected", "comment", False, 1),
+            RejectedCount("a", "parent_rejected", "post", False, 1),
+            RejectedCount("b", "not_json", "document", False, 1),
         ],
         4,
     )
 
 
-def test_count__is_of_one_batch_and_rule_where_they_are_named(rejected):
-    assert quarantine.count("a", "missing_post_id") == Quarantine([Line("a", "missing_post_id", "post", False, 1)], 1)
-    assert quarantine.count("b", "missing_post_id") == Quarantine([], 0)
+def test_count_rejected__is_of_one_batch_and_rule_where_they_are_named(rejected):
+    assert quarantine.count_rejected("a", "missing_post_id") == RejectedCounts(
+        [RejectedCount("a", "missing_post_id", "post", False, 1)], 1
+    )
+    assert quarantine.count_rejected("b", "missing_post_id") == RejectedCounts([], 0)
 
 
-def test_as_text__is_a_table(rejected):
-    assert quarantine.count("a", "not_json").as_text().splitlines() == [
+def test_format_table__aligns_its_columns(rejected):
+    assert quarantine.count_rejected("a", "not_json").format_table().splitlines() == [
         "batch  rule      entity    records",
         "a      not_json  document        1",
         "1 records are rejected",
     ]
-    assert Quarantine([Line("a", "r", "post", True, 1000)], 1000).as_text().splitlines()[1] == (
+    assert RejectedCounts([RejectedCount("a", "r", "post", True, 1000)], 1000).format_table().splitlines()[1] == (
         "a      r     post      1,000  stopped"
     )
 
 
-def test_export__writes_every_record_unharmed_in_its_order(rejected, tmp_path):
+def test_export_rejected__writes_every_record_unharmed_in_its_order(rejected, tmp_path):
     file = tmp_path / "rejected.jsonl"
-    assert quarantine.export(str(file)) == 4
+    assert quarantine.export_rejected(str(file)) == 4
     assert exported(file) == RECORDS
     assert list(json.loads(file.read_bytes().splitlines()[0])) == [
         "batch",
@@ -77,24 +79,24 @@ def test_export__writes_every_record_unharmed_in_its_order(rejected, tmp_path):
     ]
 
 
-def test_export__picks_batch_and_rule(rejected, tmp_path):
-    assert quarantine.export(str(tmp_path / "some"), "a", "parent_rejected") == 2
+def test_export_rejected__picks_batch_and_rule(rejected, tmp_path):
+    assert quarantine.export_rejected(str(tmp_path / "some"), "a", "parent_rejected") == 2
     assert exported(tmp_path / "some") == RECORDS[1:3]
 
 
-def test_export__writes_a_huge_record(rejected, tmp_path):
+def test_export_rejected__writes_a_huge_record(rejected, tmp_path):
     with warehouse.transaction() as cursor:
         cursor.execute("update raw_data.rejected set raw = %s where batch = 'b'", (HUGE,))
-    assert quarantine.export(str(tmp_path / "huge"), "b") == 1
+    assert quarantine.export_rejected(str(tmp_path / "huge"), "b") == 1
     assert exported(tmp_path / "huge")[0][-1] == HUGE
 
 
-def test_export__to_a_hyphen_is_standard_output(rejected, capfdbinary):
-    assert quarantine.export("-", "a", "not_json") == 1
+def test_export_rejected__to_a_hyphen_is_standard_output(rejected, capfdbinary):
+    assert quarantine.export_rejected("-", "a", "not_json") == 1
     assert json.loads(capfdbinary.readouterr().out)["raw"] == NASTY
 
 
-def test_export__leaves_what_was_there_when_it_fails(rejected, tmp_path, monkeypatch):
+def test_export_rejected__leaves_what_was_there_when_it_fails(rejected, tmp_path, monkeypatch):
     file = tmp_path / "rejected.jsonl"
     file.write_text("before")
 
@@ -102,22 +104,22 @@ def test_export__leaves_what_was_there_when_it_fails(rejected, tmp_path, monkeyp
         arguments[1].write(b"half a li")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(quarantine, "_write", fail)
+    monkeypatch.setattr(quarantine, "_write_records", fail)
     with pytest.raises(KeyboardInterrupt):
-        quarantine.export(str(file))
+        quarantine.export_rejected(str(file))
     assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} == {file.name: "before"}
 
 
-def test_export__is_for_its_owner_alone(rejected, tmp_path):
-    quarantine.export(str(tmp_path / "private"))
+def test_export_rejected__is_for_its_owner_alone(rejected, tmp_path):
+    quarantine.export_rejected(str(tmp_path / "private"))
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o600
 
 
-def test_export__says_what_file_cannot_be_written(rejected, tmp_path):
+def test_export_rejected__says_what_file_cannot_be_written(rejected, tmp_path):
     with pytest.raises(PipelineError, match=f"--export {tmp_path}/no/file: cannot be written .*; name another file"):
-        quarantine.export(str(tmp_path / "no" / "file"))
+        quarantine.export_rejected(str(tmp_path / "no" / "file"))
 
 
-def test_count__says_that_nothing_was_loaded_yet(own_warehouse):
+def test_count_rejected__says_that_nothing_was_loaded_yet(own_warehouse):
     with pytest.raises(PipelineError, match=r"no table raw_data\.rejected yet; run the pipeline first"):
-        quarantine.count()
+        quarantine.count_rejected()

@@ -12,9 +12,9 @@ import pytest
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.report import page, queries
-from luigi_tasks.report.data import LONGEST, LONGEST_NAME, _runs, shown
+from luigi_tasks.report.data import MAX_LENGTH, MAX_LENGTHS, _combine_runs, shorten_text
 from luigi_tasks.report.target import BYTES_TO_STAMP, ReportFile
-from luigi_tasks.runs.journal import Entry
+from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.stages.report import Report
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations
@@ -45,8 +45,10 @@ def row(query: str, number: int) -> dict:
     texts = {"post_text", "author", "day", "location", "tags", "post_id", "username", "user_id", "tag", "entity"}
     texts |= {"measure", "rule", "field", "started", "kind", "remark", "batch"}
     names = next(names for names, of in columns.items() if of == query).split()
-    longest = LONGEST
-    return {name: shown(HOSTILE, longest.get(name, LONGEST_NAME)) if name in texts else HUGE - number for name in names}
+    longest = MAX_LENGTHS
+    return {
+        name: shorten_text(HOSTILE, longest.get(name, MAX_LENGTH)) if name in texts else HUGE - number for name in names
+    }
 
 
 def make_data(rows: int) -> dict:
@@ -76,7 +78,9 @@ def make_data(rows: int) -> dict:
         "tags_over_time": {
             "unit": "month",
             "periods": ["2024-01-01" for _ in many],
-            "tags": [{"tag": shown(HOSTILE, 60), "posts": [HUGE for _ in many]} for _ in range(queries.TOP_TAGS)],
+            "tags": [
+                {"tag": shorten_text(HOSTILE, 60), "posts": [HUGE for _ in many]} for _ in range(queries.TOP_TAGS)
+            ],
         },
         "runs": [
             {"run": f"run {number}", "started": "2024-01-01 00:00", "seconds": dict.fromkeys("abcdefgh", 1e6)}
@@ -88,7 +92,7 @@ def make_data(rows: int) -> dict:
 def test_file__is_stale_where_it_is_missing_or_built_from_something_else(tmp_path):
     file = ReportFile(tmp_path / "index.html")
     assert file.find_stale_reason(STAMP) == "its file is missing or unreadable"
-    file.path.write_text(page.page(STAMP, make_data(1)))
+    file.path.write_text(page.render_page(STAMP, make_data(1)))
     assert file.find_stale_reason(STAMP) is None
     for name in STAMP:
         assert file.find_stale_reason(STAMP | {name: "other"}) == f"its {name} changed"
@@ -99,7 +103,7 @@ def test_file__is_stale_where_it_is_missing_or_built_from_something_else(tmp_pat
 
 
 def test_file__is_not_read_as_a_whole(tmp_path):
-    html = page.page(STAMP, make_data(1))
+    html = page.render_page(STAMP, make_data(1))
     (tmp_path / "index.html").write_text(html[:BYTES_TO_STAMP])
     assert ReportFile(tmp_path / "index.html").find_stale_reason(STAMP) is None
     (tmp_path / "index.html").write_text(" " * BYTES_TO_STAMP + html)
@@ -114,7 +118,7 @@ def mark(table: str, batch: str, inputs: str) -> None:
 def test_built_from__follows_the_marts_the_ledger_the_code_and_the_library(own_warehouse, monkeypatch, tmp_path):
     def now() -> dict:
         with warehouse.reading() as cursor:
-            return dict(page.built_from(cursor))
+            return dict(page.read_built_from(cursor))
 
     assert now() == {
         "marts": "",
@@ -145,6 +149,18 @@ def test_built_from__follows_the_marts_the_ledger_the_code_and_the_library(own_w
     assert [name for name, value in now().items() if value != before[name]] == ["code", "plotly"]
 
 
+def test_built_from__can_be_read_before_the_warehouse_is_upgraded(own_warehouse):
+    found = []
+    for update_id in ("marts/#inputs=1", "marts/#inputs=2"):
+        with warehouse.transaction() as cursor:
+            cursor.execute(migrations.list_migrations()[0].sql)
+            cursor.execute("delete from etl.table_updates")
+            cursor.execute("insert into etl.table_updates values (%s, 'marts', '')", (update_id,))
+            found.append(page.read_built_from(cursor)["marts"])
+    assert all(found)
+    assert found[0] != found[1]
+
+
 def test_code__is_all_that_makes_the_page():
     assert {*paths.REPORT_CODE, paths.PROJECT / "luigi_tasks/report/__init__.py"} == {
         *paths.PROJECT.glob("luigi_tasks/report/*.py")
@@ -160,17 +176,17 @@ def test_report__that_is_up_to_date_loads_neither_charts_nor_templates():
 
 
 def test_page__stays_small_and_holds_what_came_as_text():
-    html = page.page(STAMP, make_data(queries.TOP))
+    html = page.render_page(STAMP, make_data(queries.TOP))
     library = paths.plotly_js().stat().st_size
     assert len(html.encode()) - library < 1_000_000
     assert html.count("</script") == 3
     [charts] = re.findall(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)
-    assert json.loads(charts)["tags_over_time"]["tags"][0]["tag"] == shown(HOSTILE, 60)
+    assert json.loads(charts)["tags_over_time"]["tags"][0]["tag"] == shorten_text(HOSTILE, 60)
     assert "<!--" not in charts
 
 
 def test_page__allows_its_own_scripts_only():
-    [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', page.page(STAMP, make_data(1)))
+    [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', page.render_page(STAMP, make_data(1)))
     named = dict(part.split(" ", 1) for part in policy.split("; "))
     assert named["default-src"] == "'none'"
     assert re.fullmatch(r"('sha256-[\w+/]{43}=' ?){2}", named["script-src"])
@@ -185,9 +201,9 @@ def test_queries__all_have_an_end():
 
 
 def test_shown__is_one_line_without_control_characters_and_not_too_long():
-    assert shown(" a\n\tb \x00\x1b[1m", 20) == "a b \ufffd\ufffd[1m"
-    assert shown("ü" * 20, 20) == "ü" * 20
-    assert shown("ü" * 21, 20) == "ü" * 19 + "…"
+    assert shorten_text(" a\n\tb \x00\x1b[1m", 20) == "a b \ufffd\ufffd[1m"
+    assert shorten_text("ü" * 20, 20) == "ü" * 20
+    assert shorten_text("ü" * 21, 20) == "ü" * 19 + "…"
 
 
 def test_runs__end_with_this_one_and_what_it_did_until_now():
@@ -195,44 +211,46 @@ def test_runs__end_with_this_one_and_what_it_did_until_now():
         {"run_id": "one", "started": "2024-01-01 00:00", "stage": "Extract", "seconds": 2},
         {"run_id": "one", "started": "2024-01-01 00:00", "stage": "Load", "seconds": 3},
     ]
-    stages = [Entry(stage, [], "", "", 86_400.0, 1.25, 1, "done") for stage in ("Load users", "Load posts", "Publish")]
+    stages = [
+        StageRecord(stage, [], "", "", 86_400.0, 1.25, 1, "done") for stage in ("Load users", "Load posts", "Publish")
+    ]
     one = {"run": "one", "started": "2024-01-01 00:00", "seconds": {"Extract": 2, "Load": 3}}
     two = {"run": "two", "started": "1970-01-02 00:00", "seconds": {"Load": 2.5, "Publish": 1.25}}
-    assert _runs(rows, "two", stages) == [one, two]
-    assert _runs(rows, "two", []) == [one]
+    assert _combine_runs(rows, "two", stages) == [one, two]
+    assert _combine_runs(rows, "two", []) == [one]
 
 
 def test_write__leaves_a_whole_file_for_all_to_read(monkeypatch):
-    monkeypatch.setattr(page, "_read", lambda: (STAMP, make_data(1)))
-    path = page.write()
+    monkeypatch.setattr(page, "_read_report_data", lambda: (STAMP, make_data(1)))
+    path = page.write_report()
     assert path.stat().st_mode & 0o777 == 0o644
     assert Report().output().find_stale_reason(STAMP) is None
     before = path.read_bytes()
     monkeypatch.setattr("os.fsync", lambda descriptor: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        page.write()
+        page.write_report()
     assert [(each.name, each.read_bytes()) for each in path.parent.iterdir()] == [(path.name, before)]
 
 
 def test_write__takes_away_what_a_killed_one_left_and_nothing_that_is_being_written(monkeypatch):
-    monkeypatch.setattr(page, "_read", lambda: (STAMP, make_data(1)))
-    path = page.write()
+    monkeypatch.setattr(page, "_read_report_data", lambda: (STAMP, make_data(1)))
+    path = page.write_report()
     left, being_written = (path.with_name(f".{path.name}.{name}") for name in ("left", "being_written"))
     left.touch()
     os.utime(left, (0, 0))
     being_written.touch()
-    page.write()
+    page.write_report()
     assert set(path.parent.iterdir()) == {path, being_written}
 
 
 def test_write__says_which_folder_cannot_be_written(monkeypatch):
-    monkeypatch.setattr(page, "_read", lambda: (STAMP, make_data(1)))
+    monkeypatch.setattr(page, "_read_report_data", lambda: (STAMP, make_data(1)))
     folder = paths.report().parent
     folder.write_text("a file where the folder should be")
     advice = "make its folder writable, or set [report] folder elsewhere"
     expected = f"{folder}/index.html: cannot be written (File exists); {advice}"
     with pytest.raises(PipelineError, match=f"^{re.escape(expected)}$"):
-        page.write()
+        page.write_report()
 
 
 @pytest.mark.parametrize("is_prepared", [False, True])
@@ -240,5 +258,5 @@ def test_write__says_that_nothing_is_published(own_warehouse, is_prepared):
     if is_prepared:
         migrations.apply()
     with pytest.raises(PipelineError, match="no marts are published yet; run the pipeline first"):
-        page.write()
+        page.write_report()
     assert not paths.report().exists()

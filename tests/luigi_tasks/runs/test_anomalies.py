@@ -1,6 +1,5 @@
-"""What is said of a run that is unlike those before it, and that nothing is said of ordinary ones."""
+"""Anomalies of runs that differ from those before them; ordinary runs have none."""
 
-import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from random import Random
@@ -10,7 +9,8 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.runs import anomalies
-from luigi_tasks.runs.journal import Entry
+from luigi_tasks.runs.journal import StageRecord
+from luigi_tasks.targets.ledger_file import BatchLedger, write_ledger
 from luigi_tasks.warehouse import migrations
 
 MONDAY = date(2026, 1, 5)
@@ -28,8 +28,8 @@ def cursor(own_warehouse) -> Iterator[Cursor]:
         yield cursor
 
 
-def entry(seconds: float, rows: int | None = 1000, started: float = 1e9, outcome: str = "done") -> Entry:
-    return Entry("Clean", ["b"], "Clean b", "1 batch", started, seconds, rows, outcome)
+def entry(seconds: float, rows: int | None = 1000, started: float = 1e9, outcome: str = "done") -> StageRecord:
+    return StageRecord("Clean", ["b"], "Clean b", "1 batch", started, seconds, rows, outcome)
 
 
 def record(cursor: Cursor, seconds: list[float], rows: int | None = 1000) -> None:
@@ -40,10 +40,10 @@ def record(cursor: Cursor, seconds: list[float], rows: int | None = 1000) -> Non
         )
 
 
-def test_slow_stage__is_named_beside_its_median(cursor):
+def test_find_slow_stages__names_a_stage_beside_its_median(cursor):
     record(cursor, [4, 5, 6, 5, 30])
-    assert anomalies.usual_seconds(cursor, "now", entry(11)) == 5
-    assert [remark.text for remark in anomalies.slow_stages(cursor, "now", [entry(11)])] == [
+    assert anomalies.find_usual_seconds(cursor, "now", entry(11)) == 5
+    assert [anomaly.text for anomaly in anomalies.find_slow_stages(cursor, "now", [entry(11)])] == [
         "Clean b took 11.0 s; 5.0 s are usual for as many rows"
     ]
 
@@ -53,14 +53,14 @@ def test_slow_stage__is_named_beside_its_median(cursor):
     [
         ([5, 5, 5, 5], entry(60)),  # too short a history
         ([5] * 5, entry(9.9)),
-        ([0.1] * 5, entry(1.9)),  # not worth a word
+        ([0.1] * 5, entry(1.9)),  # too short to matter
         ([5] * 5, entry(60, rows=2001)),  # more to do than ever
         ([5] * 5, entry(60, outcome="failed")),
     ],
 )
-def test_slow_stage__is_not_what_is_ordinary(cursor, before, now):
+def test_find_slow_stages__leaves_out_what_is_usual(cursor, before, now):
     record(cursor, before)
-    assert list(anomalies.slow_stages(cursor, "now", [now])) == []
+    assert list(anomalies.find_slow_stages(cursor, "now", [now])) == []
 
 
 def ledger(cursor: Cursor, rejected: dict[str, int], read: int = 1000) -> None:
@@ -71,9 +71,9 @@ def ledger(cursor: Cursor, rejected: dict[str, int], read: int = 1000) -> None:
         )
 
 
-def test_batch_with_many_rejects__is_named(cursor):
+def test_find_rejecting_batches__names_a_batch(cursor):
     ledger(cursor, {f"2026-01-0{day}": day % 3 for day in range(1, 10)} | {"2026-01-10": 30, "2026-01-11": 500})
-    assert [remark.text for remark in anomalies.rejecting_batches(cursor, ["2026-01-10"])] == [
+    assert [anomaly.text for anomaly in anomalies.find_rejecting_batches(cursor, ["2026-01-10"])] == [
         "batch 2026-01-10: 30 records, 3.0%, were rejected; 0.1% are usual"
     ]
 
@@ -82,19 +82,19 @@ def test_batch_with_many_rejects__is_named(cursor):
     ("before", "lost"),
     [([0] * 7, 900), ([0] * 8, 9), ([50] * 8, 59), ([40, 80, 60, 30, 90, 70, 50, 60], 140)],
 )
-def test_batch_with_many_rejects__is_not_what_is_ordinary(cursor, before, lost):
+def test_find_rejecting_batches__leaves_out_what_is_usual(cursor, before, lost):
     ledger(cursor, {f"2026-01-0{day}": usual for day, usual in enumerate(before)} | {"2026-01-10": lost})
-    assert list(anomalies.rejecting_batches(cursor, ["2026-01-10"])) == []
+    assert list(anomalies.find_rejecting_batches(cursor, ["2026-01-10"])) == []
 
 
-def test_drift__is_named_once(tmp_path, monkeypatch):
+def test_find_drifted_batches__names_a_new_field_once(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "checkpoints", lambda: tmp_path)
     for batch, drift in {"a": ["user.x"], "b": ["user.x", "post.y"], "c": []}.items():
         folder = tmp_path / "audit" / batch
         folder.mkdir(parents=True)
-        (folder / "ledger.json").write_text(json.dumps({"drift": drift}))
-    assert [remark.text for remark in anomalies.drifted_batches(["b", "c"])] == [
-        "batch b: fields nobody announced: post.y"
+        write_ledger(folder / paths.LEDGER, BatchLedger(batch, "passed", None, [], drift, 0))
+    assert [anomaly.text for anomaly in anomalies.find_drifted_batches(["b", "c"])] == [
+        "batch b: unknown fields: post.y"
     ]
 
 
@@ -112,31 +112,31 @@ def ordinary(seed: int, count: int) -> list[int]:
     return [round(random.gauss(100 if day % 7 < 5 else 50, 10 if day % 7 < 5 else 5)) for day in range(count)]
 
 
-def test_day_with_a_tenth_of_the_usual_posts__is_named_once(cursor):
+def test_find_strange_days__names_a_day_with_a_tenth_of_its_posts_once(cursor):
     days(cursor, [*ordinary(1, 60), 10])
-    told = [remark.text for remark in anomalies.strange_days(cursor)]
+    told = [anomaly.text for anomaly in anomalies.find_strange_days(cursor)]
     assert [text.split(";")[0] for text in told] == ["Friday 2026-03-06: 10 posts", "Friday 2026-03-06: 30 reactions"]
-    assert list(anomalies.strange_days(cursor)) == []
+    assert list(anomalies.find_strange_days(cursor)) == []
     cursor.execute("update marts.daily_engagement_mart set posts = 11 where date_day = '2026-03-06'")
-    assert len(list(anomalies.strange_days(cursor))) == 2
+    assert len(list(anomalies.find_strange_days(cursor))) == 2
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_ordinary_days__are_no_word_worth(cursor, seed):
+def test_find_strange_days__leaves_out_ordinary_days(cursor, seed):
     posts = ordinary(seed, 150)
     days(cursor, posts[:100])
     told = []
     for number in range(100, 150):
         days(cursor, posts[number : number + 1], MONDAY + timedelta(days=number))
-        told += list(anomalies.strange_days(cursor))
+        told += list(anomalies.find_strange_days(cursor))
     assert told == []
 
 
-def test_day__is_not_looked_at_before_it_is_over_nor_without_a_history(cursor):
+def test_find_strange_days__leaves_out_today_and_days_without_a_history(cursor):
     cursor.execute("select (now() at time zone 'UTC')::date")
     today = cursor.fetchone()[0]
     days(cursor, [*[100] * 70, 1], today - timedelta(days=70))
-    assert list(anomalies.strange_days(cursor)) == []
+    assert list(anomalies.find_strange_days(cursor)) == []
     cursor.execute("truncate marts.daily_engagement_mart, etl.days_looked_at")
     days(cursor, [*[100] * 35, 1])
-    assert list(anomalies.strange_days(cursor)) == []
+    assert list(anomalies.find_strange_days(cursor)) == []

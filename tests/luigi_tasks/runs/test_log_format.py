@@ -9,7 +9,7 @@ import pytest
 from luigi.rpc import RPCError
 
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.runs.log_format import Formatter, also_in
+from luigi_tasks.runs.log_format import Formatter, log_to_file
 
 
 def logged(error: BaseException) -> str:
@@ -44,9 +44,9 @@ def lines(path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_also_in__leaves_a_line_of_json_a_record_of_the_block(tmp_path):
+def test_log_to_file__leaves_a_line_of_json_a_record_of_the_block(tmp_path):
     logger = logging.getLogger("luigi_tasks.tried")
-    with also_in(tmp_path / "Load.jsonl", logging.getLogger("luigi_tasks"), {"run": "r", "batches": ["é"]}):
+    with log_to_file(tmp_path / "Load.jsonl", logging.getLogger("luigi_tasks"), {"run": "r", "batches": ["é"]}):
         logger.warning("%s of %s\nrows", 1, 2)
     logger.warning("no longer")
     [line] = lines(tmp_path / "Load.jsonl")
@@ -61,8 +61,8 @@ def test_also_in__leaves_a_line_of_json_a_record_of_the_block(tmp_path):
 
 
 @pytest.mark.parametrize(("error", "has_traceback"), [(PipelineError("mend it"), False), (KeyError("mend it"), True)])
-def test_also_in__says_how_a_block_failed(tmp_path, error, has_traceback):
-    with pytest.raises(type(error)), also_in(tmp_path / "log", logging.getLogger("luigi_tasks"), {}):
+def test_log_to_file__says_how_a_block_failed(tmp_path, error, has_traceback):
+    with pytest.raises(type(error)), log_to_file(tmp_path / "log", logging.getLogger("luigi_tasks"), {}):
         raise error
     [line] = lines(tmp_path / "log")
     assert (line["level"], line["message"]) == ("ERROR", "failed")

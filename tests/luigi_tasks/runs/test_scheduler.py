@@ -16,7 +16,7 @@ def settings(monkeypatch):
     """[core] and [dashboard], to be set; they are as they were afterwards."""
     parser = luigi.configuration.get_config()
     before = {key: parser.get("core", key, None) for key in ("local_scheduler", "scheduler_url")}
-    monkeypatch.setattr(config.read_once(config.dashboard), "use", "auto")
+    monkeypatch.setattr(config.read_section_once(config.dashboard), "use", "auto")
     yield parser
     for key, value in before.items():
         if value is None:
@@ -35,7 +35,7 @@ def settings(monkeypatch):
     ],
 )
 def test_place__is_what_the_url_says_before_host_and_port(url, place):
-    assert scheduler.place(core(scheduler_url=url)) == place
+    assert scheduler.get_luigid_address(core(scheduler_url=url)) == place
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_place__is_what_the_url_says_before_host_and_port(url, place):
     [("auto", True, True), ("auto", False, False), ("always", False, True), ("never", True, False)],
 )
 def test_choose_scheduler__takes_luigid_where_the_url_answers(settings, monkeypatch, use, listens, told):
-    monkeypatch.setattr(config.read_once(config.dashboard), "use", use)
+    monkeypatch.setattr(config.read_section_once(config.dashboard), "use", use)
     settings.set("core", "local_scheduler", "true")
     with socket.socket() as server:
         server.bind((luigid.HOST, 0))
@@ -51,4 +51,4 @@ def test_choose_scheduler__takes_luigid_where_the_url_answers(settings, monkeypa
         if listens:
             server.listen()
         scheduler.choose_scheduler()
-    assert scheduler.is_told() == told
+    assert scheduler.uses_luigid() == told

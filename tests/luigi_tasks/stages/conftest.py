@@ -71,7 +71,7 @@ class Place:
     def forget_answers(self) -> None:
         """As if another process asked: what was found up to date is asked again."""
         answers._up_to_date.clear()
-        landing._listed.cache_clear()
+        landing._list_entries_once.cache_clear()
 
     def list_files(self) -> dict[str, int]:
         """Every file of the place, by its path, and when it was changed (ns)."""
@@ -88,9 +88,9 @@ class Place:
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A place of its own, with nothing remembered from the tests before."""
     for section, key in (("landing", "folder"), ("checkpoints", "folder"), ("logs", "folder")):
-        monkeypatch.setattr(config.read_once(getattr(config, section)), key, str(tmp_path / section))
+        monkeypatch.setattr(config.read_section_once(getattr(config, section)), key, str(tmp_path / section))
     monkeypatch.setenv(run_id.VARIABLE, "run-1")
-    cached = (paths.landing, paths.checkpoints, paths.checkpoint, landing._listed, checkpoint._read_manifest)
+    cached = (paths.landing, paths.checkpoints, paths.checkpoint, landing._list_entries_once, checkpoint._read_manifest)
     for function in cached:
         function.cache_clear()
     luigi.task_register.Register.clear_instance_cache()

@@ -138,7 +138,7 @@ def test_run__builds_the_stale_batches_of_many():
     STALE.update({"First b": "its inputs changed", "First d": "its checkpoint is missing"})
     First(batch="d/a/c/b").run()
     assert BUILT == [("First", "b", "d")]
-    [entry] = journal.read(run_id.current())
+    [entry] = journal.read_finished_stages(run_id.get_run_id())
     assert (entry.title, entry.what, entry.outcome) == ("First a and 3 more", "2 batches", journal.DONE)
 
 
@@ -153,7 +153,7 @@ def test_deps__starts_services_in_the_process_that_began_the_run_only(monkeypatc
     started = []
     monkeypatch.setattr(Whole, "start_services", lambda self: started.append("services"))
     monkeypatch.setattr(warehouse, "hold", lambda: started.append("warehouse"))
-    monkeypatch.setattr(lifecycle.record, "conclude_at_exit", lambda: started.append("conclusion"))
+    monkeypatch.setattr(lifecycle.record, "conclude_run_at_exit", lambda: started.append("conclusion"))
     monkeypatch.setattr(lock, "_holder", os.getpid() if holder == "this process" else os.getppid())
     assert Whole().deps() == [Second(batch="a"), Second(batch="b")]
     assert started == (["services", "warehouse", "conclusion"] if holder == "this process" else [])
@@ -163,15 +163,15 @@ def test_check__that_fails_is_noted_when_luigi_says_so():
     task = Failing()
     with pytest.raises(PipelineError, match="no server answers"):
         task.complete()
-    assert journal.failures(run_id.current()) == []
+    assert journal.read_failures(run_id.get_run_id()) == []
     task.trigger_event(luigi.Event.DEPENDENCY_MISSING, task)
-    assert journal.failures(run_id.current()) == [journal.Failure("Failing", "no server answers")]
+    assert journal.read_failures(run_id.get_run_id()) == [journal.StageFailure("Failing", "no server answers")]
 
 
 def test_run__that_fails_is_noted():
     task = Whole()
     task.trigger_event(luigi.Event.FAILURE, task, SystemExit(143))
-    assert journal.failures(run_id.current()) == [journal.Failure("Whole", "it was ended")]
+    assert journal.read_failures(run_id.get_run_id()) == [journal.StageFailure("Whole", "it was ended")]
 
 
 def test_write_and_mark__leaves_both_or_neither(own_warehouse):

@@ -119,7 +119,7 @@ def test_extract__is_stale_after_a_change_of_code_or_settings(place, spark, monk
     place.land("a.json")
     Extract(batch="a").run()
     start_next_run(place, monkeypatch)
-    monkeypatch.setattr(config.read_once(config.landing), "max_unpacked_bytes", 1)
+    monkeypatch.setattr(config.read_section_once(config.landing), "max_unpacked_bytes", 1)
     assert Extract(batch="a").find_stale_reason() == "its settings changed"
     monkeypatch.setattr(fingerprints, "of_program", lambda entry, root: "other")
     assert Extract(batch="a").find_stale_reason() == "its code and settings changed"

@@ -22,7 +22,7 @@ class Counting(Stage):
 
 @pytest.fixture
 def stage(tmp_path, monkeypatch):
-    monkeypatch.setattr(config.read_once(config.logs), "folder", str(tmp_path))
+    monkeypatch.setattr(config.read_section_once(config.logs), "folder", str(tmp_path))
     monkeypatch.setenv(run_id.VARIABLE, "run-1")
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_UPDATES", 0.01)
     return Counting()

@@ -73,7 +73,7 @@ def test_publish__takes_the_one_before_away_in_one_step(target, tmp_path, calls)
 
 def test_replaced__has_the_file_on_the_disk_before_it_appears(tmp_path, calls):
     path = tmp_path / "a file"
-    with atomic_files.replaced(path) as output:
+    with atomic_files.open_replacement(path) as output:
         output.write(b"whole")
     (_, unfinished), (_, source, appeared), (_, folder) = calls
     assert (source, appeared, folder) == (unfinished, str(path), str(tmp_path))
@@ -83,7 +83,7 @@ def test_replaced__has_the_file_on_the_disk_before_it_appears(tmp_path, calls):
 def test_replaced__leaves_what_was_there_where_the_block_fails(tmp_path):
     path = tmp_path / "a file"
     path.write_bytes(b"before")
-    with pytest.raises(ValueError, match="half"), atomic_files.replaced(path) as output:
+    with pytest.raises(ValueError, match="half"), atomic_files.open_replacement(path) as output:
         output.write(b"half")
         raise ValueError("half of it")
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"a file": b"before"}

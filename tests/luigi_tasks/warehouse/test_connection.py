@@ -19,7 +19,7 @@ import pytest
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.errors import PipelineError, TransientError
 from luigi_tasks.stages.load import Load
-from luigi_tasks.stages.progress import StageProgress
+from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.checkpoint import clean_checkpoint
 from luigi_tasks.warehouse import connection, copy_rows, lock_holders, migrations, retry
 from luigi_tasks.warehouse.copy_rows import ROWS_A_BLOCK
@@ -47,8 +47,8 @@ def own(server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(paths, "embedded_postgres", lambda: server.folder)
     monkeypatch.setattr(paths, "checkpoint", lambda stage, batch: tmp_path / stage / batch)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.1)
-    monkeypatch.setattr(config.read(config.warehouse), "lock_timeout", 1)
-    monkeypatch.setattr(config.read(config.warehouse), "retries", 3)
+    monkeypatch.setattr(config.read_section(config.warehouse), "lock_timeout", 1)
+    monkeypatch.setattr(config.read_section(config.warehouse), "retries", 3)
     warehouse.close()  # what is kept from another module leads to another server
     server.ensure_running()
     execute(server, "alter database warehouse reset all")
@@ -120,7 +120,7 @@ LOADED = (
 
 
 def load_users(task: Load) -> None:
-    task.load(StageProgress(task, "users"), 0, ROWS)
+    task.load(ProgressReporter(task, "users"), 0, ROWS)
 
 
 def loaded(*batches: str) -> list[tuple[object, ...]]:
@@ -260,7 +260,7 @@ def test_retry_transaction__leaves_a_fault_of_our_own_sql_as_it_is(own):
 
 
 def test_retry_transaction__waits_no_longer_than_retry_seconds(own, monkeypatch):
-    monkeypatch.setattr(config.read(config.warehouse), "retry_seconds", 0)
+    monkeypatch.setattr(config.read_section(config.warehouse), "retry_seconds", 0)
     tried = []
 
     def work() -> None:
