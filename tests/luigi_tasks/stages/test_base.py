@@ -152,7 +152,7 @@ def test_list_stale__asks_what_stages_share_once():
 def test_deps__starts_services_in_the_process_that_began_the_run_only(monkeypatch, holder):
     started = []
     monkeypatch.setattr(Whole, "start_services", lambda self: started.append("services"))
-    monkeypatch.setattr(warehouse, "hold", lambda: started.append("warehouse"))
+    monkeypatch.setattr(warehouse, "hold_embedded", lambda: started.append("warehouse"))
     monkeypatch.setattr(lifecycle.record, "conclude_run_at_exit", lambda: started.append("conclusion"))
     monkeypatch.setattr(lock, "_holder", os.getpid() if holder == "this process" else os.getppid())
     assert Whole().deps() == [Second(batch="a"), Second(batch="b")]
