@@ -24,8 +24,8 @@ WHOLE_TABLES = "set local jit = off; set local work_mem = '64MB'; set local rand
 """Planner settings: most queries read whole tables, so index scans and JIT compilation do not pay."""
 
 BUILT_FROM = """
-select target_table, md5(string_agg(update_id || built_from::text, ' ' order by update_id collate "C"))
-from etl.table_updates where target_table in ('marts', 'etl.ledger') group by target_table
+select target_table, md5(string_agg((to_jsonb(marker) - 'inserted')::text, ' ' order by batch collate "C"))
+from etl.table_updates as marker where target_table in ('marts', 'etl.ledger') group by target_table
 """
 FIGURES = f"""
 with people as (

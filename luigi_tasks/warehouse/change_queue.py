@@ -11,7 +11,7 @@ KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
 """The tables of raw_data that core is built from, and the column that identifies a record across batches."""
 QUEUES = ("changed_batches", "replaced_keys")
 STATISTICS_TARGET = 10
-"""Statistics target, of which PostgreSQL samples 300 times as many rows: enough to plan by, and quick to read."""
+"""Per column; PostgreSQL samples 300 times as many rows. 3,000 are enough to plan by, and quick to read."""
 
 
 def delete_batch(cursor: Cursor, table: str, batch: str) -> None:

@@ -19,7 +19,7 @@ from luigi_tasks.warehouse.embedded import location
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
 NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
-"""libpq's variables of which any one says that the warehouse is not the embedded server."""
+"""libpq's variables: where one of them is set, the warehouse is that server, not the embedded one."""
 OLDEST_VERSION = 14
 """Major version of PostgreSQL."""
 

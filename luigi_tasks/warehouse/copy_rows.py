@@ -83,7 +83,7 @@ def _encode_blocks(folder: Path, columns: list[str], report: Callable[[int], Non
 
 
 def _flatten_lists(block: pa.RecordBatch) -> pa.RecordBatch:
-    """The block with each list as a PostgreSQL array in text. CSV quotes texts, so an empty one differs from null."""
+    """The block with lists as the texts of arrays. CSV quotes every text, so an empty one differs from null."""
     for number, field in enumerate(block.schema):
         if pa.types.is_list(field.type):
             block = block.set_column(number, field.name, format_array_literals(block.column(number)))

@@ -3,7 +3,7 @@
 Each file of schema_versions/, 0001_NAME.sql and so on, is plain SQL that leads from one version to the next, and is
 applied once; etl.schema_versions lists those that were applied. A file keeps all rows and everything that others made
 in these schemas: no `drop … cascade`. It also runs on a warehouse that has its changes already (`if not exists`),
-because all files run again where somebody dropped the schema raw_data.
+because all files run again where the schema raw_data was dropped.
 """
 
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def _apply() -> None:
 
 
 def _require_columns(cursor: Cursor) -> None:
-    """Raise PipelineError where a table of raw_data lacks a column, as one that a much older version made may."""
+    """Raise PipelineError where a table of raw_data lacks a column that this version loads, or its type differs."""
     cursor.execute(
         "select relname, attname, atttypid::regtype::text from pg_attribute join pg_class on pg_class.oid = attrelid "
         "where relnamespace = %s::regnamespace and relkind = 'r' and attnum > 0 and not attisdropped",

@@ -120,7 +120,7 @@ KINDS = (
     LOCKED,
     SERVER_GONE,
 )
-"""In the order of comparison: many messages of libpq end with the question whether the server is running."""
+"""In the order in which texts are compared: SERVER_GONE last, as many texts end in `Is the server running …?`."""
 OTHER = Kind("the server refused", "nothing was changed", (), ())
 
 
@@ -133,7 +133,7 @@ def classify_error(error: psycopg2.Error) -> Kind | None:
 
 
 def classify_text(text: str) -> Kind | None:
-    """The kind of an error of which only the text is known; None where it matches none."""
+    """The kind of an error by its text alone; None where it matches none."""
     return next((kind for kind in KINDS if any(part in text for part in kind.texts)), None)
 
 

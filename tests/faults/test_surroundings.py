@@ -100,7 +100,7 @@ def test_connections_used_up_by_others__are_waited_for(world: World):
     wait_for(POINTS["Clean begins"], world, process)
     with ExitStack() as others:
         others.enter_context(world.session())
-        while "the server has no connection left" not in world.said():
+        while "the server has no free connection" not in world.said():
             assert process.poll() is None
             with contextlib.suppress(psycopg2.OperationalError):  # all are taken; the run may give back some
                 others.enter_context(world.another_session())

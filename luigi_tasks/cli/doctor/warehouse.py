@@ -25,9 +25,8 @@ def check_server() -> Result:
         require_writable(paths.embedded_postgres(), "[warehouse] embedded_folder")
         return Result(OK, f"{CREATED_BY_FIRST_RUN} in {paths.embedded_postgres()}")
     server = warehouse.get_reader().info
-    where = (
-        f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {warehouse.find_embedded_home()}"
-    )
+    home = warehouse.find_embedded_home()
+    where = f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {home}"
     version = server.parameter_status("server_version")
     return Result(OK, f"PostgreSQL {version}, {where}, database {server.dbname}, user {server.user}")
 

@@ -123,7 +123,10 @@ def read_socket_folder(cluster: Cluster) -> Path | None:
 
 
 def make_socket_folder(cluster: Cluster) -> Path:
-    """Make the socket's folder: in the cluster's folder, or a short one where that is too long or has a comma."""
+    """Make the socket's folder: in the cluster's folder, or a short one if that path is too long or has a comma.
+
+    A comma would make PGHOST a list of hosts.
+    """
     uid = os.getuid() if cluster.account is None else cluster.account.uid
     socket = cluster.home / "socket"
     if len(os.fsencode(socket / f".s.PGSQL.{PORT}")) > LONGEST_SOCKET_PATH or "," in str(socket):

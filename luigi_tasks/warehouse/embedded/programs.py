@@ -16,7 +16,7 @@ from types import MappingProxyType
 from luigi_tasks.errors import PipelineError
 
 SYSTEM_FOLDER = Path("/var/lib/socialmart")
-"""Stands in for folders and wheels that user nobody cannot reach, where the pipeline runs as root."""
+"""For root: replaces folders and wheels that user nobody cannot reach."""
 CAN_ENTER = 'cd "$1"'
 CAN_RUN = 'cd "$1" && bin/postgres --version && bin/initdb --version && test -r share/postgresql/postgres.bki'
 QUOTED_LINES = 4
@@ -97,7 +97,7 @@ def make_folder(folder: Path, mode: int) -> None:
 
 
 def is_allowed(account: Account, script: str, path: Path) -> bool:
-    """Whether a shell script about `path` ($1) succeeds as `account`: the system is asked, no mode is interpreted."""
+    """Whether a shell script about `path` ($1) succeeds as `account`: tried, not worked out from modes."""
     return run_program(["/bin/sh", "-c", script, "sh", path], account).returncode == 0
 
 

@@ -149,6 +149,18 @@ def test_built_from__follows_the_marts_the_ledger_the_code_and_the_library(own_w
     assert [name for name, value in now().items() if value != before[name]] == ["code", "plotly"]
 
 
+def test_built_from__can_be_read_before_the_warehouse_is_upgraded(own_warehouse):
+    found = []
+    for update_id in ("marts/#inputs=1", "marts/#inputs=2"):
+        with warehouse.transaction() as cursor:
+            cursor.execute(migrations.list_migrations()[0].sql)
+            cursor.execute("delete from etl.table_updates")
+            cursor.execute("insert into etl.table_updates values (%s, 'marts', '')", (update_id,))
+            found.append(page.read_built_from(cursor)["marts"])
+    assert all(found)
+    assert found[0] != found[1]
+
+
 def test_code__is_all_that_makes_the_page():
     assert {*paths.REPORT_CODE, paths.PROJECT / "luigi_tasks/report/__init__.py"} == {
         *paths.PROJECT.glob("luigi_tasks/report/*.py")

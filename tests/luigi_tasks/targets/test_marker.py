@@ -96,8 +96,8 @@ def test_list_loads__follows_what_was_loaded_in_the_order_of_names(own_warehouse
     assert marker.list_loads("raw_data") == []
     migrations.apply()
     touch(Marker("raw_data.users", "b"), {"inputs": "1", "code": "2"})
-    touch(Marker("raw_data.users", "a"), {"code": "2", "inputs": "1"})
     touch(Marker("raw_data.posts", "b"), {})
+    touch(Marker("raw_data.users", "a"), {"code": "2", "inputs": "1"})
     touch(Marker("marts", ""), {})
     text = '{"code": "2", "inputs": "1"}'
     assert marker.list_loads("raw_data") == [

@@ -91,7 +91,7 @@ def kill_server(server: EmbeddedPostgres) -> None:
 
 
 def users(folder: Path, batch: str, count: int = ROWS) -> Load:
-    """The Load of a batch of so many users, its Clean checkpoint made."""
+    """The Load of a batch with `count` users, and its Clean checkpoint."""
     numbers = pa.array(range(count), pa.int64())
     table = pa.table(
         {
@@ -195,9 +195,7 @@ def test_load__names_who_holds_its_table(server, own, lock):
     load_users(task)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(0, r"pid \d+ .* on raw_data.users"), (60, "the session that held it has ended")]
-)
+@pytest.mark.parametrize(("seconds", "said"), [(0, r"pid \d+ .* on raw_data.users"), (60, "the session that held")])
 def test_describe_lock_holders__names_only_who_was_there_for_as_long(server, own, seconds, said):
     with connect(server) as other, warehouse.reading() as cursor:
         other.cursor().execute("lock table raw_data.users in share mode")
@@ -261,7 +259,7 @@ def test_retry_transaction__leaves_a_fault_of_our_own_sql_as_it_is(own):
         query("selct 1")
 
 
-def test_retried__waits_no_longer_than_retry_seconds(own, monkeypatch):
+def test_retry_transaction__waits_no_longer_than_retry_seconds(own, monkeypatch):
     monkeypatch.setattr(config.read_section(config.warehouse), "retry_seconds", 0)
     tried = []
 
