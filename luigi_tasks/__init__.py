@@ -17,7 +17,7 @@ try:
     from luigi_tasks.stages.report import Report
     from luigi_tasks.stages.run_all import RunAll
 except (configparser.Error, UnicodeDecodeError) as error:
-    raise SystemExit(f"luigi.cfg: cannot be read ({' '.join(str(error).split())}); mend it") from None
+    raise SystemExit(f"luigi.cfg: cannot be read ({' '.join(str(error).split())}); fix it") from None
 except KeyboardInterrupt:
     raise SystemExit(128 + signal.SIGINT) from None
 

@@ -4,6 +4,7 @@ import configparser
 import re
 
 from luigi_tasks import config, paths
+from luigi_tasks.stages.registry import STAGES
 
 README = (paths.PROJECT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (paths.PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -11,6 +12,13 @@ CONTRIBUTING = (paths.PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 def test_readme__is_short():
     assert len(README.splitlines()) <= 200
+
+
+def test_readme__draws_the_stages_in_their_order():
+    drawn = re.search(r"^ +data/landing/ +(.+──►.+)$", README, re.MULTILINE)
+    assert drawn is not None
+    stages = list(dict.fromkeys(kind.name.split()[0] for kind in STAGES))
+    assert [name.split()[0] for name in drawn[1].split(" ──► ")] == stages
 
 
 def test_settings__are_those_of_the_readme():

@@ -57,7 +57,7 @@ class ServiceGone(Exception):
 def connect(address: str) -> Connection:
     """A connection to the service at a socket. Raises OSError while nothing of ours listens there."""
     if Path(address).parent.stat().st_uid != os.getuid():
-        raise PermissionError(f"{address}: the folder is somebody else's")
+        raise PermissionError(f"{address}: the folder belongs to another user")
     return Client(address, FAMILY)
 
 
