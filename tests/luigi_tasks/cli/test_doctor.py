@@ -161,7 +161,7 @@ def test_socialmart__says_in_a_sentence_that_luigi_cfg_cannot_be_read(project):
     assert ended.code == 1
     assert ended.output == (
         "luigi.cfg: cannot be read (File contains no section headers. file: 'luigi.cfg', line: 1 "
-        "'folder = landing\\n'); mend it\n"
+        "'folder = landing\\n'); fix it\n"
     )
 
 
