@@ -26,9 +26,9 @@ help: ## show this help
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
-setup: .venv/.run ## make .venv with pinned dependencies
+setup: .venv/.run ## create .venv with pinned dependencies
 
-run: setup ## run the pipeline on the landing folder; the sample goes there if it is empty
+run: setup ## run the pipeline on the landing folder; if that is empty, on a copy of the sample
 	@mkdir -p $(LANDING)
 	@test -n "$$(ls -A $(LANDING))" || cp -R data/sample/. $(LANDING)/
 	@$(BIN)/socialmart run
@@ -52,7 +52,7 @@ lint: .venv/.test ## ruff, mypy and sqlfluff
 sample: setup ## write a sample of USERS users to OUT
 	$(BIN)/python -m bench.sample --users $(USERS) --out $(OUT)
 
-doctor: setup ## check whether the pipeline can run here
+doctor: setup ## check whether the pipeline can run here, and say what to do if not
 	@$(BIN)/socialmart doctor
 
 explain: setup ## say for every stage whether it is up to date, and if not, why
@@ -61,13 +61,13 @@ explain: setup ## say for every stage whether it is up to date, and if not, why
 psql: setup ## open psql on the warehouse
 	@$(BIN)/socialmart psql
 
-summary: setup ## show the last run's stages and the ledger
+summary: setup ## show the last run's stages, what was unusual, and the ledger
 	@$(BIN)/socialmart summary
 
-report: setup ## write the report on the published marts, and say where it is
+report: setup ## write the report on the published marts and print its path
 	@$(BIN)/socialmart report
 
-docs: setup ## write dbt's page about the models and their lineage, and say where it is
+docs: setup ## write dbt's page about models and lineage and print its path
 	@$(BIN)/socialmart docs
 
 bench: .venv/.bench ## measure the pipeline against the floor; BENCH=--quick, --all, --page ...

@@ -28,10 +28,10 @@ POSTGRES = "postgres"
 OTHER = "other"
 ROLES = (
     (re.compile(r"(\S*/)?postgres\b"), POSTGRES),
-    (re.compile(r"(\S*/)?java "), "java"),
+    (re.compile(r"(\S*/)?(java |bash \S*/spark-(submit|class) )"), "java"),
     (re.compile(r".* -m pyspark\.(daemon|worker)\b"), "python workers"),
     (re.compile(r".*\bspark_jobs\b"), "spark's python"),
-    (re.compile(r".*(/| -m \S*)dbt\w* "), "dbt"),
+    (re.compile(r".*(/dbt\w* | -m luigi_tasks\.dbt\.)"), "dbt"),
     (re.compile(r".*/luigi "), "luigi"),
     (re.compile(r".* -m bench\.floor\b"), "floor"),
 )

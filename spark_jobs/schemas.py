@@ -1,6 +1,6 @@
-"""What the checkpoints and the raw tables hold. Spark jobs, Luigi tasks and tests share it.
+"""Schemas: the fields of the exports, the columns of the checkpoints, and those of the tables in raw_data.
 
-The fields are those of the exports; the tables are those of `raw_data` in the warehouse.
+Spark jobs, Luigi tasks and tests share them.
 """
 
 import pyarrow as pa
@@ -19,13 +19,14 @@ WHITE_SPACE = (
     " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
-"""What is trimmed from texts: what `str.isspace` calls white space, here and in Spark."""
+"""The characters that are trimmed from texts: those that `str.isspace` calls white space."""
 
 LONGEST_KEY = 400
-"""So many characters an id, a tag or a location may have: an index of PostgreSQL takes 2,704 bytes."""
+"""Characters of an id, a tag or a location at most: an entry of a PostgreSQL index holds 2,704 bytes."""
 
-# The Extract checkpoint: one row a document, every leaf as text. `fault` and `reason` say what is wrong with the
-# shape of a record; `raw` holds its exact text where it has no place among the clean tables.
+# The Extract checkpoint: one row a document, every leaf as text. `fault` says what is wrong with the shape of a record
+# (one of the following), `reason` what the JSON parser said. `raw` holds the exact text of records that no clean table
+# has a place for.
 
 NOT_JSON = "not_json"
 NOT_AN_OBJECT = "not_an_object"
@@ -57,12 +58,13 @@ DOCUMENTS = pa.schema(
         ("raw", TEXT),
     ]
 )
-"""`position` is where the document starts in its (unpacked) file, in bytes."""
+"""`position` is the offset of the document in its unpacked file, in bytes. `malformed` in a post has the tags and
+reactions that are not a list and not an object."""
 
-# The tables of the Clean checkpoint and of the schema raw_data: column name -> PostgreSQL type.
+# The tables of the Clean checkpoint and of the schema raw_data.
 
 MEASURES = ("shares", "likes", "love", "wow", "haha", "sad", "angry")
-"""The counters of a post; `likes`, because `like` is a word of SQL."""
+"""The counters of a post; `likes`, because `like` is a keyword of SQL."""
 
 _PLACE = {"batch": "text not null", "file": "text not null", "position": "bigint not null"}
 
@@ -86,7 +88,13 @@ TABLES: dict[str, dict[str, str]] = {
         "post_text": "text",
         "location": "text",
         "post_timestamp": "timestamp",
-        **dict.fromkeys(MEASURES, "bigint not null"),
+        "shares": "bigint not null",
+        "likes": "bigint not null",
+        "love": "bigint not null",
+        "wow": "bigint not null",
+        "haha": "bigint not null",
+        "sad": "bigint not null",
+        "angry": "bigint not null",
         "tags": "text[] not null",
     },
     "comments": {
@@ -118,11 +126,11 @@ TABLES: dict[str, dict[str, str]] = {
         "value": "text",
     },
 }
-"""Grain: users one row a user and batch, posts a post and batch, comments a distinct comment and batch,
-rejected a record that was not taken in, issues a field that was corrected."""
+"""By table, the PostgreSQL type of each column. A row of `users` is a user of a batch, of `posts` a post of a batch, of
+`comments` a distinct comment of a batch, of `rejected` a rejected record, of `issues` a corrected field."""
 
 ENTITY_TABLES = {"user": "users", "post": "posts", "comment": "comments"}
-"""The entities that are deduplicated by key, and their tables."""
+"""The entities whose records supersede one another by key, and their tables."""
 
 TIME = pa.timestamp("us")
 _ARROW_TYPES = {
@@ -138,4 +146,4 @@ CHECKPOINT_TABLES = {
     table: pa.schema([(name, _ARROW_TYPES[type_.removesuffix(" not null")]) for name, type_ in columns.items()])
     for table, columns in TABLES.items()
 }
-"""The same tables as the Clean checkpoint holds them."""
+"""By table, the Arrow schema in the Clean checkpoint."""

@@ -38,7 +38,7 @@ READ = {
     "warning": 0,
     "error": 0,
     "make_pipeline_error": 0,
-    "_explained": 1,
+    "_describe_failure": 1,
 }
 """Calls with a message among their arguments: the name of the function or class, and the argument's position."""
 REASONS = {"describe_lock_holders"}

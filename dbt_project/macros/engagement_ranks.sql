@@ -1,5 +1,5 @@
-{#- The rank of every total_engagement that rows of `relation` have: one more than how many have more. One plain
-    query, of which the planner sees that each is there once: it leaves the ranks out where nobody asks for them. -#}
+{#- The rank of every value of total_engagement in `relation`: one more than the number of rows with a higher value.
+    A plain `group by`, so that the planner knows each value is unique and can drop the join when no rank is read. -#}
 {% macro engagement_ranks(relation) -%}
 select
     engagement.total_engagement,

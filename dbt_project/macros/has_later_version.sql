@@ -1,7 +1,6 @@
-{#- True for a row whose key also stands in a later batch. Of all versions of a key, the one from
-    the batch whose name sorts last, byte by byte, is the current one, whatever the order of
-    loading. Written as an anti-join: one pass and one hash, no sort of wide rows; and the hash leaves
-    out the first batch, which is later than none: often it holds most rows, or all. -#}
+{#- True for a row whose key is also in a later batch. The current version of a key is the one from the batch whose
+    name sorts last, byte by byte, whatever the order of loading. `not exists` becomes an anti-join: one pass and one
+    hash, no sort of wide rows. The hash omits the first batch, which cannot be later and often holds most rows. -#}
 {% macro has_later_version(relation, key, alias) -%}
     exists (
         select 1

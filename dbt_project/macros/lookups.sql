@@ -1,15 +1,16 @@
-{#- Columns by which incremental runs look up many rows of a table: `looked_up_by` in its meta. Where no key of the table
-    begins with one, a model that looks rows up makes the index, after its own rows: others wait for the table itself. -#}
+{#- `looked_up_by` in a table's meta lists the columns by which incremental runs look up many rows. If no index of the
+    table begins with such a column, a model that needs it creates it after its own rows, so that the models waiting for
+    the table itself are not held up. -#}
 
-{#- Has an index on a column of a table that was made anew as a whole, as this model was. -#}
+{#- Creates an index on a column of a table, if this model is built from scratch: then the table was, too. -#}
 {% macro index_for_updates(relation, column) -%}
     {%- if not is_incremental() -%}
         create index if not exists {{ relation.identifier }}_{{ column }} on {{ relation }} ({{ column }})
     {%- endif -%}
 {%- endmacro %}
 
-{#- Statistics of these columns: a table just made has none, one that was only changed keeps its own. The rest is left
-    to autovacuum; an analyze of some columns does not keep it from coming. -#}
+{#- Collects statistics of these columns for a table built from scratch, which has none yet. The other columns are left
+    to autovacuum, which an analyze of some columns does not delay. -#}
 {% macro analyze_lookups() -%}
     {%- set meta = config.get("meta") or {} -%}
     {%- if meta.looked_up_by and not is_incremental() -%}

@@ -1,38 +1,38 @@
-{#- The rule of what engagement consists of, in one place. -#}
+{#- The one definition of what engagement consists of. -#}
 
-{#- What is counted on a post itself. -#}
+{#- The counters that a post itself has. -#}
 {% macro post_measures() -%}
     {{ return(["likes", "love", "wow", "haha", "sad", "angry", "shares"]) }}
 {%- endmacro %}
 
-{#- What adds up to engagement: the post's own counters and the comments it received. -#}
+{#- The counters whose sum is the engagement: the post's own and the comments it received. -#}
 {% macro measures() -%}
     {{ return(post_measures() + ["comments"]) }}
 {%- endmacro %}
 
-{#- The measures of `alias`, under their names in the marts: likes as total_likes, ... -#}
+{#- The measures of `alias` under their names in the marts: likes as total_likes, ... -#}
 {% macro as_totals(alias, names=none) -%}
     {%- for name in names or measures() %}
     {{ alias }}.{{ name }} as total_{{ name }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
-{#- The sums of the measures of `alias`: sum(likes) as total_likes, ...
-    The sum of bigints is numeric; counters are bigint. -#}
+{#- The sums of the measures of `alias`: sum(likes) as total_likes, ... Cast, because sum(bigint) is numeric and
+    counters are bigint. -#}
 {% macro sum_totals(alias, names=none) -%}
     {%- for name in names or measures() %}
     sum({{ alias }}.{{ name }})::bigint as total_{{ name }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
-{#- The totals of `alias` as they are. -#}
+{#- The totals of `alias`, unchanged. -#}
 {% macro totals(alias, names=none) -%}
     {%- for name in names or measures() %}
     {{ alias }}.total_{{ name }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
-{#- The totals of `alias`, which was joined from the left: nothing to join means zero. -#}
+{#- The totals of the right side of a left join, `alias`: zero if there was no match. -#}
 {% macro totals_or_zero(alias, names=none) -%}
     {%- for name in names or measures() %}
     coalesce({{ alias }}.total_{{ name }}, 0) as total_{{ name }}{{ "," if not loop.last }}

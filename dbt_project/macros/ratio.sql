@@ -1,4 +1,4 @@
-{#- A ratio with four decimals; zero where there is nothing to divide by. -#}
+{#- A ratio with four decimals; zero if the denominator is zero or null. -#}
 {% macro ratio(numerator, denominator) -%}
     round(coalesce({{ numerator }}::numeric / nullif({{ denominator }}, 0), 0), 4)
 {%- endmacro %}

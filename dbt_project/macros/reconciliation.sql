@@ -1,14 +1,13 @@
-{#- What the tests of the sums share. -#}
+{#- SQL shared by the tests that compare sums between layers. -#}
 
-{#- True where a raw table holds no more than one batch: two looks into its index of batches. A key is
-    in a batch once, so that none repeats then. -#}
+{#- True if a raw table holds at most one batch (two lookups in its index of batches). A key is in a batch only once, so
+    then no key repeats. -#}
 {% macro has_one_batch(relation) -%}
     (select coalesce(min(batch collate "C") = max(batch collate "C"), true) from {{ relation }})
 {%- endmacro %}
 
-{#- The current version of every key in a raw table, found in another way than staging finds it: by
-    the keys that stand in several batches; none does while there is one batch. Where only touched keys are to be
-    looked at: of these. -#}
+{#- The current version of every key in a raw table, or of touched keys only. Found in another way than in staging, so
+    that a mistake there shows: by the keys that are in several batches, of which there are none in a single batch. -#}
 {% macro current_rows(table, key, kind, touched_key="id") -%}
     {%- set relation = source("raw_data", table) -%}
     {%- if not execute or var("touched_only") %}
@@ -37,8 +36,8 @@
     {%- endif %}
 {%- endmacro %}
 
-{#- The sums of the measures of a layer: posts and total_likes, ...; `prefix` is what the layer puts before
-    the names, `posts` how it counts posts. -#}
+{#- The sums of the measures of a layer: posts and total_likes, ... `prefix` stands before the measures' names in that
+    layer; `posts` is the expression that counts its posts. -#}
 {% macro totals_of(layer, relation, posts="count(*)", prefix="total_") -%}
     select
         '{{ layer }}' as layer,
@@ -49,28 +48,28 @@
     from {{ relation }}
 {%- endmacro %}
 
-{#- The sums of columns, under their own names. -#}
+{#- The sums of columns under their own names. -#}
 {% macro sums(names) -%}
     {%- for name in names %}
     coalesce(sum({{ name }}), 0) as {{ name }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
-{#- The measures of `alias`, under the names fact_likes, ... -#}
+{#- The measures of `alias` under the names fact_likes, ... -#}
 {% macro as_facts(alias) -%}
     {%- for name in measures() %}
     {{ alias }}.total_{{ name }} as fact_{{ name }}{{ "," if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 
-{#- True where a total of `expected` differs from the same of `found`. -#}
+{#- True if any total of `expected` differs from the same total of `found`. -#}
 {% macro any_total_differs(expected, found, names) -%}
     {%- for name in names -%}
     {{ "or " if not loop.first }}{{ expected }}.total_{{ name }} is distinct from {{ found }}.total_{{ name }}
     {% endfor -%}
 {%- endmacro %}
 
-{#- The measures of `alias` one below the other, as rows for a lateral join: (name, value), ... -#}
+{#- The measures of `alias` as rows for a lateral join: (name, value), ... -#}
 {% macro measure_rows(alias, names) -%}
     {%- for name in names -%}
     ('{{ name }}', {{ alias }}.{{ name }}){{ ", " if not loop.last }}

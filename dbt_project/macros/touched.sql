@@ -1,12 +1,12 @@
-{#- How core and what follows take in only what changed: rows of touched keys are made anew. -#}
+{#- Incremental runs of core and later layers: they rebuild the rows of touched keys. -#}
 
-{#- The touched keys of a kind, each once: surrogate keys, natural keys (`id`) or days (`day`). -#}
+{#- The distinct touched keys of a kind: surrogate keys (`sk`), natural keys (`id`) or days (`day`). -#}
 {% macro touched(kind, key) -%}
     (select distinct {{ key }} from {{ ref('touched_keys') }} where kind = '{{ kind }}')
 {%- endmacro %}
 
-{#- The batches that changed in a table of raw_data, as a list of literals: how many rows a batch has, the planner
-    knows only of a name that it sees. -#}
+{#- The batches that changed in a table of raw_data, as a list of literals: with literals the planner can estimate how
+    many rows they have, with a subquery it cannot. -#}
 {% macro changed_batches(table) -%}
     {%- set names = [] -%}
     {%- if execute -%}
@@ -18,17 +18,17 @@
     ({{ names | join(", ") or "null" }})
 {%- endmacro %}
 
-{#- In an incremental run, or `when` said otherwise, the join that leaves only touched rows. A join and no `in`,
-    which the planner would not move before the search for later versions. Read while parsing, too, when dbt finds
-    out what depends on what. -#}
+{#- The join that keeps only touched rows, in incremental runs (or when `when` is true). A join and not `in`, which the
+    planner would not apply before the search for later versions. It is there during parsing, too, so that dbt finds
+    the dependency on touched_keys. -#}
 {% macro join_touched(column, kind, key="sk", when=none) -%}
     {%- if not execute or (is_incremental() if when is none else when) -%}
     inner join {{ touched(kind, key) }} as touched on {{ column }} = touched.{{ key }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- Incremental strategy: the rows of touched keys go, also of those that are no more, and what the
-    model makes of them now comes. Which key that is, is in the model's meta: `touched: {column, kind, key}`. -#}
+{#- Incremental strategy: deletes the rows of touched keys, including those that no longer exist, and inserts what the
+    model selects for these keys now. The model's meta says which key it has: `touched: {column, kind, key}`. -#}
 {% macro get_incremental_replace_touched_sql(arg_dict) -%}
     {%- set columns = get_quoted_csv(arg_dict["dest_columns"] | map(attribute="name")) -%}
     {%- set by = config.get("meta")["touched"] -%}

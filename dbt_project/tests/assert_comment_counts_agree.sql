@@ -1,5 +1,5 @@
--- As many comments in fact_post_interactions for every post (or for those that were touched) as in
--- fact_comments; and as many by known users in user_engagement_mart. Returns what differs.
+-- fact_post_interactions counts as many comments per post as fact_comments has rows (of all posts, or only of
+-- touched ones), and user_engagement_mart counts all comments by known users. Returns what differs.
 
 with
 

@@ -1,6 +1,6 @@
--- Every comment of any batch is in fact_comments once, as it was loaded and with its known commenter,
--- and fact_comments invents none: of all comments or of those that were touched. Returns the days with
--- other comments: their numbers, and digests of all that is in them.
+-- fact_comments has every comment of every batch once, as it was loaded and with its known commenter, and no
+-- others. Checks all comments, or only touched ones. Returns the days that differ: the numbers of comments,
+-- and digests of their columns.
 
 with
 

@@ -1,5 +1,5 @@
--- Posts, shares, reactions and comments of every day (or of those that were touched) are the same in the
--- facts and in daily_engagement_mart. Returns the days that differ.
+-- Posts, shares, reactions and comments of every day are equal in the facts and in daily_engagement_mart.
+-- Checks all days, or only touched ones. Returns the days that differ.
 
 with
 

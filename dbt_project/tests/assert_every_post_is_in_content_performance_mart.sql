@@ -1,5 +1,5 @@
--- No post of any batch (or none of those that were touched) is missing from the mart, and the mart
--- invents none.
+-- The mart has every post of every batch and no others. Checks all posts, or only touched ones. Returns the
+-- posts that are on one side only.
 
 with
 

@@ -1,5 +1,5 @@
--- No user of any batch (or none of those that were touched) is missing from the mart, and the mart invents
--- none.
+-- The mart has every user of every batch and no others. Checks all users, or only touched ones. Returns the
+-- users who are on one side only.
 
 with
 

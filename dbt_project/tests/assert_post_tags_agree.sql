@@ -1,6 +1,5 @@
--- Every tag of every current post (or of those that were touched) is in bridge_post_tags in its place, and
--- the bridge invents none. Returns the tags with other posts: their numbers, and digests of posts and
--- places.
+-- bridge_post_tags has every tag of every current post at its position and no others. Checks all posts, or
+-- only touched ones. Returns the tags that differ: the numbers of posts, and digests of posts and positions.
 
 with
 

@@ -1,6 +1,5 @@
--- Posts, shares and reactions are the same in the raw rows that are current and in the facts, day by day
--- and for the posts whose time is unknown: of all posts or of those that were touched. Returns the days
--- that differ.
+-- Posts, shares and reactions are equal in the current raw rows and in the facts, for every day and for the
+-- posts whose time is unknown. Checks all posts, or only touched ones. Returns the days that differ.
 
 with
 

@@ -1,5 +1,5 @@
--- Every post (or every one that was touched) is in dim_posts and in fact_post_interactions, with the same
--- author, location and day, which a test of dim_posts knows to be there. Returns the posts that differ.
+-- dim_posts and fact_post_interactions have the same posts, with the same author, location and day (another
+-- test checks that those exist). Checks all posts, or only touched ones. Returns the posts that differ.
 
 with
 

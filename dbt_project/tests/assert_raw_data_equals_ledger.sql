@@ -1,6 +1,6 @@
--- What a batch (any, or one that was touched) holds in raw_data is what its ledger says was accepted: rows
--- of every entity, and the sums of shares and of every reaction. Batches that did not pass are not
--- compared: what they held before stays loaded. Returns what differs, with both numbers.
+-- raw_data holds of every batch what its ledger says was accepted: the rows of every entity, and the sums of
+-- shares and of each reaction. Checks all batches, or only touched ones. Skips batches that did not pass,
+-- since their earlier rows stay loaded. Returns what differs, with both numbers.
 
 with
 

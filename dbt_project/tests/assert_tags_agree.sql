@@ -1,4 +1,4 @@
--- tag_analysis_mart counts each post once for each of its tags, with what the facts say of it. Returns the
+-- tag_analysis_mart counts each post once for each of its tags, with the counters of the facts. Returns the
 -- tags that differ.
 
 with

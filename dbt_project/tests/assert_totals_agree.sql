@@ -1,5 +1,5 @@
--- Posts, shares, reactions and comments are the same in the facts and in every mart that covers all
--- posts. Returns the layers that differ from the facts.
+-- Posts, shares, reactions and comments are equal in the facts and in every mart that covers all posts.
+-- Returns the layers that differ from the facts.
 
 with
 

@@ -1,1 +1,1 @@
-"""The command `socialmart`: what people ask beside running the pipeline."""
+"""The command `socialmart`: what people do with the pipeline besides running it from cron."""

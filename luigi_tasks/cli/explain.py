@@ -4,17 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from luigi_tasks.stages.answers import share_answers
-from luigi_tasks.stages.audit import Audit
-from luigi_tasks.stages.base import Stage
-from luigi_tasks.stages.clean import Clean
-from luigi_tasks.stages.dbt_run import DbtRun
-from luigi_tasks.stages.dbt_test import DbtTest
-from luigi_tasks.stages.extract import Extract
-from luigi_tasks.stages.load import Load
-from luigi_tasks.stages.publish import Publish
-from luigi_tasks.stages.report import Report
+from luigi_tasks.stages.registry import STAGES, StageKind
 from luigi_tasks.targets import landing
-from spark_jobs.schemas import TABLES
 
 
 @dataclass(frozen=True)
@@ -26,33 +17,31 @@ class Answer:
     reason: str | None
 
 
-def explain() -> list[Answer]:
-    """An answer for every stage of every batch in the landing folder, and for dbt, in the order of the graph."""
+def explain_stages() -> list[Answer]:
+    """An answer for every stage of every batch in the landing folder, then for every stage that is about all batches;
+    both in the order of the graph."""
     with share_answers():
-        return list(_answers())
+        return [Answer(kind.name, batch, kind.make(batch).find_stale_reason()) for kind, batch in _list_stages()]
 
 
-def _answers() -> Iterator[Answer]:
+def _list_stages() -> Iterator[tuple[StageKind, str]]:
+    """Every stage there is: its kind and its batch, "" where it is about all batches."""
     for batch in landing.list_batches():
-        stages: list[tuple[str, Stage]] = [
-            ("Extract", Extract(batch=batch)),
-            ("Clean", Clean(batch=batch)),
-            ("Audit", Audit(batch=batch)),
-            *((f"Load {table}", Load(batch=batch, table=table)) for table in TABLES),
-        ]
-        yield from (Answer(name, batch, stage.find_stale_reason()) for name, stage in stages)
-    yield Answer("DbtRun", "", DbtRun().find_stale_reason())
-    yield Answer("DbtTest", "", DbtTest().find_stale_reason())
-    yield Answer("Publish", "", Publish().find_stale_reason())
-    yield Answer("Report", "", Report().find_stale_reason())
+        yield from ((kind, batch) for kind in STAGES if kind.per_batch)
+    yield from ((kind, "") for kind in STAGES if not kind.per_batch)
 
 
-def as_text(answers: list[Answer]) -> str:
-    """What is up to date is counted, what is not is listed."""
-    lines = []
-    for name in dict.fromkeys(answer.stage.split()[0] for answer in answers):
-        of_stage = [answer for answer in answers if answer.stage.split()[0] == name]
-        stale = [answer for answer in of_stage if answer.reason]
-        lines.append(f"{name:8} {len(of_stage) - len(stale):,} of {len(of_stage):,} up to date")
-        lines.extend(f"    {answer.stage} {answer.batch}: {answer.reason}" for answer in stale)
-    return "\n".join(lines)
+def list_lines(answers: list[Answer]) -> Iterator[tuple[str, str]]:
+    """Lines for people, each with its style: stages that are up to date are counted, all others listed."""
+    for task in dict.fromkeys(_name_task(answer) for answer in answers):
+        of_task = [answer for answer in answers if _name_task(answer) == task]
+        stale = [answer for answer in of_task if answer.reason]
+        count = f"{len(of_task) - len(stale):,} of {len(of_task):,}"
+        yield f"{task:8} {count} up to date", "bold" if stale else "green"
+        for answer in stale:
+            yield f"    {answer.stage} {answer.batch}: {answer.reason}", "yellow"
+
+
+def _name_task(answer: Answer) -> str:
+    """The task of a stage: Load, of "Load users"."""
+    return answer.stage.split()[0]

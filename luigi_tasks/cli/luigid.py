@@ -1,4 +1,4 @@
-"""The dashboard: luigid on this machine, its task history in the warehouse."""
+"""The dashboard: luigid on this machine, with its task history in the warehouse."""
 
 import subprocess
 import sys
@@ -13,19 +13,20 @@ from luigi_tasks.runs import scheduler
 from luigi_tasks.warehouse import migrations
 
 HOST = "127.0.0.1"
-"""luigid asks nobody for a password, and changes what it is told to: others reach it through a proxy with a login. So
-another address to listen on is for a private network only, as that of the containers."""
-HISTORY = "luigi_history"
+"""The address that luigid listens on. luigid asks for no password and lets anyone change its state: users of other
+machines reach it through a proxy with a login, and another address is for private networks only, as in containers."""
+HISTORY_SCHEMA = "luigi_history"
+"""The schema of the task history; luigid.cfg names it, too."""
 
 
 @contextmanager
-def running(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """luigid, and the embedded warehouse with it, while the block lasts."""
+def run_luigid(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run luigid, and the embedded warehouse with it, while the block lasts. Gives the process of luigid."""
     if scheduler.is_listening(address, port):
-        raise PipelineError(f"port {port} of {address} is taken; end what listens there, or name another with --port")
+        raise PipelineError(f"port {port} of {address} is in use; stop what listens there, or choose another by --port")
     warehouse.hold_embedded()
     with warehouse.transaction() as cursor:
-        migrations.create_schema(cursor, HISTORY)
+        migrations.create_schema(cursor, HISTORY_SCHEMA)
     state = log.with_suffix(".state")
     argv = [str(Path(sys.executable).with_name("luigid")), "--address", address, "--port", str(port)]
     environ = child_process.environment(**warehouse.get_libpq_variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))

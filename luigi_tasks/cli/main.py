@@ -1,6 +1,5 @@
-"""The command `socialmart`: what people ask beside running the pipeline."""
+"""The command `socialmart`: what people do with the pipeline besides running it from cron."""
 
-import argparse
 import json
 import logging
 import os
@@ -10,13 +9,15 @@ import subprocess
 import sys
 import warnings
 from dataclasses import asdict
+from functools import partial
 
+import click
 from luigi.interface import core
 
 from luigi_tasks import config, paths, run_id, warehouse
-from luigi_tasks.cli import explain, luigid, summary
-from luigi_tasks.cli.doctor import environment
-from luigi_tasks.cli.doctor.check import FAIL
+from luigi_tasks.cli import explain, luigid, output, summary
+from luigi_tasks.cli.doctor.check import FAIL, run_checks
+from luigi_tasks.cli.doctor.checks import CHECKS
 from luigi_tasks.dbt import docs
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import quarantine
@@ -25,169 +26,218 @@ from luigi_tasks.runs import journal
 from luigi_tasks.spark import aot_cache, local_cluster
 from luigi_tasks.spark.java import java_home
 
+CLIENTS = {
+    "psql": "Open psql on the warehouse",
+    "pg_dump": "Back up the warehouse",
+    "pg_restore": "Restore a backup (-d names the database)",
+}
+"""Client programs of PostgreSQL that `socialmart` runs, and what they do."""
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
 
+
+class CommandGroup(click.Group):
+    """Commands that return their exit code. A PipelineError ends one with its sentence and 1, Ctrl-C with 130."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The names of the commands in the order in which they are defined."""
+        return list(self.commands)
+
+    def invoke(self, context: click.Context) -> None:
+        """Run the command that the command line names, and exit."""
+        try:
+            code = super().invoke(context)
+            sys.stdout.flush()
+        except PipelineError as error:
+            raise SystemExit(f"socialmart: {error}") from error
+        except BrokenPipeError:  # the reader of the output has closed it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 128 + signal.SIGPIPE
+        except KeyboardInterrupt:
+            code = 128 + signal.SIGINT
+        context.exit(code or 0)
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="socialmart", prog_name="socialmart", message="%(prog)s %(version)s")
 def main() -> None:
-    """Run one subcommand; a PipelineError ends it with its sentence and exit code 1."""
-    parser = argparse.ArgumentParser(prog="socialmart", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run, text in (
-        ("doctor", _doctor, "check whether the pipeline can run here, and say what to do where it cannot"),
-        ("explain", _explain, "say for every stage whether it is up to date, and if not, why"),
-        ("summary", _summary, "show the last run's stages and the ledger"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("--json", action="store_true", help="for scripts")
-        command.set_defaults(run=run)
-    of_run = commands.add_parser("run", help="run the pipeline and watch it: live on a terminal; then show the summary")
-    of_run.add_argument("--json", action="store_true", help="for scripts: an event a line, as they happen")
-    of_run.add_argument("luigi", nargs=argparse.REMAINDER, help="luigi's own arguments; default: RunAll")
-    of_run.set_defaults(run=_run)
-    rejected = commands.add_parser("rejected", help="count the rejected records, or write them out with their raw text")
-    rejected.add_argument("--batch", default="", help="only this batch's")
-    rejected.add_argument("--rule", default="", help="only those that broke this rule")
-    form = rejected.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="for scripts")
-    form.add_argument("--export", metavar="FILE", help="write the records as JSON Lines; - for standard output")
-    rejected.set_defaults(run=_rejected)
-    of_report = commands.add_parser("report", help="write the report on what is published now, and say where it is")
-    of_report.set_defaults(run=_report)
-    of_docs = commands.add_parser("docs", help="write dbt's page about the models and their lineage, say where it is")
-    of_docs.set_defaults(run=_docs)
-    for program, text in (
-        ("psql", "open psql on the warehouse"),
-        ("pg_dump", "back the warehouse up"),
-        ("pg_restore", "bring a backup back, with -d and the warehouse's name"),
-    ):
-        client = commands.add_parser(program, help=f"{text}; further arguments go to {program}")
-        client.set_defaults(run=_client, program=program)
-    java = commands.add_parser("java", help="show the JAVA_HOME that Spark jobs are run with")
-    java.add_argument("--prepare", action="store_true", help="first let it keep what makes Spark start faster")
-    java.set_defaults(run=_java)
-    of_cluster = commands.add_parser("cluster", help="run a Spark cluster on this machine until Ctrl-C")
-    of_cluster.add_argument("--port", type=int, default=7077, help="the master's; the pages are on the next ones")
-    of_cluster.add_argument("--workers", type=int, default=2)
-    of_cluster.add_argument("--cores", type=int, default=1, help="of each worker")
-    of_cluster.add_argument("--memory", default="1g", help="of each worker's executor")
-    of_cluster.set_defaults(run=_cluster)
-    of_dashboard = commands.add_parser("dashboard", help="run Luigi's dashboard on this machine until Ctrl-C")
-    of_dashboard.add_argument("--port", type=int, help="default: [core] default_scheduler_port, or 8082")
-    of_dashboard.add_argument(
-        "--address", default=luigid.HOST, help="another one lets a whole network in, and luigid asks for no password"
-    )
-    of_dashboard.set_defaults(run=_dashboard)
-    arguments, further = parser.parse_known_args()
-    arguments.further = further
-    if further and arguments.run is not _client:
-        parser.error(f"unknown arguments: {' '.join(further)}")
-    try:
-        sys.exit(arguments.run(arguments))
-    except PipelineError as error:
-        sys.exit(f"socialmart: {error}")
-    except BrokenPipeError:  # who reads the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    """Run the social media pipeline and look after it. `socialmart COMMAND --help` describes a command."""
 
 
-def _doctor(arguments: argparse.Namespace) -> int:
-    logging.disable()  # the findings say what is logged on the way, and what Luigi warns of
+@main.command("doctor")
+@json_option
+def check_pipeline(as_json: bool) -> int:
+    """Check whether the pipeline can run here. Says what to do if not."""
+    logging.disable()  # the findings repeat what is logged on the way
     warnings.simplefilter("ignore")
-    findings = environment.examine()
-    if arguments.json:
-        print(json.dumps([asdict(each) for each in findings], indent=1))
+    findings = run_checks(CHECKS)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
     else:
-        print(environment.as_text(findings, sys.stdout.isatty()))
-    return int(any(each.level == FAIL for each in findings))
+        from luigi_tasks.cli import tables
+
+        output.print_renderables(tables.show_findings(findings))
+    return int(any(finding.level == FAIL for finding in findings))
 
 
-def _explain(arguments: argparse.Namespace) -> int:
-    answers = explain.explain()
-    print(json.dumps([asdict(each) for each in answers], indent=1) if arguments.json else explain.as_text(answers))
-    return 0
+@main.command("explain")
+@json_option
+def explain_stages(as_json: bool) -> None:
+    """Say for every stage whether it is up to date, and if not, why."""
+    answers = explain.explain_stages()
+    if as_json:
+        print_json([asdict(answer) for answer in answers])
+    else:
+        output.print_lines(explain.list_lines(answers))
 
 
-def _summary(arguments: argparse.Namespace) -> int:
-    run = summary.last_run()
+@main.command("summary")
+@json_option
+def show_summary(as_json: bool) -> None:
+    """Show the last run's stages, what was unusual, and the ledger."""
+    run = summary.find_last_run()
     if run is None:
         raise PipelineError("there was no run yet; start one with make run")
-    print(json.dumps(summary.as_json(run), indent=1) if arguments.json else summary.as_text(run, sys.stdout.isatty()))
-    return 0
+    found = summary.collect_summary(run)
+    if as_json:
+        print_json(found)
+    else:
+        from luigi_tasks.cli import tables
+
+        output.print_renderables(tables.show_summary(found))
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    """Run luigi, and show the summary after it where somebody reads it; its exit code."""
-    from luigi_tasks.cli import live_view  # with rich, which nobody else needs
+@main.command("run", context_settings={"allow_interspersed_args": False})
+@click.option("--json", "as_json", is_flag=True, help="Write an event a line as it happens, as JSON, for scripts.")
+@click.argument("luigi", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run_pipeline(context: click.Context, as_json: bool, luigi: tuple[str, ...]) -> int:
+    """Run the pipeline and watch it, then show the summary.
+
+    A terminal shows the stages live. LUIGI are arguments for luigi: a task and its parameters; the default is RunAll.
+    """
+    from luigi_tasks.cli import watched_run
 
     config.require_exit_codes()
-    code = live_view.run(arguments.luigi or ["RunAll"], arguments.json)
-    if not arguments.json and (code == 0 or journal.read_finished_stages(run_id.get_run_id())):
-        _summary(arguments)
+    code = watched_run.run_luigi(luigi or ["RunAll"], as_json)
+    if not as_json and (code == 0 or journal.read_finished_stages(run_id.get_run_id())):
+        context.invoke(show_summary, as_json=False)
     return code
 
 
-def _rejected(arguments: argparse.Namespace) -> int:
-    picked = {"batch": arguments.batch, "rule": arguments.rule}
-    if arguments.export:
-        records = quarantine.export_rejected(arguments.export, **picked)
-        if arguments.export != quarantine.STANDARD_OUTPUT:
-            print(f"{records:,} records are in {arguments.export}")
-        return 0
-    found = quarantine.count_rejected(**picked)
-    print(json.dumps(asdict(found), indent=1) if arguments.json else found.format_table())
-    return 0
+@main.command("rejected")
+@click.option("--batch", default="", help="Only records of this batch.")
+@click.option("--rule", default="", help="Only records that broke this rule.")
+@json_option
+@click.option(
+    "--export",
+    "file",
+    metavar="FILE",
+    help="Write the records with their raw text to FILE; - is standard output.",
+)
+def list_rejected(batch: str, rule: str, as_json: bool, file: str | None) -> None:
+    """Count the rejected records, or export them."""
+    if file and as_json:
+        raise click.UsageError("--json and --export exclude each other")
+    if file:
+        records = quarantine.export_rejected(file, batch, rule)
+        if file != quarantine.STANDARD_OUTPUT:
+            print(f"{records:,} records are in {file}")
+        return
+    found = quarantine.count_rejected(batch, rule)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        from luigi_tasks.cli import tables
+
+        output.print_renderables(tables.show_rejected(found))
 
 
-def _report(arguments: argparse.Namespace) -> int:
+@main.command("report")
+def write_report() -> None:
+    """Write the report on the published marts and print its path."""
     print(page.write_report())
-    return 0
 
 
-def _docs(arguments: argparse.Namespace) -> int:
-    print(docs.write())
-    return 0
+@main.command("docs")
+def write_docs() -> None:
+    """Write dbt's page about models and lineage and print its path."""
+    print(docs.write_page())
 
 
-def _java(arguments: argparse.Namespace) -> int:
-    print(aot_cache.prepare_java() if arguments.prepare else java_home(paths.java_runtime()))
-    return 0
+@main.command("java")
+@click.option("--prepare", is_flag=True, help="First create the cache that makes Spark start faster.")
+def show_java(prepare: bool) -> None:
+    """Print the JAVA_HOME that Spark jobs run with."""
+    print(aot_cache.prepare_java() if prepare else java_home(paths.java_runtime()))
 
 
-def _cluster(arguments: argparse.Namespace) -> int:
-    """Run a cluster until Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    port, logs = arguments.port, paths.service_logs("cluster")
-    with local_cluster.running(port, arguments.workers, arguments.cores, arguments.memory, logs) as processes:
+@main.command("cluster")
+@click.option("--port", default=7077, show_default=True, help="The master's port; the web pages take the next ones.")
+@click.option("--workers", default=2, show_default=True, help="How many workers.")
+@click.option("--cores", default=1, show_default=True, help="Cores of each worker.")
+@click.option("--memory", default="1g", show_default=True, help="Memory of each worker's executor.")
+def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
+    """Run a Spark cluster on this machine until Ctrl-C."""
+    exit_on_sigterm()
+    logs = paths.service_logs("cluster")
+    with local_cluster.running(port, workers, cores, memory, logs) as processes:
         master = f"spark://{local_cluster.HOST}:{port}"
-        print(
-            f"master {master}, page http://{local_cluster.HOST}:{port + 1}, {arguments.workers} workers, logs in {logs}"
-        )
+        print(f"master {master}, page http://{local_cluster.HOST}:{port + 1}, {workers} workers, logs in {logs}")
         print(f"to run on it: [spark] master = {master} in luigi.cfg; Ctrl-C ends it", flush=True)
         for process in processes:
             process.wait()
-    return 0
 
 
-def _dashboard(arguments: argparse.Namespace) -> int:
-    """Run luigid until Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    port = arguments.port or core().scheduler_port
+@main.command("dashboard")
+@click.option("--port", type=int, help="The port to listen on; default: [core] default_scheduler_port, or 8082.")
+@click.option(
+    "--address",
+    default=luigid.HOST,
+    show_default=True,
+    help="The address to listen on. Any other one opens luigid to a network, and luigid asks for no password.",
+)
+def run_dashboard(port: int | None, address: str) -> int:
+    """Run Luigi's dashboard on this machine until Ctrl-C."""
+    exit_on_sigterm()
+    port = port or core().scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"
-    with luigid.running(arguments.address, port, log) as process:
-        where = f"http://{arguments.address}:{port}"
-        print(f"{where}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
+    with luigid.run_luigid(address, port, log) as process:
+        print(f"http://{address}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
         sys.stdout.flush()
         return process.wait()
 
 
-def _client(arguments: argparse.Namespace) -> int:
-    """Run a client of PostgreSQL: the embedded server's own one, else that on the path."""
-    name = arguments.program
-    program = shutil.which(name) if warehouse.is_external() else str(warehouse.start_embedded().find_program(name))
-    if program is None:
-        raise PipelineError(f"{name}: not on PATH; install PostgreSQL's client programs, of the server's version")
-    environment = os.environ | warehouse.get_libpq_variables()
-    return subprocess.run([program, *arguments.further], env=environment, check=False).returncode
+def run_client(program: str, arguments: tuple[str, ...]) -> int:
+    """Run a client program on the warehouse: the embedded server's own, or the one on PATH for a named server."""
+    path = shutil.which(program) if warehouse.is_external() else str(warehouse.start_embedded().find_program(program))
+    if path is None:
+        raise PipelineError(f"{program}: not on PATH; install PostgreSQL's client programs, of the server's version")
+    return subprocess.run([path, *arguments], env=os.environ | warehouse.get_libpq_variables(), check=False).returncode
+
+
+def make_client_command(program: str, purpose: str) -> click.Command:
+    """A command that hands all its arguments but --help to a client program; after -- it hands on that, too."""
+    return click.Command(
+        program,
+        callback=partial(run_client, program),
+        params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
+        help=f"{purpose}. Further arguments go to {program}.",
+        context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    )
+
+
+for client, purpose in CLIENTS.items():
+    main.add_command(make_client_command(client, purpose))
+
+
+def print_json(found: object) -> None:
+    """Print something as indented JSON."""
+    print(json.dumps(found, indent=1))
+
+
+def exit_on_sigterm() -> None:
+    """Have SIGTERM end this process as an exit does, so that what it started is ended, too."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 if __name__ == "__main__":

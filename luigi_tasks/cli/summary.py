@@ -1,40 +1,45 @@
-"""The summary of a run: stages with seconds and rows, the ledger, what to look at next."""
+"""The summary of a run: its stages, what was unusual about it, and the ledger of the landing folder."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import zip_longest
 from typing import Any
 
 from luigi_tasks import paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import replay_outcome
-from luigi_tasks.quality.replay_outcome import ReplayOutcome
 from luigi_tasks.runs import anomalies, journal
 from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.targets import landing
+from luigi_tasks.targets.checkpoint import audit_checkpoint
 from luigi_tasks.targets.ledger_file import format_ledger, read_ledger
 
-BOLD, GREEN, RED, PLAIN = "\033[1m", "\033[32m", "\033[31m", "\033[0m"
-MARTS = (
-    "user_engagement_mart",
-    "content_performance_mart",
-    "tag_analysis_mart",
-    "location_analysis_mart",
-    "daily_engagement_mart",
-)
+
+def find_last_run() -> str | None:
+    """The run that SOCIALMART_RUN_ID names, else the latest one that left a folder of logs; None without any."""
+    runs = [path.name for path in paths.runs()]
+    return os.environ.get(run_id.VARIABLE) or (runs[-1] if runs else None)
 
 
-def as_json(run: str) -> dict[str, Any]:
-    """Everything the summary says, for scripts."""
+def collect_summary(run: str) -> dict[str, Any]:
+    """Everything the summary says of a run:
+
+    - run: its id
+    - stages: the fields of journal.StageRecord
+    - usual_seconds: for each stage in turn how long it usually takes, or None
+    - remarks: sentences on what was unusual
+    - replayed: what became of rejected records, a line a batch, rule and entity
+    - batches: the ledgers of the batches in the landing folder
+    """
     stages = journal.read_finished_stages(run)
-    found = {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _ledgers()}
-    return {**found, "usual_seconds": [], "remarks": [], "replayed": [], **(_recorded(run, stages) if stages else {})}
+    recorded = _read_record(run, stages) if stages else {}
+    nothing: dict[str, Any] = {"usual_seconds": [], "remarks": [], "replayed": []}
+    found = {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _read_ledgers()}
+    return found | nothing | recorded
 
 
-def _recorded(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
-    """What the warehouse has to say of a run: the seconds that are usual for each stage, what is unusual, what became
-    of rejected records; or why it says nothing."""
+def _read_record(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
+    """What the warehouse knows of a run. Where it cannot be asked, a remark says why."""
     try:
         with warehouse.reading() as cursor:
             usual = [anomalies.find_usual_seconds(cursor, run, stage) for stage in stages]
@@ -46,60 +51,18 @@ def _recorded(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
     return {"usual_seconds": usual, "remarks": remarks, "replayed": [asdict(outcome) for outcome in outcomes]}
 
 
-def as_text(run: str, coloured: bool) -> str:
-    """The summary for people."""
-    paint = (lambda colour, text: f"{colour}{text}{PLAIN}") if coloured else (lambda colour, text: text)
-    found = as_json(run)
-    lines = [paint(BOLD, f"Run {run}")]
-    if not found["stages"]:
-        lines.append("  Nothing to do: every batch and the marts are up to date.")
-    for entry, usual in zip_longest(found["stages"], found["usual_seconds"]):
-        rows = "" if entry["rows"] is None else f"{entry['rows']:>12,} rows"
-        rows = f"{rows:17}  usual {usual:,.1f} s" if usual is not None else rows
-        outcome = paint(GREEN, "done  ") if entry["outcome"] == "done" else paint(RED, "failed")
-        lines.append(f"  {outcome} {entry['title']:<40} {entry['seconds']:>8.1f} s {rows}")
-    if found["remarks"]:
-        lines += [paint(BOLD, "Unusual"), *(f"  {paint(RED, '!')} {remark}" for remark in found["remarks"])]
-    if found["replayed"]:
-        outcomes = [ReplayOutcome(**fields) for fields in found["replayed"]]
-        lines += [paint(BOLD, "Replayed"), replay_outcome.format_outcomes(outcomes)]
-    lines.append(paint(BOLD, "Ledger of the landing folder"))
-    lines.append(f"  {'':10} {'read':>13} = {'accepted':>13} + {'rejected':>11} + {'duplicate':>11}")
-    for (entity, measure), counts in _totals(found["batches"]).items():
-        if measure == "records":
-            read, accepted, rejected, duplicate = counts
-            lines.append(f"  {entity + 's':10} {read:>13,} = {accepted:>13,} + {rejected:>11,} + {duplicate:>11,}")
-    for batch in found["batches"]:
-        if batch["reason"]:
-            lines.append(f"  {paint(RED, 'stopped')} {batch['reason']}")
-        if batch["drift"]:
-            lines.append(f"  batch {batch['batch']}: unknown fields: {', '.join(batch['drift'])}")
-    issues = sum(batch["issues"] for batch in found["batches"])
-    lines.append(
-        f"  {issues:,} fields were corrected: raw_data.issues says which; raw_data.rejected has what was refused"
-    )
-    lines.append(paint(BOLD, "Next"))
-    lines.append(f"  make psql, then: table marts.{MARTS[0]} limit 10;")
-    lines.append(f"  the other marts: {', '.join(MARTS[1:])}")
-    return "\n".join(lines)
+def _read_ledgers() -> list[dict[str, Any]]:
+    ledgers = (read_ledger(audit_checkpoint(batch).folder / paths.LEDGER) for batch in landing.list_batches())
+    return [format_ledger(ledger) for ledger in ledgers if ledger]
 
 
-def last_run() -> str | None:
-    """The name of the latest run that left a folder of logs."""
-    runs = [path.name for path in paths.runs()]
-    return os.environ.get(run_id.VARIABLE) or (runs[-1] if runs else None)
-
-
-def _ledgers() -> list[dict[str, Any]]:
-    found = (read_ledger(paths.checkpoint("audit", batch) / paths.LEDGER) for batch in landing.list_batches())
-    return [format_ledger(ledger) for ledger in found if ledger]
-
-
-def _totals(batches: list[dict[str, Any]]) -> dict[tuple[str, str], list[int]]:
-    totals: dict[tuple[str, str], list[int]] = {}
+def sum_records(batches: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+    """Records read, accepted, rejected and duplicate over all ledgers, by entity."""
+    totals: dict[str, list[int]] = {}
     for batch in batches:
         for entry in batch["entries"]:
-            sums = totals.setdefault((entry["entity"], entry["measure"]), [0, 0, 0, 0])
-            for place, name in enumerate(("read", "accepted", "rejected", "duplicate")):
-                sums[place] += entry[name]
+            if entry["measure"] == "records":
+                counts = [entry[name] for name in ("read", "accepted", "rejected", "duplicate")]
+                before = totals.get(entry["entity"], [0, 0, 0, 0])
+                totals[entry["entity"]] = [sum(pair) for pair in zip(before, counts, strict=True)]
     return totals

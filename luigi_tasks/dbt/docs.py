@@ -1,4 +1,4 @@
-"""dbt's page about the sources, the models and their lineage: one file that needs no server and no network."""
+"""dbt's documentation of the sources, the models and their lineage: one HTML file that needs no server or network."""
 
 import sys
 import tempfile
@@ -9,33 +9,35 @@ from luigi_tasks.dbt import runner
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 
-MENDED = {
+LINKS_TO_NOTHING = {
     'xlink:href="{{ getIcon': 'ng-attr-xlink:href="{{ getIcon',
     "${require('./assets/favicons/favicon.ico')}": "data:,",
 }
-"""Addresses in dbt's page that a browser tries to load before, or although, there is nothing behind them."""
+"""Links in dbt's page that a browser fails to load, and what takes their place."""
 
 
-def write() -> Path:
-    """Write the page of the models as they are in the project now, their columns as they are in the warehouse; returns
-    where it is."""
-    page = _generated()
-    for wrong, right in MENDED.items():
+def write_page() -> Path:
+    """Write the page, with the project's models and the warehouse's columns as they are now. Returns its path.
+
+    Raises PipelineError if dbt fails or the page cannot be written.
+    """
+    page = _generate_page()
+    for wrong, right in LINKS_TO_NOTHING.items():
         page = page.replace(wrong, right)
     path = paths.docs()
     atomic_files.write_page(path, page, "[report] docs_folder")
     return path
 
 
-def _generated() -> str:
-    """dbt's page. dbt works in a folder of its own: what the pipeline's dbt keeps between runs stays as it is."""
+def _generate_page() -> str:
+    """The page as dbt makes it, in a temporary folder: what the dbt service keeps between runs is not touched."""
     project, log = str(paths.dbt_project()), paths.service_logs("docs") / "dbt.log"
     with tempfile.TemporaryDirectory() as target:
         options = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", target]
         argv = [sys.executable, "-m", "dbt.cli.main", "docs", "generate", "--static", *options, *output]
         log.unlink(missing_ok=True)
-        process = child_process.start(argv, child_process.environment(**runner.connection()), log)
+        process = child_process.start(argv, child_process.environment(**runner.libpq_variables()), log)
         try:
             code = process.wait()
         finally:

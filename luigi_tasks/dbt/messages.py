@@ -1,15 +1,15 @@
-"""What the dbt service can be asked for, and what it answers."""
+"""What the stages can ask the dbt service, and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from luigi_tasks.dbt.publication import Relation
+from luigi_tasks.warehouse.schema_names import PUBLISHED
 from spark_jobs.messages.exchange import Operation
 
 
 @dataclass(frozen=True)
 class InvokeRequest:
-    """Run dbt with `arguments`, its output added to the file `log`, and `pgoptions` for each of its sessions."""
+    """Run dbt with these arguments, append its output to the file `log`, and open its sessions with `pgoptions`."""
 
     arguments: Sequence[str]
     log: str
@@ -18,7 +18,7 @@ class InvokeRequest:
 
 @dataclass(frozen=True)
 class NodeResult:
-    """What came of a model or a test; `rows` is the number of rows that it changed."""
+    """How one model or test ended. `rows` are those it wrote; negative if the server did not count them."""
 
     name: str
     status: str
@@ -28,23 +28,49 @@ class NodeResult:
 
 @dataclass(frozen=True)
 class InvokeResult:
-    """Whether a command of dbt succeeded, and what came of each model or test."""
+    """Whether a command succeeded as a whole, and the result of every model or test it ran."""
 
     success: bool
     results: Sequence[NodeResult]
 
 
 @dataclass(frozen=True)
+class Relation:
+    """A table or view to publish.
+
+    `touched` says which rows an incremental run rebuilds, as in macros/touched.sql (None: all of them); `read_by` lists
+    the columns by which readers look rows up.
+    """
+
+    schema: str
+    name: str
+    is_view: bool
+    is_mart: bool
+    touched: Mapping[str, str] | None
+    read_by: Sequence[str]
+
+    @property
+    def candidate(self) -> str:
+        """The relation that dbt built."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def published(self) -> str:
+        """The relation behind the marts that readers see."""
+        return f"{PUBLISHED}.{self.name}"
+
+
+@dataclass(frozen=True)
 class RelationsRequest:
-    """List what has to be published of the marts."""
+    """List everything that readers need to have the marts."""
 
 
 @dataclass(frozen=True)
 class RelationsResult:
-    """What has to be published, each after what it is made of."""
+    """Everything that readers need to have the marts, each relation after those it reads."""
 
     relations: Sequence[Relation]
 
 
 INVOKE = Operation("invoke", InvokeRequest, InvokeResult)
-RELATIONS_OF_MARTS = Operation("relations_of_marts", RelationsRequest, RelationsResult)
+LIST_PUBLISHED_RELATIONS = Operation("list_published_relations", RelationsRequest, RelationsResult)

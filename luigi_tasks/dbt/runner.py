@@ -1,55 +1,80 @@
-"""Runs dbt commands in the service that keeps dbt loaded, and says in a sentence why one failed."""
+"""Asks the dbt service to run commands, and says in a sentence why one failed."""
 
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 
 from luigi_tasks import config, paths, warehouse
-from luigi_tasks.dbt.messages import INVOKE, RELATIONS_OF_MARTS, InvokeRequest, NodeResult, RelationsRequest
-from luigi_tasks.dbt.publication import Relation
+from luigi_tasks.dbt.messages import (
+    INVOKE,
+    LIST_PUBLISHED_RELATIONS,
+    InvokeRequest,
+    NodeResult,
+    Relation,
+    RelationsRequest,
+)
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.runs import journal
 from luigi_tasks.warehouse import server_errors
 
+LONGEST_MESSAGE = 300
+"""Characters of the message of one model or test within the error; the log has all of it."""
+
 
 @cache
 def dbt_service() -> ServiceProcess:
-    """The process that runs dbt, for the whole run of the pipeline: started early, it is ready when it is asked."""
+    """The process that runs dbt for all stages of a run; starting it early hides the seconds that dbt takes to load."""
     argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
-    return ServiceProcess("dbt", argv, child_process.environment(**connection()), journal.make_run_folder() / "dbt.log")
+    return ServiceProcess(
+        "dbt", argv, child_process.environment(**libpq_variables()), journal.make_run_folder() / "dbt.log"
+    )
 
 
 def run_dbt(
-    command: str, options: Sequence[str], tell: Callable[[int, int, str], None], settings: str = ""
-) -> Sequence[NodeResult]:
-    """The results of a dbt command. Raises PipelineError with all that failed, TransientError where the server did."""
+    command: str, options: Sequence[str], on_progress: Callable[[int, int, str], None], settings: str = ""
+) -> list[NodeResult]:
+    """Run `dbt COMMAND OPTIONS` and return the result of every model or test.
+
+    `settings` are further options of its PostgreSQL sessions. Raises PipelineError with all models and tests that
+    failed, or TransientError if the reason was the server and a retry may help.
+    """
     log = journal.make_run_folder() / f"dbt_{command}.log"
-    arguments = [command, *options, "--threads", str(config.read_section(config.dbt).threads)]
-    pgoptions = f"{warehouse.session_options()} {settings}"
+    request = InvokeRequest(
+        arguments=[command, *options, "--threads", str(config.read_section(config.dbt).threads)],
+        log=str(log),
+        pgoptions=f"{warehouse.session_options()} {settings}",
+    )
     try:
-        answer = dbt_service().ask(
-            INVOKE,
-            InvokeRequest(arguments, str(log), pgoptions),
-            lambda progress: tell(progress.done, progress.total, progress.status),
+        outcome = dbt_service().ask(
+            INVOKE, request, lambda progress: on_progress(progress.done, progress.total, progress.status)
         )
     except PipelineError as error:
-        raise _explained(command, str(error)) from error
-    if not answer.success:
-        failed = [result for result in answer.results if result.status in ("error", "fail")]
-        listed = "; ".join(f"{result.name}: {_message(result)}" for result in failed)
-        raise _explained(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
-    return answer.results
+        raise _describe_failure(command, str(error)) from error
+    if not outcome.success:
+        failed = [result for result in outcome.results if result.status in ("error", "fail")]
+        listed = "; ".join(f"{result.name}: {_shorten_message(result)}" for result in failed)
+        raise _describe_failure(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
+    return list(outcome.results)
 
 
-def list_relations_of_marts() -> Sequence[Relation]:
-    """What Publish has to publish, each after what it is made of."""
-    return dbt_service().ask(RELATIONS_OF_MARTS, RelationsRequest()).relations
+def list_published_relations() -> list[Relation]:
+    """The tables and views that readers need to have the marts, each after those it reads."""
+    return list(dbt_service().ask(LIST_PUBLISHED_RELATIONS, RelationsRequest()).relations)
 
 
-def _explained(command: str, failure: str) -> PipelineError:
-    """A failure of dbt, by what it says of the server."""
+def libpq_variables() -> dict[str, str]:
+    """The environment variables that lead dbt to the warehouse: those that are set, and what libpq made of them, since
+    the profile does not know libpq's own defaults."""
+    info = warehouse.retry_transaction("dbt", warehouse.get_reader).info
+    found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
+    named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
+    return named | warehouse.get_libpq_variables() | {name: value for name, value in found.items() if value}
+
+
+def _describe_failure(command: str, failure: str) -> PipelineError:
+    """The error to raise for a failure of dbt, by what it says about the server."""
     kind = server_errors.classify_text(failure)
     if kind and kind.is_transient:
         return server_errors.make_pipeline_error(f"dbt {command}: ", kind, failure)
@@ -57,13 +82,5 @@ def _explained(command: str, failure: str) -> PipelineError:
     return PipelineError(f"dbt {command}: {failure}{holders}")
 
 
-def _message(result: NodeResult) -> str:
-    return " ".join((result.message or result.status).split())[:300]
-
-
-def connection() -> dict[str, str]:
-    """What the profile reads: the warehouse as libpq found it, so that its own defaults count here too."""
-    info = warehouse.retry_transaction("dbt", warehouse.get_reader).info
-    found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
-    named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
-    return named | warehouse.get_libpq_variables() | {name: value for name, value in found.items() if value}
+def _shorten_message(result: NodeResult) -> str:
+    return " ".join((result.message or result.status).split())[:LONGEST_MESSAGE]

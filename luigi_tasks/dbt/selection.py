@@ -1,4 +1,4 @@
-"""What dbt has to build and to test, by what has changed since it was built or tested last."""
+"""Chooses what dbt has to build and to test, from what changed since it was last built or tested."""
 
 from luigi_tasks.targets.built_from import BuiltFrom, list_changes
 
@@ -7,34 +7,38 @@ FULL_REFRESH = "--full-refresh"
 TOUCHED_ONLY = ["--vars", "{touched_only: true}"]
 
 
-def refresh(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
-    """How dbt has to run: where only rows were loaded, views are as they were; else all models are built anew, or
-    those that changed and what depends on them."""
-    names = _changed(before, now)
+def choose_run_options(before: BuiltFrom | None, now: BuiltFrom) -> list[str]:
+    """The options of `dbt run`: only rows changed: everything but views, incrementally; some models changed: these and
+    what depends on them, from scratch; otherwise all models from scratch."""
+    names = _name_changes(before, now)
     if only_rows_changed(before, now):
         return ["--exclude", "config.materialized:view"]
     if names & {INPUTS, "code"}:
         return [FULL_REFRESH]
-    return [FULL_REFRESH, "--select", *(f"{name}+" for name in sorted(names))]
+    return [FULL_REFRESH, *_select_with_children(names)]
 
 
-def to_test(before: BuiltFrom | None, now: BuiltFrom, everything: bool) -> list[str]:
-    """What dbt has to test: all, or what a changed model reaches.
+def choose_test_options(before: BuiltFrom | None, now: BuiltFrom, everything_touched: bool) -> list[str]:
+    """The options of `dbt test`: all tests, or only those that a changed model reaches.
 
-    Tests that look at single rows need not look at those that were published before, unless `everything` was touched.
+    If only rows changed, tests of single rows skip those published before, unless everything was touched.
     """
-    names = _changed(before, now)
+    names = _name_changes(before, now)
     if only_rows_changed(before, now):
-        return [] if everything else TOUCHED_ONLY
+        return [] if everything_touched else TOUCHED_ONLY
     if names & {INPUTS, "code", "tests"}:
         return []
-    return ["--select", *(f"{name}+" for name in sorted(names))]
+    return _select_with_children(names)
 
 
 def only_rows_changed(before: BuiltFrom | None, now: BuiltFrom) -> bool:
     """Whether a target was built by the same code from other rows."""
-    return _changed(before, now) == {INPUTS}
+    return _name_changes(before, now) == {INPUTS}
 
 
-def _changed(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
+def _name_changes(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
     return set(list_changes(before or {}, now))
+
+
+def _select_with_children(names: set[str]) -> list[str]:
+    return ["--select", *(f"{name}+" for name in sorted(names))]

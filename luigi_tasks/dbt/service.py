@@ -1,9 +1,9 @@
-"""The dbt service: importing dbt and reading the project cost seconds, and here they are spent once a run.
+"""The dbt service: imports dbt and parses the project once, then runs dbt commands for the stages of a run.
 
     python -m luigi_tasks.dbt.service PROJECT TARGET --address SOCKET
 
-It answers the operations of luigi_tasks/dbt/messages.py at the Unix socket SOCKET. What was parsed is kept in the
-folder TARGET, so that the next run parses only what has changed since.
+It answers the operations of luigi_tasks/dbt/messages.py at the Unix socket SOCKET. dbt keeps the parsed project in the
+folder TARGET, so that the next service parses only the files that have changed since.
 """
 
 import argparse
@@ -20,22 +20,22 @@ from typing import Any
 from luigi_tasks.dbt import project
 from luigi_tasks.dbt.messages import (
     INVOKE,
-    RELATIONS_OF_MARTS,
+    LIST_PUBLISHED_RELATIONS,
     InvokeRequest,
     InvokeResult,
     NodeResult,
     RelationsRequest,
     RelationsResult,
 )
-from luigi_tasks.dbt.publication import Relation
 from spark_jobs.messages import JobProgress, Tell
 from spark_jobs.messages.exchange import Handler, serve
 
 NICENESS = 10
+"""Added to the process's nice value while it parses, when the stages before dbt need the processors."""
 
 
 class Project:
-    """The dbt project, parsed when it is made."""
+    """The dbt project, parsed on construction and again whenever its files have changed."""
 
     def __init__(self, folder: Path, target: Path) -> None:
         self._folder = folder
@@ -46,47 +46,46 @@ class Project:
     def _parse(self) -> None:
         from dbt.cli.main import dbtRunner
 
-        self._sources = project.fingerprint(self._folder)
+        self._sources = project.fingerprint_project(self._folder)
         parsed: Any = dbtRunner().invoke(["--quiet", "parse", *self._options, "--log-path", str(self._logs)])
         if parsed.exception is not None:
             raise parsed.exception
         self._manifest = parsed.result
 
     def invoke(self, request: InvokeRequest, tell: Tell) -> InvokeResult:
-        """Run a command of dbt, after parsing the project again where it has changed."""
+        """Run a command of dbt and report its progress. Raises what dbt raised."""
         from dbt.cli.main import dbtRunner
 
-        self._parse_what_changed()
-        log = Path(request.log)
+        self._parse_if_changed()
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", str(self._logs)]
         arguments = [*request.arguments, *self._options, *output]
-        with _output_to(log), _session_options(request.pgoptions):
-            runner = dbtRunner(manifest=self._manifest, callbacks=[Progress(tell).hear])
+        with _output_to(Path(request.log)), _session_options(request.pgoptions):
+            runner = dbtRunner(manifest=self._manifest, callbacks=[ProgressListener(tell).hear])
             ended: Any = runner.invoke([*arguments, "--no-write-json"])
         if ended.exception is not None:
             raise ended.exception
-        return InvokeResult(ended.success, [_summarize_node(result) for result in ended.result.results])
+        return InvokeResult(ended.success, [_read_result(result) for result in ended.result.results])
 
-    def relations_of_marts(self, request: RelationsRequest, tell: Tell) -> RelationsResult:
-        """What has to be published; see project.relations_of_marts."""
-        self._parse_what_changed()
-        return RelationsResult([Relation(**found) for found in project.relations_of_marts(self._manifest)])
+    def list_published_relations(self, request: RelationsRequest, tell: Tell) -> RelationsResult:
+        """List what the stage Publish has to publish."""
+        self._parse_if_changed()
+        return RelationsResult(project.list_published_relations(self._manifest))
 
-    def _parse_what_changed(self) -> None:
-        if project.fingerprint(self._folder) != self._sources:
+    def _parse_if_changed(self) -> None:
+        if project.fingerprint_project(self._folder) != self._sources:
             self._parse()
 
 
-class Progress:
-    """How many of the models or tests of a command are done, by what dbt says."""
+class ProgressListener:
+    """Counts the models or tests of a command that are done, from the events that dbt fires."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._total = 0
-        self._numbers = itertools.count(1)  # which threads may share
+        self._numbers = itertools.count(1)  # safe to share among dbt's threads
 
     def hear(self, event: Any) -> None:
-        """Take in something that dbt says: how many there are, or that one is done."""
+        """Handle an event of dbt: it says how many nodes there are, or that one is done."""
         if event.info.name == "ConcurrencyLine":
             self._total = event.data.node_count
         elif event.info.name == "NodeFinished":
@@ -95,14 +94,14 @@ class Progress:
             self._tell(JobProgress(done, self._total, status, url=None))
 
 
-def _summarize_node(result: Any) -> NodeResult:
+def _read_result(result: Any) -> NodeResult:
     rows = result.adapter_response.get("rows_affected", 0)
     return NodeResult(result.node.name, str(result.status), result.message, rows)
 
 
 @contextlib.contextmanager
 def _output_to(log: Path) -> Iterator[None]:
-    """Have this process's output go to a file for a while."""
+    """Append this process's output to a file while the block lasts."""
     kept = {number: os.dup(number) for number in (1, 2)}
     with log.open("ab") as file:
         for number in kept:
@@ -119,7 +118,7 @@ def _output_to(log: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _session_options(options: str) -> Iterator[None]:
-    """Have libpq open its connections with these settings, and those that were there, which have the last word."""
+    """Set PGOPTIONS while the block lasts; options that were set before come last and so win."""
     before = os.environ.get("PGOPTIONS", "")
     os.environ["PGOPTIONS"] = f"{options} {before}".strip()
     try:
@@ -129,7 +128,7 @@ def _session_options(options: str) -> Iterator[None]:
 
 
 def main() -> None:
-    """Read the project, at a low priority while others are at work, and serve at the usual one."""
+    """Parse the project at a low priority, while other stages are at work, then serve at the usual one."""
     parser = argparse.ArgumentParser(prog="luigi_tasks.dbt.service")
     parser.add_argument("project", type=Path)
     parser.add_argument("target", type=Path)
@@ -137,10 +136,13 @@ def main() -> None:
     arguments = parser.parse_args()
     # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
     with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:
-        project = thread.submit(Project, arguments.project, arguments.target).result()
+        served = thread.submit(Project, arguments.project, arguments.target).result()
     serve(
         arguments.address,
-        [Handler(INVOKE, project.invoke), Handler(RELATIONS_OF_MARTS, project.relations_of_marts)],
+        [
+            Handler(INVOKE, served.invoke),
+            Handler(LIST_PUBLISHED_RELATIONS, served.list_published_relations),
+        ],
     )
 
 

@@ -48,18 +48,6 @@ class RejectedCounts:
     lines: list[RejectedCount]
     records: int
 
-    def format_table(self) -> str:
-        """Return the counts as a table for people."""
-        total = f"{self.records:,} records are rejected"
-        if not self.lines:
-            return total
-        rows = [("batch", "rule", "entity", "records", "")]
-        for line in self.lines:
-            rows.append((line.batch, line.rule, line.entity, f"{line.records:,}", "stopped" if line.stopped else ""))
-        batch, rule, entity, records, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
-        table = [f"{b:{batch}}  {r:{rule}}  {e:{entity}}  {n:>{records}}  {s}".rstrip() for b, r, e, n, s in rows]
-        return "\n".join([*table, total])
-
 
 def count_rejected(batch: str = "", rule: str = "") -> RejectedCounts:
     """Count the rejected records of a batch and rule; an empty name is any.

@@ -5,7 +5,7 @@ from functools import partial
 
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.dbt import project, runner
-from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, refresh
+from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, choose_run_options
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
 from luigi_tasks.stages.load import Load
@@ -41,8 +41,8 @@ class DbtRun(Stage):
         folder = paths.dbt_project()
         return {
             INPUTS: fingerprints.of_value(marker.list_loads("raw_data")),
-            "code": project.common(folder),
-            **project.models(folder),
+            "code": project.fingerprint_shared_files(folder),
+            **project.fingerprint_models(folder),
         }
 
     def start_services(self) -> None:
@@ -61,7 +61,7 @@ class DbtRun(Stage):
             change_queue.take_changes(cursor)
             target, built_from = self.output(), self.built_from()
             before = target.read_built_from()
-            options = refresh(before, built_from)
+            options = choose_run_options(before, built_from)
             if before and FULL_REFRESH not in options:
                 target.touch(cursor, {**built_from, INPUTS: UNFINISHED})
             else:

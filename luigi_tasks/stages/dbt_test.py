@@ -5,7 +5,7 @@ from functools import partial
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.dbt import project, runner
-from luigi_tasks.dbt.selection import TOUCHED_ONLY, to_test
+from luigi_tasks.dbt.selection import TOUCHED_ONLY, choose_test_options
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_run import DbtRun
 from luigi_tasks.stages.progress import ProgressReporter
@@ -33,7 +33,7 @@ class DbtTest(Stage):
         return Marker(f"{CANDIDATES} tested", "")
 
     def built_from(self) -> BuiltFrom:
-        return {**self.requires().built_from(), "tests": project.tests(paths.dbt_project())}
+        return {**self.requires().built_from(), "tests": project.fingerprint_tests(paths.dbt_project())}
 
     def start_services(self) -> None:
         runner.dbt_service().start()
@@ -46,7 +46,7 @@ class DbtTest(Stage):
     def _run_tests(self, built_from: BuiltFrom, progress: ProgressReporter) -> None:
         with warehouse.transaction() as cursor:
             everything = change_queue.is_everything_touched(cursor)
-        options = to_test(self.output().read_built_from(), built_from, everything)
+        options = choose_test_options(self.output().read_built_from(), built_from, everything)
         settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
         runner.run_dbt("test", ["--exclude-resource-type", "unit_test", *options], progress.update, settings)
 

@@ -6,7 +6,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt import runner
-from luigi_tasks.dbt.publication import are_there, copy_touched, replace
+from luigi_tasks.dbt.publication import publish_touched, publish_whole, relations_exist
 from luigi_tasks.dbt.selection import only_rows_changed
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
@@ -38,13 +38,15 @@ class Publish(Stage):
         runner.dbt_service().start()
 
     def build(self, stale: Sequence["Publish"], progress: ProgressReporter) -> None:
-        relations = runner.list_relations_of_marts()
+        relations = runner.list_published_relations()
         target, built_from = self.output(), self.built_from()
 
         def publish(cursor: Cursor) -> int:
             rows_alone = only_rows_changed(target.read_built_from(), built_from)
-            is_whole = not rows_alone or change_queue.is_everything_touched(cursor) or not are_there(cursor, relations)
-            copied = (replace if is_whole else copy_touched)(cursor, relations, progress.update)
+            if rows_alone and not change_queue.is_everything_touched(cursor) and relations_exist(cursor, relations):
+                copied = publish_touched(cursor, relations, progress.update)
+            else:
+                copied = publish_whole(cursor, relations, progress.update)
             change_queue.clear_touched_keys(cursor)
             return copied
 

@@ -1,51 +1,53 @@
-"""The rules of cleaning, each in one place, under the name that `issues` and `rejected` know it by.
+"""The rules of cleaning, each in one place, under the name that `issues` and `rejected` show.
 
-They work on whole columns: Arrow arrays of the texts of the Extract checkpoint. A Field pairs the clean values with
-what is wrong with the texts they came from.
+A rule takes the texts of a column of the Extract checkpoint, as an Arrow array, and gives a Field: the clean values,
+and which texts broke the rule.
 """
 
-import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spark_jobs.schemas import LONGEST_KEY, REACTIONS, TIME, WHITE_SPACE
+from spark_jobs.cleaning.values import (
+    build_lists,
+    flatten_lists,
+    has_lost_its_value,
+    has_nul_character,
+    parse_times,
+    parse_whole_numbers,
+    replace_nul_characters,
+    to_mask,
+    trim_blanks,
+    trim_texts,
+    trim_to_null,
+)
+from spark_jobs.schemas import LONGEST_KEY, REACTIONS, WHITE_SPACE
 
-# Why a record is rejected; besides these the faults of its shape that Extract found: NOT_JSON and so on.
+# Why a record is rejected. Extract found the other reasons, faults of its shape: NOT_JSON and those below it.
 MISSING_USER_ID = "missing_user_id"
 MISSING_POST_ID = "missing_post_id"
 PARENT_REJECTED = "parent_rejected"
 
-# What is corrected.
+# Why a field is corrected.
 INVALID_AGE = "invalid_age"
 INVALID_EMAIL = "invalid_email"
 UNREADABLE_TIME = "unreadable_time"
 INVALID_COUNT = "invalid_count"
 NUL_CHARACTER = "nul_character"
 TOO_LONG = "too_long"
-MALFORMED = "invalid_"  # before `tags` or `reactions`: a value of another shape
+INVALID_SHAPE_PREFIX = "invalid_"
+"""Stands before `tags` or `reactions`, where the value is not a list or not an object."""
 
 OLDEST_AGE = 120
+"""Years."""
 LARGEST_COUNT = 10**12
-"""Millions of the largest count still add up within a bigint; no honest counter comes near."""
-
-NUL, NUL_SYMBOL = "\0", "\u2400"
-VALUE_LENGTH = 200
+"""Far above any real counter, and the sum of millions of them still fits in a bigint."""
+ISSUE_VALUE_LENGTH = 200
+"""Characters of a text that an issue shows."""
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
-PLAIN_MOMENT = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
-MOMENT = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?"
-    r"(?: ?(?:Z|([+-])(\d{2})(?::?(\d{2}))?))?)?",
-    re.ASCII,
-)
-FARTHEST_OFFSET = timedelta(hours=18)
 
 
 @dataclass(frozen=True)
@@ -58,213 +60,127 @@ class Field:
     broken: tuple[tuple[str, pa.BooleanArray], ...]
 
 
-def text(field_name: str, texts: pa.StringArray) -> Field:
-    """Text as it is kept: without NUL characters, trimmed. An absent text is null, an empty one stays empty."""
-    return Field(field_name, texts, _trimmed(texts), ((NUL_CHARACTER, _has_nul(texts)),))
+def clean_text(field_name: str, texts: pa.StringArray) -> Field:
+    """NUL characters are removed, the text is trimmed. A missing text is null, an empty one stays empty."""
+    return _build_field(field_name, texts, trim_texts(texts))
 
 
-def name(field_name: str, texts: pa.StringArray) -> Field:
-    """A text for which blank means absent."""
-    return Field(field_name, texts, _given(texts), ((NUL_CHARACTER, _has_nul(texts)),))
+def clean_name(field_name: str, texts: pa.StringArray) -> Field:
+    """As a text, but blank means missing: it is null."""
+    return _build_field(field_name, texts, trim_to_null(texts))
 
 
-def lower_name(field_name: str, texts: pa.StringArray) -> Field:
-    """The same, in lower case."""
-    return Field(field_name, texts, pc.utf8_lower(_given(texts)), ((NUL_CHARACTER, _has_nul(texts)),))
+def clean_lower_case_name(field_name: str, texts: pa.StringArray) -> Field:
+    """As a name, in lower case."""
+    return _build_field(field_name, texts, pc.utf8_lower(trim_to_null(texts)))
 
 
-def identifier(field_name: str, texts: pa.StringArray) -> Field:
-    """A key: text for which blank means absent; null where it is too long."""
-    given = _given(texts)
-    too_long = _is_too_long(given)
-    broken = ((NUL_CHARACTER, _has_nul(texts)), (TOO_LONG, too_long))
-    return Field(field_name, texts, pc.if_else(too_long, None, given), broken)
+def clean_key(field_name: str, texts: pa.StringArray) -> Field:
+    """As a name; null and an issue where it is longer than LONGEST_KEY."""
+    return _build_limited_field(field_name, texts, trim_to_null(texts))
 
 
-def location(texts: pa.StringArray) -> Field:
-    """Trimmed, inner white space collapsed; blank is null, and so is one that is too long."""
-    collapsed = pc.replace_substring_regex(_given(texts), f"[{WHITE_SPACE}]+", " ")
-    too_long = _is_too_long(collapsed)
-    broken = ((NUL_CHARACTER, _has_nul(texts)), (TOO_LONG, too_long))
-    return Field("location", texts, pc.if_else(too_long, None, collapsed), broken)
+def clean_location(texts: pa.StringArray) -> Field:
+    """Trimmed, inner white space collapsed; blank is null. Null and an issue where it is longer than LONGEST_KEY."""
+    collapsed = pc.replace_substring_regex(trim_to_null(texts), f"[{WHITE_SPACE}]+", " ")
+    return _build_limited_field("location", texts, collapsed)
 
 
-def email(texts: pa.StringArray) -> Field:
-    """Lower case; null where it is not of the form a@b.c."""
-    given = pc.utf8_lower(_given(texts))
-    values = pc.if_else(pc.match_substring_regex(given, EMAIL), given, None)
-    return Field("email", texts, values, ((NUL_CHARACTER, _has_nul(texts)), (INVALID_EMAIL, _is_lost(texts, values))))
+def clean_email(texts: pa.StringArray) -> Field:
+    """In lower case; null and an issue where it does not have the form a@b.c."""
+    lower = pc.utf8_lower(trim_to_null(texts))
+    values = pc.if_else(pc.match_substring_regex(lower, EMAIL), lower, None)
+    return _build_field("email", texts, values, (INVALID_EMAIL, has_lost_its_value(texts, values)))
 
 
-def age(texts: pa.StringArray) -> Field:
-    """A whole number in 0..120, else null. 32.0 is whole: many exporters write a column with nulls that way."""
-    values = _whole_numbers(texts, OLDEST_AGE).cast(pa.int32())
-    return Field("age", texts, values, ((NUL_CHARACTER, _has_nul(texts)), (INVALID_AGE, _is_lost(texts, values))))
+def clean_age(texts: pa.StringArray) -> Field:
+    """A whole number in 0..120, else null and an issue. 32.0 is whole: many exporters write a column with nulls so."""
+    values = parse_whole_numbers(texts, OLDEST_AGE).cast(pa.int32())
+    return _build_field("age", texts, values, (INVALID_AGE, has_lost_its_value(texts, values)))
 
 
-def count(field_name: str, texts: pa.StringArray) -> Field:
-    """A whole number of at least 0; a missing one is 0 without a word, any other is 0 and an issue."""
-    numbers = _whole_numbers(texts, LARGEST_COUNT)
-    invalid = pc.and_(pc.is_valid(texts), pc.is_null(numbers))
-    return Field(
-        field_name, texts, pc.fill_null(numbers, 0), ((NUL_CHARACTER, _has_nul(texts)), (INVALID_COUNT, invalid))
-    )
+def clean_count(field_name: str, texts: pa.StringArray) -> Field:
+    """A whole number in 0..LARGEST_COUNT. A missing one is 0, any other value is 0 and an issue."""
+    numbers = parse_whole_numbers(texts, LARGEST_COUNT)
+    is_invalid = pc.and_(pc.is_valid(texts), pc.is_null(numbers))
+    return _build_field(field_name, texts, pc.fill_null(numbers, 0), (INVALID_COUNT, is_invalid))
 
 
-def reactions(structs: pa.StructArray) -> list[Field]:
+def clean_reactions(structs: pa.StructArray) -> list[Field]:
     """The six counts of a post's reactions."""
-    return [count(f"reactions.{reaction}", pc.struct_field(structs, reaction)) for reaction in REACTIONS]
+    return [clean_count(f"reactions.{reaction}", pc.struct_field(structs, reaction)) for reaction in REACTIONS]
 
 
-def time(field_name: str, texts: pa.StringArray) -> Field:
-    """`yyyy-MM-dd HH:mm:ss` or ISO 8601, in UTC; without an offset it is UTC. Unreadable is null."""
-    values = _moments(texts)
-    return Field(
-        field_name, texts, values, ((NUL_CHARACTER, _has_nul(texts)), (UNREADABLE_TIME, _is_lost(texts, values)))
-    )
+def clean_time(field_name: str, texts: pa.StringArray) -> Field:
+    """`yyyy-MM-dd HH:mm:ss` or ISO 8601, in UTC; UTC if it has no offset. Null and an issue where it is unreadable."""
+    values = parse_times(texts)
+    return _build_field(field_name, texts, values, (UNREADABLE_TIME, has_lost_its_value(texts, values)))
 
 
-def tags(lists: pa.ListArray) -> Field:
-    """Trimmed, leading # dropped, lower case, each once, in the order of first appearance; blank and too long ones
-    dropped."""
-    owners, raw = _flattened(lists)
-    normal = pc.utf8_lower(_strip(pc.utf8_ltrim(_trimmed(raw), characters="#" + WHITE_SPACE)))
-    is_too_long = pc.fill_null(_is_too_long(normal), False).to_numpy(zero_copy_only=False)
-    too_long = pa.array(np.isin(np.arange(len(lists)), owners[is_too_long]))
-    given = pc.fill_null(pc.not_equal(normal, ""), False).to_numpy(zero_copy_only=False) & ~is_too_long
-    owners, normal = owners[given], normal.filter(pa.array(given))
-    codes = normal.dictionary_encode()
-    same = owners * max(1, len(codes.dictionary)) + codes.indices.to_numpy()
-    first = np.sort(np.unique(same, return_index=True)[1])
-    values = _listed(owners[first], normal.take(pa.array(first)), len(lists))
-    known = pc.is_valid(raw).to_numpy(zero_copy_only=False)
-    raw_owners = _flattened(lists)[0][known]
-    texts = pc.binary_join(_listed(raw_owners, raw.filter(pa.array(known)), len(lists)), ", ")
-    return Field("tags", texts, values, ((NUL_CHARACTER, _has_nul(texts)), (TOO_LONG, too_long)))
+def clean_tags(lists: pa.ListArray) -> Field:
+    """Trimmed, without leading #, in lower case, each once, in the order of first appearance. Blank ones are dropped;
+    so are, with an issue, those longer than LONGEST_KEY."""
+    owners, texts = flatten_lists(lists)
+    tags = pc.utf8_lower(trim_blanks(pc.utf8_ltrim(trim_texts(texts), characters="#" + WHITE_SPACE)))
+    is_too_long = to_mask(_is_too_long(tags))
+    has_too_long = pa.array(np.isin(np.arange(len(lists)), owners[is_too_long]))
+    is_kept = to_mask(pc.not_equal(tags, "")) & ~is_too_long
+    first_owners, first_tags = _drop_repeated(owners[is_kept], tags.filter(pa.array(is_kept)))
+    values = build_lists(first_owners, first_tags, len(lists))
+    is_known = to_mask(pc.is_valid(texts))
+    joined = pc.binary_join(build_lists(owners[is_known], texts.filter(pa.array(is_known)), len(lists)), ", ")
+    return _build_field("tags", joined, values, (TOO_LONG, has_too_long))
 
 
-def issues(fields: Iterable[Field], malformed: pa.ListArray | None = None) -> pa.Table:
-    """What was corrected: columns `record` (the row in the fields), field, rule, value (cut to 200 characters).
-
-    In the order of the records, of the fields and of their rules. `malformed` lists for each record the (field,
-    value) pairs of another shape than a field can have.
-    """
-    found = [
-        _issues_of(np.flatnonzero(pc.fill_null(broken, False).to_numpy(zero_copy_only=False)), field, rule)
-        for field in fields
-        for rule, broken in field.broken
-    ]
-    if malformed is not None:
-        owners, pairs = _flattened(malformed)
-        reshaped = pc.struct_field(pairs, "field")
-        named = pc.binary_join_element_wise(MALFORMED, reshaped, "")
-        found.append(_issue_table(owners, reshaped, named, pc.struct_field(pairs, "value")))
-    together = pa.concat_tables(found)
-    order = np.argsort(together["record"].to_numpy(), kind="stable")
-    return together.take(pa.array(order))
+def _drop_repeated(owners: np.ndarray, tags: pa.StringArray) -> tuple[np.ndarray, pa.StringArray]:
+    """The owners and tags of those that come for the first time in their list, in the same order."""
+    encoded = tags.dictionary_encode()
+    pairs = owners * max(1, len(encoded.dictionary)) + encoded.indices.to_numpy()
+    _, places = np.unique(pairs, return_index=True)
+    first = np.sort(places)
+    return owners[first], tags.take(pa.array(first))
 
 
-def _issues_of(records: np.ndarray, field: Field, rule: str) -> pa.Table:
-    names, rules = (pa.repeat(value, len(records)) for value in (field.name, rule))
-    return _issue_table(records, names, rules, field.texts.take(pa.array(records)))
-
-
-def _issue_table(records: np.ndarray, fields: pa.Array, rules: pa.Array, texts: pa.Array) -> pa.Table:
-    shown = pc.utf8_slice_codeunits(without_nul(texts), 0, VALUE_LENGTH)
-    return pa.table({"record": pa.array(records, pa.int64()), "field": fields, "rule": rules, "value": shown})
-
-
-def without_nul(texts: pa.StringArray) -> pa.StringArray:
-    """Raw text that PostgreSQL can hold: a NUL shows as its symbol."""
-    return pc.replace_substring(texts, NUL, NUL_SYMBOL)
-
-
-def digests(*parts: pa.StringArray) -> list[bytes]:
-    """The 16 bytes that stand for each record's parts; a null differs from every text."""
-    written = []
-    for part in parts:
-        length = pc.utf8_length(part).cast(pa.string())
-        written.append(pc.fill_null(pc.binary_join_element_wise(length, part, ":"), "-"))
-    together = pc.binary_join_element_wise(*written, "")
-    return [hashlib.md5(each, usedforsecurity=False).digest() for each in together.cast(pa.binary()).to_pylist()]
-
-
-def _strip(texts: pa.StringArray) -> pa.StringArray:
-    return pc.utf8_trim(texts, characters=WHITE_SPACE)
-
-
-def _has_nul(texts: pa.StringArray) -> pa.BooleanArray:
-    return pc.match_substring(texts, NUL)
-
-
-def _trimmed(texts: pa.StringArray) -> pa.StringArray:
-    return _strip(pc.replace_substring(texts, NUL, ""))
-
-
-def _given(texts: pa.StringArray) -> pa.StringArray:
-    """The trimmed text; null where nothing is left of it."""
-    trimmed = _trimmed(texts)
-    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+def _build_limited_field(name: str, texts: pa.StringArray, values: pa.StringArray) -> Field:
+    is_too_long = _is_too_long(values)
+    return _build_field(name, texts, pc.if_else(is_too_long, None, values), (TOO_LONG, is_too_long))
 
 
 def _is_too_long(keys: pa.StringArray) -> pa.BooleanArray:
     return pc.greater(pc.utf8_length(keys), LONGEST_KEY)
 
 
-def _is_lost(texts: pa.StringArray, values: pa.Array) -> pa.BooleanArray:
-    """There was a text other than blanks, and no value came of it."""
-    return pc.and_(pc.is_null(values), pc.not_equal(_trimmed(texts), ""))
+def _build_field(name: str, texts: pa.Array, values: pa.Array, *broken: tuple[str, pa.BooleanArray]) -> Field:
+    """A field; a NUL character breaks a rule in every one."""
+    return Field(name, texts, values, ((NUL_CHARACTER, has_nul_character(texts)), *broken))
 
 
-def _whole_numbers(texts: pa.StringArray, largest: int) -> pa.Int64Array:
-    """The whole numbers in 0..`largest`, null for all else; every distinct text is looked at once."""
-    encoded = texts.dictionary_encode()
-    numbers = [_whole_number(each, largest) for each in encoded.dictionary.to_pylist()]
-    return pa.array(numbers, pa.int64()).take(encoded.indices)
+def list_issues(fields: Iterable[Field], malformed: pa.ListArray | None = None) -> pa.Table:
+    """What was corrected: columns `record` (the row in the fields), field, rule, value (the beginning of the text).
+
+    In the order of the records, of the fields and of their rules. `malformed` has for each record a list of (field,
+    value) pairs: values that do not have the shape of their field.
+    """
+    found = [
+        _list_broken(np.flatnonzero(to_mask(is_broken)), field, rule)
+        for field in fields
+        for rule, is_broken in field.broken
+    ]
+    if malformed is not None:
+        owners, pairs = flatten_lists(malformed)
+        names = pc.struct_field(pairs, "field")
+        rules = pc.binary_join_element_wise(INVALID_SHAPE_PREFIX, names, "")
+        found.append(_build_issues(owners, names, rules, pc.struct_field(pairs, "value")))
+    issues = pa.concat_tables(found)
+    order = np.argsort(issues["record"].to_numpy(), kind="stable")
+    return issues.take(pa.array(order))
 
 
-def _whole_number(text: str, largest: int) -> int | None:
-    trimmed = text.replace(NUL, "").strip(WHITE_SPACE)
-    if not NUMBER.fullmatch(trimmed):
-        return None
-    number = Decimal(trimmed)
-    return int(number) if 0 <= number <= largest and number == number.to_integral_value() else None
+def _list_broken(records: np.ndarray, field: Field, rule: str) -> pa.Table:
+    names, rules = pa.repeat(field.name, len(records)), pa.repeat(rule, len(records))
+    return _build_issues(records, names, rules, field.texts.take(pa.array(records)))
 
 
-def _moments(texts: pa.StringArray) -> pa.TimestampArray:
-    """Times in UTC: those in the usual form by Arrow, where that can read all of them, the others one by one."""
-    plain = pc.fill_null(pc.match_substring_regex(texts, PLAIN_MOMENT), False)
-    try:
-        values = pc.if_else(plain, texts, None).cast(TIME)
-    except pa.ArrowInvalid:
-        plain = pa.array(np.zeros(len(texts), bool))
-        values = pa.nulls(len(texts), TIME)
-    others = pc.and_(pc.invert(plain), pc.is_valid(texts))
-    odd = [_moment(each) for each in texts.filter(others).to_pylist()]
-    return pc.replace_with_mask(values, others, pa.array(odd, TIME)) if odd else values
-
-
-def _moment(text: str) -> datetime | None:
-    found = MOMENT.fullmatch(text.replace(NUL, "").strip(WHITE_SPACE))
-    if found is None:
-        return None
-    year, month, day, hour, minute, second, fraction, sign, hours, minutes = found.groups(default="0")
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
-    if offset > FARTHEST_OFFSET or int(minutes) > 59:
-        return None
-    try:
-        at = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second))
-        local = at + timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
-        return local + offset if sign == "-" else local - offset
-    except (ValueError, OverflowError):
-        return None
-
-
-def _flattened(lists: pa.ListArray) -> tuple[np.ndarray, pa.Array]:
-    """All elements of lists, and for each the list it is of."""
-    return pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists)
-
-
-def _listed(owners: np.ndarray, elements: pa.Array, lists: int) -> pa.ListArray:
-    """The opposite: so many lists of the elements, whose owners ascend."""
-    return pa.ListArray.from_arrays(pa.array(np.searchsorted(owners, np.arange(lists + 1)), pa.int32()), elements)
+def _build_issues(records: np.ndarray, fields: pa.Array, rules: pa.Array, texts: pa.Array) -> pa.Table:
+    shown = pc.utf8_slice_codeunits(replace_nul_characters(texts), 0, ISSUE_VALUE_LENGTH)
+    return pa.table({"record": pa.array(records, pa.int64()), "field": fields, "rule": rules, "value": shown})

@@ -1,6 +1,7 @@
-"""Parts: the Parquet files of a checkpoint, each written by one task, byte for byte the same from the same input.
+"""Parts: the Parquet files of a checkpoint, each written by one task.
 
-So a part can be written twice (a task that Spark runs again, or two at once) and its digest stands for its content.
+The same input gives the same bytes. So a task may write its part twice, or two tasks at once, as Spark does at times;
+and the digest of the bytes stands for the content.
 """
 
 import hashlib
@@ -16,22 +17,27 @@ import pyarrow.parquet as pq
 
 from spark_jobs.messages.jobs import TableFacts
 
-REPEATED = ["batch", "file"]
-"""Columns of few values; the others are written as they are."""
+DICTIONARY_COLUMNS = ["batch", "file"]
+"""Columns with few distinct values, the only ones that are dictionary-encoded."""
 UNFINISHED = "unfinished"
-"""The folder of staging that holds the parts being written."""
+"""The folder in staging for parts that are still being written."""
+DIGEST_LENGTH = 32
+"""Hexadecimal digits of digests and fingerprints."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part as it lies there: its rows, and the digest of its bytes."""
+    """A part as written: the number of its rows, and the digest of its bytes."""
 
     rows: int
     digest: str
 
 
 class PartWriter:
-    """Writes a part, one row group a block of rows. Once all are written it appears at once, unless it is empty."""
+    """Writes a part, with a row group for each block of rows.
+
+    A context manager: the part appears when the block ends, whole; not if the block raises, nor if there are no rows.
+    """
 
     def __init__(self, staging: Path, path: Path, schema: pa.Schema) -> None:
         self._path = path
@@ -45,7 +51,9 @@ class PartWriter:
             return
         if self._writer is None:
             self._unfinished.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(self._unfinished, self._schema, compression="zstd", use_dictionary=REPEATED)
+            self._writer = pq.ParquetWriter(
+                self._unfinished, self._schema, compression="zstd", use_dictionary=DICTIONARY_COLUMNS
+            )
         self._writer.write(rows, rows.num_rows)
 
     def __enter__(self) -> Self:
@@ -62,17 +70,19 @@ class PartWriter:
             self._unfinished.unlink()
 
 
-def look(path: Path) -> Part | None:
-    """The part at a path; None where nothing was written."""
+def describe_part(path: Path) -> Part | None:
+    """The part at a path; None where no row was written."""
     if not path.exists():
         return None
     with path.open("rb") as file:
-        return Part(pq.read_metadata(path).num_rows, hashlib.file_digest(file, hashlib.blake2b).hexdigest()[:32])
+        return Part(
+            pq.read_metadata(path).num_rows, hashlib.file_digest(file, hashlib.blake2b).hexdigest()[:DIGEST_LENGTH]
+        )
 
 
-def table_facts(parts: Iterable[Part]) -> TableFacts:
-    """Rows and fingerprint of a table from its parts in their order."""
+def summarize_table(parts: Iterable[Part]) -> TableFacts:
+    """The rows and the fingerprint of a table, from its parts in order; the fingerprint is "0" where there are none."""
     parts = list(parts)
     digests = "\n".join(part.digest for part in parts)
-    fingerprint = hashlib.sha256(digests.encode()).hexdigest()[:32] if parts else "0"
+    fingerprint = hashlib.sha256(digests.encode()).hexdigest()[:DIGEST_LENGTH] if parts else "0"
     return TableFacts(sum(part.rows for part in parts), fingerprint)

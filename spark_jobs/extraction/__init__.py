@@ -1,1 +1,1 @@
-"""Extraction: bytes of landing files to rows of documents, everything still as text."""
+"""Extraction: the bytes of landing files become rows of documents, every value still as text."""

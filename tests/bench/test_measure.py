@@ -45,11 +45,19 @@ def test_measure_child__returns_the_exit_code(tmp_path):
     [
         ("postgres: socialmart warehouse [local] COPY ", "postgres"),
         ("/usr/lib/pginstall18/bin/postgres -D /data ", "postgres"),
-        ("/usr/bin/java -cp /jars org.apache.spark.deploy.SparkSubmit /srv/spark_jobs/clean.py request.json ", "java"),
+        (
+            "/usr/bin/java -cp /jars org.apache.spark.deploy.SparkSubmit /srv/spark_jobs/clean.py --request a ",
+            "java",
+        ),
+        ("bash /srv/.venv/lib/pyspark/bin/spark-submit --master local[*] /srv/spark_jobs/clean.py ", "java"),
         ("/srv/.venv/bin/python -m pyspark.daemon pyspark.worker ", "python workers"),
-        ("/srv/.venv/bin/python /srv/spark_jobs/clean.py request.json result.json ", "spark's python"),
+        (
+            "/srv/.venv/bin/python /srv/spark_jobs/clean.py --request a --result b ",
+            "spark's python",
+        ),
         ("/srv/.venv/bin/python /srv/.venv/bin/dbt --no-use-colors run --project-dir /srv/dbt_project ", "dbt"),
-        ("/srv/.venv/bin/python -m spark_jobs.session 12 ", "spark's python"),
+        ("/srv/.venv/bin/python /srv/spark_jobs/session.py --address /tmp/a/socket ", "spark's python"),
+        ("/srv/.venv/bin/python -m luigi_tasks.dbt.service /srv/models /srv/target --address /tmp/a/socket ", "dbt"),
         ("/srv/.venv/bin/python /srv/.venv/bin/luigi --module luigi_tasks RunAll ", "luigi"),
         ("/srv/.venv/bin/python -m bench.floor /srv/landing ", "floor"),
         ("/bin/sh -c true ", "other"),

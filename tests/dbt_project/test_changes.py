@@ -1,40 +1,29 @@
-"""Whatever is loaded in whatever order, and wherever a run stops: what takes in changes equals a rebuild, and is what
-is published.
+"""Incremental runs equal a rebuild and are what is published, whatever is loaded in whatever order and wherever a run
+stops.
 
-Real PostgreSQL and real dbt. Random loads are made for many small worlds at once, which share no key: one run of dbt
-takes in a change of each. A world's keys are few, so that its batches have most of them in common.
+Real PostgreSQL and real dbt. Random loads are generated for many small worlds at once, which share no key: one run of
+dbt takes in a change of each. A world has few keys, so that its batches have most of them in common.
 """
 
 import hashlib
-import os
-import shutil
-import sys
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from dbt_commands import Dbt
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from luigi_tasks import warehouse
-from luigi_tasks.processes import child_process
-from luigi_tasks.processes.service_process import Companion
-from luigi_tasks.stages import publish
-from luigi_tasks.stages.dbt_run import refresh, to_test
-from luigi_tasks.stages.publish import Relation
-from luigi_tasks.warehouse import change_queue, migrations
-from luigi_tasks.warehouse.embedded.server import lease_server
+from luigi_tasks.dbt import publication
+from luigi_tasks.warehouse import change_queue
 from spark_jobs.schemas import MEASURES, TABLES
 
-PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 SCHEMAS = ("core", "intermediate", "candidates", "published", "marts")
 BUILT = ("core.", "intermediate.", "candidates.")
 
@@ -143,48 +132,6 @@ def load(cursor: Cursor, table: str, batch: str, rows: list[Row]) -> None:
     execute_values(cursor, f"insert into raw_data.{table} ({', '.join(columns)}) values %s", values)
 
 
-class Dbt:
-    """`dbt run`, or another command, with further arguments."""
-
-    def __init__(self, companion: Companion, folder: Path) -> None:
-        self._companion = companion
-        self._folder = folder
-
-    def __call__(self, *options: str, command: str = "run") -> None:
-        log = self._folder / f"{command}.log"
-        request = {"arguments": [command, "--threads", "4", *options], "log": str(log), "pgoptions": ""}
-        answer = self._companion.ask("invoke", request)
-        assert answer["success"], child_process.tail(log)
-
-    def relations(self) -> list[Relation]:
-        """What Publish publishes."""
-        return [Relation(**found) for found in self._companion.ask("relations_of_marts", {})["relations"]]
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    """On a server of this module."""
-    folder = tmp_path_factory.mktemp("dbt")
-    with ExitStack() as after, pytest.MonkeyPatch.context() as patch:
-        place = Path(tempfile.mkdtemp(prefix="socialmart-"))  # not below pytest's, which the server may not enter
-        after.callback(shutil.rmtree, place)
-        place.chmod(0o755)
-        server = lease_server(place / "postgres")
-        after.callback(server.release)
-        for name in [name for name in os.environ if name.startswith(("PG", "DBT_"))]:
-            patch.delenv(name)
-        for name, value in server.parameters.items():
-            patch.setenv(name, value)
-        warehouse.close()  # what is kept from another module leads to another server
-        after.callback(warehouse.close)
-        argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(PROJECT), str(folder / "target")]
-        companion = Companion("dbt", argv, child_process.environment(**server.parameters), folder / "companion.log")
-        after.callback(companion.close)
-        companion.start()
-        migrations.apply()
-        yield Dbt(companion, folder)
-
-
 def test_models__pass_their_unit_tests(dbt: Dbt) -> None:
     dbt("--full-refresh")
     dbt("--resource-type", "unit_test", command="test")
@@ -208,7 +155,7 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
         change(worlds)
     take()
     dbt("--full-refresh")
-    forget(partial(publish.replace, relations=dbt.relations(), tell=lambda *progress: None))
+    forget(partial(publication.publish_whole, relations=dbt.relations(), on_progress=lambda *progress: None))
     return worlds
 
 
@@ -228,7 +175,7 @@ def take_in(dbt: Dbt) -> None:
     """What DbtRun and Publish do."""
     take()
     dbt()
-    forget(partial(publish.copy_touched, relations=dbt.relations(), tell=lambda *progress: None))
+    forget(partial(publication.publish_touched, relations=dbt.relations(), on_progress=lambda *progress: None))
 
 
 def contents() -> dict[str, Counter[str]]:
@@ -304,56 +251,6 @@ def test_changes__loaded_before_a_run_ended_are_left_to_the_next(dbt: Dbt) -> No
     take()
     dbt()
     change(worlds)
-    forget(partial(publish.copy_touched, relations=dbt.relations(), tell=lambda *progress: None))
+    forget(partial(publication.publish_touched, relations=dbt.relations(), on_progress=lambda *progress: None))
     take_in(dbt)
     assert_equals_rebuild(dbt, "seed 6:")
-
-
-BUILT_FROM = {"inputs": "1", "code": "1", "dim_users": "1", "fact_comments": "1"}
-
-
-@pytest.mark.parametrize(
-    ("before", "options"),
-    [
-        (None, ["--full-refresh"]),
-        ({"inputs": "0"}, ["--exclude", "config.materialized:view"]),
-        ({"dim_users": "0"}, ["--full-refresh", "--select", "dim_users+"]),
-        ({"fact_comments": "0", "dim_users": "0"}, ["--full-refresh", "--select", "dim_users+", "fact_comments+"]),
-        ({"code": "0"}, ["--full-refresh"]),
-        ({"code": "0", "dim_users": "0"}, ["--full-refresh"]),
-        ({"inputs": "0", "dim_users": "0"}, ["--full-refresh"]),
-        ({"inputs": "0", "code": "0"}, ["--full-refresh"]),
-        ({"dropped": "1"}, ["--full-refresh", "--select", "dropped+"]),
-    ],
-)
-def test_refresh__is_of_no_more_than_what_changed(before: dict[str, str] | None, options: list[str]) -> None:
-    assert refresh(before and BUILT_FROM | before, BUILT_FROM) == options
-
-
-@pytest.mark.parametrize(
-    ("before", "options"),
-    [
-        (None, []),
-        ({"inputs": "0"}, ["--vars", "{touched_only: true}"]),
-        ({"dim_users": "0"}, ["--select", "dim_users+"]),
-        ({"fact_comments": "0", "dim_users": "0"}, ["--select", "dim_users+", "fact_comments+"]),
-        ({"code": "0"}, []),
-        ({"tests": "0"}, []),
-        ({"tests": "0", "dim_users": "0"}, []),
-        ({"inputs": "0", "dim_users": "0"}, []),
-        ({"inputs": "0", "code": "0"}, []),
-    ],
-)
-def test_to_test__is_what_may_come_out_otherwise(before: dict[str, str] | None, options: list[str]) -> None:
-    now = BUILT_FROM | {"tests": "1"}
-    assert to_test(before and now | before, now, everything=False) == options
-
-
-def test_to_test__is_all_rows_where_models_were_made_anew() -> None:
-    before = BUILT_FROM | {"inputs": "0"}
-    assert to_test(before, BUILT_FROM, everything=True) == []
-
-
-def test_refresh__builds_a_model_that_is_new() -> None:
-    before = {name: value for name, value in BUILT_FROM.items() if name != "dim_users"}
-    assert refresh(before, BUILT_FROM) == ["--full-refresh", "--select", "dim_users+"]

@@ -1,15 +1,6 @@
 """The star is a boundary: what a layer may refer to, and what its yml has to say, read from the manifest."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
-DBT = Path(sys.executable).with_name("dbt")
 
 TOTALS = [
     "total_likes",
@@ -83,35 +74,10 @@ CORE = {
 STAGING = {"stg_users", "stg_posts", "stg_comments"}
 TOUCHED = "touched_keys"
 """What changed since the last run: the one model of staging that every layer may refer to."""
-INTERMEDIATE = {"post_commenters", "post_engagement", "post_ranks", "user_engagement", "user_ranks"}
-VIEWS = STAGING | {"post_ranks", "user_ranks", "content_performance_mart", "user_engagement_mart"}
+INTERMEDIATE = {"int_post_commenters", "int_post_engagement", "int_post_ranks", "int_user_engagement", "int_user_ranks"}
+VIEWS = STAGING | {"int_post_ranks", "int_user_ranks", "content_performance_mart", "user_engagement_mart"}
 WHOLE = {"tag_analysis_mart", "location_analysis_mart"}
-"""Few rows, nearly all of them changed by every batch: made anew in each run."""
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    """The manifest of the project; parsing opens no connection, so any address will do."""
-    target = tmp_path_factory.mktemp("dbt")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(target),
-        "PGHOST": "localhost",
-        "PGPORT": "5432",
-        "PGUSER": "nobody",
-        "PGDATABASE": "nothing",
-        "DBT_TARGET_PATH": str(target / "target"),
-        "DBT_LOG_PATH": str(target / "logs"),
-    }
-    command = [str(DBT), "parse", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    parsed = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert parsed.returncode == 0, parsed.stdout + parsed.stderr
-    return json.loads((target / "target" / "manifest.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def models(manifest: dict) -> dict:
-    return {node["name"]: node for node in manifest["nodes"].values() if node["resource_type"] == "model"}
+"""Few rows, and every batch changes nearly all of them: rebuilt in each run."""
 
 
 def test_layers__hold_exactly_the_models_of_the_design(models: dict) -> None:
@@ -135,6 +101,11 @@ def test_layers__only_staging_uses_sources(models: dict) -> None:
     assert users_of_sources == STAGING | {TOUCHED}
 
 
+def test_layers__names_say_whether_a_model_is_intermediate(models: dict) -> None:
+    prefixed = {name for name in models if name.startswith("int_")}
+    assert prefixed == {name for name, node in models.items() if node["schema"] == "intermediate"}
+
+
 def test_layers__every_model_refers_only_to_the_layers_below(models: dict) -> None:
     allowed = {
         "staging": set(),
@@ -154,7 +125,7 @@ def test_layers__every_model_refers_only_to_the_layers_below(models: dict) -> No
     assert breaches == []
 
 
-def test_layers__take_in_what_changed_and_make_anew_only_what_has_to_be(models: dict) -> None:
+def test_layers__are_incremental_except_for_views_and_small_marts(models: dict) -> None:
     made: dict[str, set[str]] = {}
     for name, node in models.items():
         made.setdefault(node["config"]["materialized"], set()).add(name)
@@ -196,7 +167,7 @@ def test_yml__columns_of_a_mart_are_those_of_the_design(models: dict, mart: str)
 
 
 def test_yml__every_model_has_a_unit_test(manifest: dict, models: dict) -> None:
-    # touched_keys reads core as it was before, which a unit test cannot give it; see tests/end_to_end/test_changes.py
+    # touched_keys reads core as the previous run left it, which a unit test cannot give it; see test_changes.py
     assert set(models) - {test["model"] for test in manifest["unit_tests"].values()} == {TOUCHED}
 
 

@@ -15,7 +15,7 @@ import pytest
 from project import PROGRAMS, MakeProject, Project, free_ports
 
 from luigi_tasks.cli.luigid import HOST
-from luigi_tasks.runs.scheduler import is_listening
+from luigi_tasks.runs.scheduler import answers
 
 SECONDS_TO_START = 60
 
@@ -34,7 +34,7 @@ def dashboard(project: Project, port: int, address: str = HOST) -> Iterator[subp
         [PROGRAMS / "socialmart", "dashboard", *options], cwd=project.folder, start_new_session=True
     )
     until = time.monotonic() + SECONDS_TO_START
-    while not is_listening(address, port):
+    while not answers(address, port):
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.1)
     try:
@@ -42,7 +42,7 @@ def dashboard(project: Project, port: int, address: str = HOST) -> Iterator[subp
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS_TO_START) == 128 + signal.SIGTERM
-        assert not is_listening(address, port)
+        assert not answers(address, port)
 
 
 def page(port: int, path: str) -> str:
@@ -57,7 +57,7 @@ def done(port: int) -> dict[str, dict[str, Any]]:
     return {f"{task['name']} {task['params']['batch']}": task for task in found.values()}
 
 
-def test_run__shows_up_where_luigid_answers_and_goes_on_alone_where_not(project):
+def test_run__shows_up_in_luigid_and_goes_on_without_it(project):
     port = free_ports(1)
     where = {"default_scheduler_host": HOST, "default_scheduler_port": port}
     project.set({"core": where, "dashboard": {"use": "auto"}})
@@ -80,21 +80,21 @@ def test_run__shows_up_where_luigid_answers_and_goes_on_alone_where_not(project)
     assert project.run().code == 0
 
 
-def test_dashboard__says_that_its_port_is_taken(project):
+def test_dashboard__says_that_its_port_is_in_use(project):
     port = free_ports(1)
     with dashboard(project, port):
         ran = project.socialmart("dashboard", "--port", str(port))
     assert ran.code == 1
-    expected = f"port {port} of 127.0.0.1 is taken; end what listens there, or name another with --port"
+    expected = f"port {port} of 127.0.0.1 is in use; stop what listens there, or choose another by --port"
     assert ran.output == f"socialmart: {expected}\n"
 
 
-def test_dashboard__listens_on_another_address_where_told_so_and_on_this_machines_only_where_not(project):
+def test_dashboard__listens_on_this_machine_only_unless_another_address_is_given(project):
     port, other = free_ports(1), "127.0.0.2"
     with dashboard(project, port):
-        assert not is_listening(other, port)
+        assert not answers(other, port)
     with dashboard(project, port, other):
-        assert not is_listening(HOST, port)
+        assert not answers(HOST, port)
 
 
 def test_services__are_no_runs(project):

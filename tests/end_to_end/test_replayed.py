@@ -128,7 +128,7 @@ def test_replay__tells_what_came_back_after_a_rule_was_mended(project: Project):
     code = project.folder / "mended"
     for package in ("luigi_tasks", "spark_jobs", "dbt_project"):
         shutil.copytree(REPOSITORY / package, code / package, ignore=shutil.ignore_patterns("target", "__pycache__"))
-    tables = code / "spark_jobs" / "tables.py"
+    tables = code / "spark_jobs" / "cleaning" / "records.py"
     rules = tables.read_text()
     for post_id in ('post("post_id")', 'pc.struct_field(found_posts, "post_id")'):
         assert post_id in rules

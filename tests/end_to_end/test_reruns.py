@@ -121,7 +121,7 @@ def test_dbt_test__runs_again_alone_when_its_marker_is_deleted(project):
     assert run(project) == ["DbtTest"]
 
 
-@pytest.mark.parametrize("lost", ["marts", "published", "published.post_engagement"])
+@pytest.mark.parametrize("lost", ["marts", "published", "published.int_post_engagement"])
 def test_publish__runs_again_alone_when_its_marker_is_deleted(project, lost):
     marts = project.marts()
     project.rows("delete from etl.table_updates where target_table = 'marts'")

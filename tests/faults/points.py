@@ -58,12 +58,14 @@ POINTS: dict[str, Callable[[World], bool]] = {
     "dbt begins": said("DbtRun: started"),
     "dbt has found what was touched": logged("dbt_run.log", "OK created sql incremental model staging.touched_keys"),
     "dbt makes fact_comments": logged("dbt_run.log", "START sql incremental model core.fact_comments"),
-    "dbt makes post_engagement": logged("dbt_run.log", "START sql incremental model intermediate.post_engagement"),
+    "dbt makes int_post_engagement": logged(
+        "dbt_run.log", "START sql incremental model intermediate.int_post_engagement"
+    ),
     "dbt has made a mart": logged("dbt_run.log", "OK created sql table model candidates.location_analysis_mart"),
     "dbt has run": said("DbtRun: done"),
     "dbt tests": logged("dbt_test.log", "START test"),
     "dbt has tested": said("DbtTest: done"),
-    "Publish copies": asked("insert into published.user_engagement%"),
+    "Publish copies": asked("insert into published.int_user_engagement%"),
     "Publish has published": said("Publish: done"),
     "Report begins": said("Report: started"),
 }

@@ -13,7 +13,7 @@ from world import ALL, World
 SLOW = {
     "Load replaces a batch": ("raw_data.comments", "delete"),
     "Load copies": ("raw_data.comments", "insert"),
-    "Publish copies": ("published.user_engagement", "insert"),
+    "Publish copies": ("published.int_user_engagement", "insert"),
 }
 """Points that are too short to be met, and the statements that have to be slowed down."""
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]

@@ -43,7 +43,7 @@ def end(world: World, process: Process) -> int:
         ("Load replaces a batch", "raw_data.comments", "delete"),
         ("dbt makes fact_comments", "core.fact_comments", "insert"),
         ("dbt tests", "", ""),
-        ("Publish copies", "published.user_engagement", "insert"),
+        ("Publish copies", "published.int_user_engagement", "insert"),
     ],
 )
 def test_server_killed__loses_nothing(world: World, point: str, table: str, event: str, victim: str):

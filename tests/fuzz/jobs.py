@@ -60,6 +60,9 @@ class InThisProcess:
     defaultParallelism = 1
     uiWebUrl = None
 
+    def getConf(self) -> dict[str, str]:
+        return {}
+
     def parallelize(self, items: Iterable[Any], slices: int) -> Rows:
         return Rows(items)
 

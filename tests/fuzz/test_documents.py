@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given
 from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
 
-from spark_jobs.cleaning import rules
-from spark_jobs.extraction import landing_files
-from spark_jobs.extraction.job import BrokenSource, Source, read_documents
-from spark_jobs.extraction.landing_files import Piece
+from spark_jobs.cleaning import rules, values
+from spark_jobs.extraction import splitting
+from spark_jobs.extraction.assignments import Source
+from spark_jobs.extraction.reading import BrokenSource, read_documents
+from spark_jobs.extraction.splitting import Piece
 
 
 def _refuse(name: str) -> None:
@@ -25,7 +26,7 @@ def loaded(text: str) -> Any:
 
 
 def read(ended: Ended) -> dict[str, int]:
-    return {name: ended.counts["read"].get(name, 0) for name in ("documents", "posts", "comments")}
+    return {name: ended.counts.read.get(name, 0) for name in ("documents", "posts", "comments")}
 
 
 @given(exports.arrays)
@@ -85,7 +86,7 @@ def in_order(tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
 def test_file__is_read_the_same_in_pieces(content):
     whole = run_file(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(landing_files, "PIECE_BYTES", 30)
+        patch.setattr(splitting, "PIECE_BYTES", 30)
         in_pieces = run_file(content)
     assert in_pieces.fault == whole.fault
     assert in_order(in_pieces.tables) == in_order(whole.tables)
@@ -100,7 +101,7 @@ def test_file__is_read_the_same_in_pieces(content):
 def test_array__with_half_a_number_beside_a_document_is_broken(content):
     ended = run_file(content.encode())
     assert ended.fault is not None
-    assert ended.fault["reason"] == "not valid JSON between two documents of the array"
+    assert ended.fault.reason == "not valid JSON between two documents of the array"
 
 
 @pytest.mark.parametrize("depth", [*range(900, 1010), 100_000])
@@ -111,7 +112,7 @@ def test_array__nested_to_any_depth_is_read_or_broken(tmp_path, depth):
         try:
             assert [row["user_id"] for row, _ in read_documents(source, is_careful)] == ["u1"]
         except BrokenSource as broken:
-            assert is_careful is False or broken.as_json()["reason"] == "nested too deeply"
+            assert is_careful is False or broken.fault.reason == "nested too deeply"
 
 
 def test_lines__that_begin_with_a_mark_keep_their_first_document_in_pieces(tmp_path):
@@ -123,7 +124,7 @@ def test_lines__that_begin_with_a_mark_keep_their_first_document_in_pieces(tmp_p
 
 def test_number__of_many_digits_takes_no_square_of_time():
     started = monotonic()
-    assert rules._whole_number("1" * 20_000 + "x", rules.LARGEST_COUNT) is None
+    assert values.parse_whole_number("1" * 20_000 + "x", rules.LARGEST_COUNT) is None
     assert monotonic() - started < 2
 
 

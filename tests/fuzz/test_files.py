@@ -15,7 +15,9 @@ from jobs import Ended, assert_accounted_for, run
 
 from luigi_tasks import paths
 from luigi_tasks.targets import landing
-from spark_jobs.extraction.job import BrokenSource, Source, read_documents
+from spark_jobs.extraction.assignments import Source
+from spark_jobs.extraction.reading import BrokenSource, read_documents
+from spark_jobs.messages import FileFault
 
 MANY = int(os.environ.get("FUZZ_TINY_FILES", 3_000))
 DOCUMENT = b'{"user_id": "u1"}'
@@ -60,7 +62,7 @@ FILES: dict[str, tuple[bytes, int | str]] = {
 
 def result(ended: Ended) -> int | str:
     assert_accounted_for(ended)
-    return ended.fault["reason"] if ended.fault else ended.counts["read"].get("documents", 0)
+    return ended.fault.reason if ended.fault else ended.counts.read.get("documents", 0)
 
 
 def test_file__of_any_kind_ends_as_it_should_beside_hundreds_of_others(spark, tmp_path):
@@ -85,7 +87,7 @@ def test_file__of_any_kind_ends_as_it_should_beside_hundreds_of_others(spark, tm
 def verdict(path: Path, max_unpacked_bytes: int | None = None) -> str:
     with pytest.raises(BrokenSource) as broken:
         list(read_documents(Source("f", path, max_unpacked_bytes=max_unpacked_bytes)))
-    return broken.value.as_json()["reason"]
+    return broken.value.fault.reason
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
@@ -147,7 +149,7 @@ def test_folder__with_something_that_is_no_file_is_broken_and_hangs_nothing(fold
     files = landing.list_source_files("day")
     assert list(files) == ["good.json", "odd.json"]
     ended = run(tmp_path / "built", {"day": list(files.values()), "other": [files["good.json"]]})
-    assert ended["day"].fault == {"file": "odd.json", "byte_offset": 0, "reason": reason}
+    assert ended["day"].fault == FileFault("odd.json", 0, reason)
     assert result(ended["other"]) == 1
 
 

@@ -100,13 +100,15 @@ def test_of_modules__sees_these_modules_only(tmp_path):
     assert fingerprints.of_modules(entry) != before
 
 
-def test_list_sources__follows_the_imports_of_a_job():
-    def list_names(job: str) -> set[str]:
-        sources = fingerprints.list_sources(paths.SPARK_JOBS / job, paths.PROJECT)
-        return {path.relative_to(paths.SPARK_JOBS).as_posix() for path in sources}
+def test_list_sources__follows_the_imports_of_a_job_and_leaves_out_what_only_runs_it():
+    def list_names(package: str) -> set[str]:
+        entry = paths.SPARK_JOBS / package / "job.py"
+        return {str(path.relative_to(paths.SPARK_JOBS)) for path in fingerprints.list_sources(entry, paths.PROJECT)}
 
-    shared = {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
-    shared |= {"schemas.py", "messages/__init__.py", "messages/codec.py", "messages/jobs.py"}
-    extraction = {f"extraction/{name}.py" for name in ("job", "documents", "landing_files")}
-    assert list_names("extraction/job.py") == extraction | shared
-    assert list_names("cleaning/job.py") == {f"cleaning/{name}.py" for name in ("job", "records", "rules")} | shared
+    shared = {"schemas.py", "messages/__init__.py", "messages/codec.py", "messages/jobs.py"}
+    shared |= {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
+    texts = {"array_pieces", "brackets", "compression", "json_texts", "parsing", "splitting"}
+    extraction = {"assignments", "documents", "errors", "job", "reading"} | texts
+    cleaning = {"ages", "job", "parts", "records", "rules", "summary", "superseded", "values"}
+    assert list_names("extraction") == {f"extraction/{name}.py" for name in extraction} | shared
+    assert list_names("cleaning") == {f"cleaning/{name}.py" for name in cleaning} | shared

@@ -8,7 +8,7 @@
     )
 }}
 
--- Not at once with dim_posts: fact_comments, which others wait for, then has a processor of two to itself.
+-- Waits for dim_posts, so that fact_comments, which other models wait for, has a processor to itself.
 -- depends_on: {{ ref('dim_posts') }}
 
 with

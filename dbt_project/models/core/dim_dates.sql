@@ -34,7 +34,7 @@ days as (
             where touched.day = comments.date_day
         )
     {%- else -%}
-    -- distinct before the union: what a union holds is not known to the planner, which then sorts it
+    -- distinct before the union: the planner knows no statistics of a union and would sort it
     select distinct posts.date_day
     from posts
     where posts.date_day is not null

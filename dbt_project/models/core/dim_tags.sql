@@ -17,7 +17,7 @@ posts as (
 
 ),
 
--- a list of tags is that of many posts
+-- many posts have the same list of tags
 lists as (
 
     select distinct posts.tags from posts

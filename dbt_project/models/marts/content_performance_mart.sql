@@ -2,13 +2,13 @@ with
 
 posts as (
 
-    select * from {{ ref('post_engagement') }}
+    select * from {{ ref('int_post_engagement') }}
 
 ),
 
 ranks as (
 
-    select * from {{ ref('post_ranks') }}
+    select * from {{ ref('int_post_ranks') }}
 
 ),
 

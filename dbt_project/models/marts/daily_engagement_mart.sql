@@ -12,7 +12,7 @@
 
 with
 
--- read twice, which is cheaper than to write it down in between
+-- read twice, which is cheaper than materializing it
 posts as not materialized (
 
     select posts.* from {{ ref('fact_post_interactions') }} as posts
@@ -39,7 +39,7 @@ posts_by_day as (
 
 ),
 
--- apart from the sums: counting distinct authors beside them would sort all posts
+-- not together with the sums: count(distinct ...) beside them would sort all posts
 author_days as (
 
     select distinct

@@ -8,7 +8,7 @@ locations as (
 
 ),
 
--- read twice, which is cheaper than to write it down in between
+-- read twice, which is cheaper than materializing it
 posts as not materialized (
 
     select * from {{ ref('fact_post_interactions') }}
@@ -26,7 +26,7 @@ posts_by_location as (
 
 ),
 
--- apart from the sums: counting distinct authors beside them would sort all posts
+-- not together with the sums: count(distinct ...) beside them would sort all posts
 authors as (
 
     select distinct

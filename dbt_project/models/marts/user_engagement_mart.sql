@@ -2,13 +2,13 @@ with
 
 users as (
 
-    select * from {{ ref('user_engagement') }}
+    select * from {{ ref('int_user_engagement') }}
 
 ),
 
 ranks as (
 
-    select * from {{ ref('user_ranks') }}
+    select * from {{ ref('int_user_ranks') }}
 
 ),
 

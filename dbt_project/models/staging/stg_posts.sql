@@ -1,4 +1,4 @@
--- No CTE: PostgreSQL moves a join with the view before its search for later versions only without one.
+-- Without a CTE, PostgreSQL can join this view before it searches for later versions.
 select
     posts.post_id,
     posts.user_id,

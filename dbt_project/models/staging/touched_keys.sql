@@ -1,6 +1,6 @@
-{#- Core is read by name, not by ref: as the last run left it, before this one changes it.
-    All is found by key, in as many steps as there are keys. The planner, which thinks that a union has all the rows of
-    its parts, would rather read whole tables. -#}
+{#- Compares raw_data as it is now with core as the last run left it: the source previous_build.
+    Every row is found by its key, so the cost follows the number of changed keys. The planner would read whole tables:
+    it expects a union to keep all the rows of its parts. That is why hash and merge joins are off. -#}
 {{
     config(
         pre_hook="set local enable_hashjoin = off; set local enable_mergejoin = off",
@@ -8,7 +8,7 @@
     )
 }}
 
-{% if is_incremental() %}
+{% if not execute or is_incremental() %}
 with
 
 replaced_keys as (
@@ -29,13 +29,13 @@ touched_users as (
 
 ),
 
--- whose comments gain or lose a known commenter
+-- users whose comments gain or lose a known commenter
 users_who_come_or_go as (
 
     select touched_users.id from touched_users
     where
         exists (
-            select 1 from core.dim_users as known
+            select 1 from {{ source('previous_build', 'dim_users') }} as known
             where touched_users.id = known.user_id
         )
         <> exists (
@@ -55,7 +55,7 @@ touched_comments as (
     where replaced_keys.table_name = 'comments'
     union
     select comments.comment_sk as sk
-    from core.fact_comments as comments
+    from {{ source('previous_build', 'fact_comments') }} as comments
     inner join users_who_come_or_go on comments.comment_user_id = users_who_come_or_go.id
 
 ),
@@ -64,7 +64,8 @@ comments_before as (
 
     select comments.*
     from touched_comments
-    inner join core.fact_comments as comments on touched_comments.sk = comments.comment_sk
+    inner join {{ source('previous_build', 'fact_comments') }} as comments
+        on touched_comments.sk = comments.comment_sk
 
 ),
 
@@ -89,14 +90,16 @@ touched_posts as (
     union
     select posts.post_id as id
     from comments_before
-    inner join core.dim_posts as posts on comments_before.post_sk = posts.post_sk
+    inner join {{ source('previous_build', 'dim_posts') }} as posts
+        on comments_before.post_sk = posts.post_sk
     union
-    -- the name of their author may be another
+    -- posts whose author may have a new name
     select posts.post_id as id
     from touched_users
-    inner join core.fact_post_interactions as interactions
+    inner join {{ source('previous_build', 'fact_post_interactions') }} as interactions
         on {{ surrogate_key('touched_users.id') }} = interactions.user_sk
-    inner join core.dim_posts as posts on interactions.post_sk = posts.post_sk
+    inner join {{ source('previous_build', 'dim_posts') }} as posts
+        on interactions.post_sk = posts.post_sk
 
 ),
 
@@ -104,7 +107,8 @@ posts_before as (
 
     select posts.*
     from touched_posts
-    inner join core.dim_posts as posts on {{ surrogate_key('touched_posts.id') }} = posts.post_sk
+    inner join {{ source('previous_build', 'dim_posts') }} as posts
+        on {{ surrogate_key('touched_posts.id') }} = posts.post_sk
 
 ),
 
@@ -116,7 +120,7 @@ posts_after as (
 
 ),
 
--- what the users posted, received or wrote
+-- users who posted something, received or wrote a comment
 engaged_users as (
 
     select {{ surrogate_key('touched_users.id') }} as sk from touched_users
@@ -139,7 +143,8 @@ touched_tags as (
     union
     select post_tags.tag_sk as sk
     from posts_before
-    inner join core.bridge_post_tags as post_tags on posts_before.post_sk = post_tags.post_sk
+    inner join {{ source('previous_build', 'bridge_post_tags') }} as post_tags
+        on posts_before.post_sk = post_tags.post_sk
 
 ),
 
@@ -228,8 +233,6 @@ final as (
 
 select * from final
 {% else %}
--- depends_on: {{ ref('stg_users') }}, {{ ref('stg_posts') }}, {{ ref('stg_comments') }}
--- depends_on: {{ source('etl', 'changed_batches') }}, {{ source('etl', 'replaced_keys') }}
 select
     'everything' as kind,
     null::text as id,

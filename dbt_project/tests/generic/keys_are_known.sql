@@ -1,6 +1,6 @@
-{#- Rows with a key that the dimension it refers to has not: `columns` maps a column to "dimension.key".
-    One pass over the table for all of them; `COLUMN_is_unknown` tells which column is at fault. Where `touched` says what
-    key of what kind the table has, those that were touched will do. -#}
+{#- Returns the rows with a key that is missing from its dimension. `columns` maps each column to
+    "dimension.key"; one pass over the table checks them all, and `COLUMN_is_unknown` says which is at fault.
+    `touched` (column, kind, key) tells how to find the touched rows, for tests that look only at these. -#}
 -- noqa: disable=LT02
 {% test keys_are_known(model, columns, touched) %}
 

@@ -1,4 +1,4 @@
-"""What a check is, and how checks are made one after the other."""
+"""A check of the doctor, its result, and how checks run one after the other."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from luigi_tasks.errors import PipelineError
 
 OK, WARN, FAIL = "ok", "warn", "fail"
+"""Levels: nothing to do; a run works, but something should be corrected; a run cannot work."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check came to: its level, and a sentence. A check that fails raises PipelineError instead."""
+    """The result of a check: its level, and a sentence. A check that fails raises PipelineError instead."""
 
     level: str
     text: str
@@ -18,38 +19,38 @@ class Result:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of what the doctor says. It is not made where one that it `needs` failed."""
+    """A check of the doctor. It is skipped if a check that it `needs`, given by name, failed or was skipped itself."""
 
     name: str
-    look: Callable[[], Result]
+    run: Callable[[], Result]
     needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A check's name, its level (ok, warn or fail) and what there is to say."""
+    """What the doctor says of one check: its name, its level (ok, warn or fail) and a sentence."""
 
     check: str
     level: str
     text: str
 
 
-def examine(checks: Iterable[Check]) -> list[Finding]:
-    """A finding of every check, in their order. Whatever a check raises is a finding, too."""
+def run_checks(checks: Iterable[Check]) -> list[Finding]:
+    """Run checks in their order. Returns a finding for each; any exception that a check raises becomes one, too."""
     findings = []
     unknown: set[str] = set()
     for check in checks:
         missing = [name for name in check.needs if name in unknown]
-        result = Result(WARN, f"not checked, as {missing[0]} is to be mended first") if missing else _look(check)
+        result = Result(WARN, f"not checked: fix {missing[0]} first") if missing else _run_check(check)
         if missing or result.level == FAIL:
             unknown.add(check.name)
         findings.append(Finding(check.name, result.level, " ".join(result.text.split())))
     return findings
 
 
-def _look(check: Check) -> Result:
+def _run_check(check: Check) -> Result:
     try:
-        return check.look()
+        return check.run()
     except PipelineError as error:
         return Result(FAIL, str(error))
     except Exception as error:

@@ -1,9 +1,11 @@
-"""The doctor's checks of the folders: whether they can be read and written, and whether there is room."""
+"""The doctor's checks of folders: whether they can be read and written, have room, and hold no dates of the future."""
 
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from luigi_tasks import paths, warehouse
@@ -11,14 +13,17 @@ from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets import landing
 
-BUILT = ("extract", "clean", "audit")
-WAREHOUSE_TO_EXPORTS = 4
-"""So many times the size of plain exports: tables, indexes, what is published, and the server's own log."""
+STAGES_WITH_CHECKPOINTS = ("extract", "clean", "audit")
+WAREHOUSE_BYTES_PER_EXPORT_BYTE = 4
+"""Bytes of the embedded warehouse for each byte of plain exports: tables, indexes, marts, and the server's own log."""
+SECONDS_AHEAD = 60
+"""Seconds that the date of a file may lie in the future: clocks of file servers differ a little."""
 
 
-def landing_folder() -> Result:
-    """How many batches there are, and whether all can be read."""
-    files = list(_landing_files())
+def check_landing() -> Result:
+    """How many batches the landing folder holds, and whether all their files can be read."""
+    batches = landing.list_batches()
+    files = [path for batch in batches for path in landing.list_source_files(batch).values()]
     unreadable = [path for path in files if not os.access(path, os.R_OK)]
     if unreadable:
         return Result(
@@ -26,56 +31,70 @@ def landing_folder() -> Result:
             f"{paths.landing()}: {len(unreadable):,} of {len(files):,} files cannot be read, such as {unreadable[0]}; "
             "their batches are refused until they can",
         )
-    return Result(OK, f"{paths.landing()}, {len(landing.list_batches()):,} batches, {len(files):,} files")
+    return Result(OK, f"{paths.landing()}, {len(batches):,} batches, {len(files):,} files")
 
 
-def _landing_files() -> Iterator[Path]:
-    for batch in landing.list_batches():
-        yield from landing.list_source_files(batch).values()
-
-
-def checkpoints_folder() -> Result:
-    """Whether it can be written to and lies on one file system."""
-    said = try_to_write(paths.checkpoints(), "[checkpoints] folder")
-    for place in (paths.staging(), *(paths.checkpoints() / name for name in BUILT)):
+def check_checkpoints() -> Result:
+    """Whether the checkpoints folder can be written to and lies on one file system."""
+    found = require_writable(paths.checkpoints(), "[checkpoints] folder")
+    for place in (paths.staging(), *(paths.checkpoints() / name for name in STAGES_WITH_CHECKPOINTS)):
         if place.exists() and place.stat().st_dev != paths.checkpoints().stat().st_dev:
             raise PipelineError(
                 f"checkpoints folder {paths.checkpoints()}: {place} lies on another file system, and checkpoints "
                 "appear by a rename, which needs one; make it a plain folder"
             )
-    return Result(OK, said)
+    return Result(OK, found)
 
 
-def logs_folder() -> Result:
-    """Whether it can be written to."""
-    return Result(OK, try_to_write(paths.logs(), "[logs] folder"))
+def check_logs() -> Result:
+    """Whether the folder of logs can be written to."""
+    return Result(OK, require_writable(paths.logs(), "[logs] folder"))
 
 
-def free_space() -> Result:
-    """Whether there is room for all exports: once for the checkpoints, several times for the embedded warehouse."""
+def check_free_space() -> Result:
+    """Whether all exports have room: once for the checkpoints, several times for the embedded warehouse."""
     exported = sum(size for batch in landing.list_batches() for size, _ in landing.stat_files(batch).values())
     needed = {paths.checkpoints(): exported}
     if not warehouse.is_external():
-        needed[warehouse.find_embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_TO_EXPORTS
+        needed[warehouse.find_embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_BYTES_PER_EXPORT_BYTE
     disks: dict[int, list[Path]] = {}
     for place in needed:
-        disks.setdefault(_nearest(place).stat().st_dev, []).append(place)
-    said = []
+        disks.setdefault(_find_existing(place).stat().st_dev, []).append(place)
+    found = []
     for places in disks.values():
-        free, wanted = shutil.disk_usage(_nearest(places[0])).free, sum(needed[place] for place in places)
-        said.append(f"{_size(free)} free for {' and '.join(map(str, places))}")
+        free, wanted = shutil.disk_usage(_find_existing(places[0])).free, sum(needed[place] for place in places)
+        found.append(f"{_in_megabytes(free)} free for {' and '.join(map(str, places))}")
         if free < wanted:
-            return Result(WARN, f"{said[-1]}, {_size(wanted)} may be needed for {paths.landing()}; make room")
-    return Result(OK, f"{', '.join(said)}; {_size(exported)} in the landing folder")
+            return Result(WARN, f"{found[-1]}, {_in_megabytes(wanted)} may be needed for {paths.landing()}; make room")
+    return Result(OK, f"{', '.join(found)}; {_in_megabytes(exported)} in the landing folder")
 
 
-def _size(bytes_: int) -> str:
+def _in_megabytes(bytes_: int) -> str:
     return f"{bytes_ / 1e6:,.0f} MB"
 
 
-def try_to_write(folder: Path, setting: str) -> str:
-    """Make a file in a folder, or where that will be made, and remove it. Returns what to say of the folder."""
-    place = _nearest(folder)
+def check_dates() -> Result:
+    """Whether anything that runs left is dated in the future, as after a clock was set back."""
+    newest, path = max(_list_dates(), default=(0.0, None))
+    if newest > time.time() + SECONDS_AHEAD:
+        return Result(WARN, f"{path} is dated in the future: was the clock set back? Set it right")
+    return Result(OK, "nothing that runs left is dated in the future")
+
+
+def _list_dates() -> Iterator[tuple[float, Path]]:
+    """When each manifest of a checkpoint and each folder of a run was written, in seconds since 1970."""
+    for found in (paths.checkpoints().glob(f"*/*/{paths.MANIFEST}"), paths.logs().glob("*")):
+        for path in found:
+            with suppress(FileNotFoundError):  # a run may be replacing it
+                yield path.stat().st_mtime, path
+
+
+def require_writable(folder: Path, setting: str) -> str:
+    """Write and remove a file in a folder, or in the nearest one above it that exists. Returns what to say of it.
+
+    Raises PipelineError, which names the setting to change, where no file can be written.
+    """
+    place = _find_existing(folder)
     try:
         with tempfile.NamedTemporaryFile(dir=place, prefix=".doctor-"):
             pass
@@ -83,9 +102,9 @@ def try_to_write(folder: Path, setting: str) -> str:
         raise PipelineError(
             f"{folder}: no file can be made in {place} ({error.strerror}); make it writable, or set {setting} elsewhere"
         ) from error
-    return f"{folder}, writable" if folder == place else f"{folder}, is made by the first run"
+    return f"{folder}, writable" if folder == place else f"{folder}, created by the first run"
 
 
-def _nearest(folder: Path) -> Path:
-    """A folder, or the nearest above it that is there."""
+def _find_existing(folder: Path) -> Path:
+    """A folder, or the nearest one above it that exists."""
     return next(place for place in (folder, *folder.parents) if place.exists())

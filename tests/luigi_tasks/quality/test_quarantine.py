@@ -52,17 +52,6 @@ def test_count_rejected__is_of_one_batch_and_rule_where_they_are_named(rejected)
     assert quarantine.count_rejected("b", "missing_post_id") == RejectedCounts([], 0)
 
 
-def test_format_table__aligns_its_columns(rejected):
-    assert quarantine.count_rejected("a", "not_json").format_table().splitlines() == [
-        "batch  rule      entity    records",
-        "a      not_json  document        1",
-        "1 records are rejected",
-    ]
-    assert RejectedCounts([RejectedCount("a", "r", "post", True, 1000)], 1000).format_table().splitlines()[1] == (
-        "a      r     post      1,000  stopped"
-    )
-
-
 def test_export_rejected__writes_every_record_unharmed_in_its_order(rejected, tmp_path):
     file = tmp_path / "rejected.jsonl"
     assert quarantine.export_rejected(str(file)) == 4

@@ -2,7 +2,7 @@
 
 import pytest
 
-from luigi_tasks.spark.known_errors import sentence
+from luigi_tasks.spark.known_errors import explain
 
 
 @pytest.mark.parametrize(
@@ -20,17 +20,17 @@ from luigi_tasks.spark.known_errors import sentence
         ("OSError: [Errno 28] No space left on device: 'a'", "checkpoints: No space left on device; nothing was"),
     ],
 )
-def test_sentence__says_what_is_wrong_and_what_to_do(tmp_path, line, said):
+def test_explain__says_what_is_wrong_and_what_to_do(tmp_path, line, said):
     log = tmp_path / "spark.log"
     log.write_text(f"\tat a.b.C\n{line}\n\tat d.e.F\n")
-    told = sentence("extract", log)
+    told = explain("extract", log)
     assert told is not None
     assert told.startswith("extract: ")
     assert told.endswith(f"; the whole log: {log}")
     assert said in told
 
 
-def test_sentence__is_none_for_what_is_a_fault_of_the_program(tmp_path):
+def test_explain__is_none_for_what_is_a_fault_of_the_program(tmp_path):
     log = tmp_path / "spark.log"
     log.write_text("KeyError: 'documents'\n")
-    assert sentence("extract", log) is None
+    assert explain("extract", log) is None

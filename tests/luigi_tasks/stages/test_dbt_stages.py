@@ -39,9 +39,9 @@ class StandIn:
 def dbt(monkeypatch, own_warehouse, place) -> StandIn:
     stand_in = StandIn()
     monkeypatch.setattr(runner, "run_dbt", stand_in)
-    monkeypatch.setattr(project, "models", lambda folder: MODELS)
-    monkeypatch.setattr(project, "common", lambda folder: "macros")
-    monkeypatch.setattr(project, "tests", lambda folder: "tests")
+    monkeypatch.setattr(project, "fingerprint_models", lambda folder: MODELS)
+    monkeypatch.setattr(project, "fingerprint_shared_files", lambda folder: "macros")
+    monkeypatch.setattr(project, "fingerprint_tests", lambda folder: "tests")
     monkeypatch.setitem(MODELS, "one", "1")
     monkeypatch.setitem(MODELS, "two", "1")
     migrations.apply()
@@ -138,10 +138,10 @@ def test_dbt_test__leaves_no_marker_where_a_test_fails(dbt):
 
 def test_publish__copies_all_at_first_and_then_what_was_touched(dbt, monkeypatch):
     copied = []
-    monkeypatch.setattr(runner, "list_relations_of_marts", list)
-    monkeypatch.setattr(publish, "are_there", lambda *arguments: True)
-    monkeypatch.setattr(publish, "replace", lambda *arguments: copied.append("all") or 7)
-    monkeypatch.setattr(publish, "copy_touched", lambda *arguments: copied.append("touched") or 1)
+    monkeypatch.setattr(runner, "list_published_relations", list)
+    monkeypatch.setattr(publish, "relations_exist", lambda *arguments: True)
+    monkeypatch.setattr(publish, "publish_whole", lambda *arguments: copied.append("all") or 7)
+    monkeypatch.setattr(publish, "publish_touched", lambda *arguments: copied.append("touched") or 1)
     Publish().run()
     assert Publish().check_target() is None
     load("a")
@@ -157,8 +157,8 @@ def test_publish__leaves_the_marker_as_it_was_where_it_fails(dbt, monkeypatch):
     def fail(*arguments: object) -> int:
         raise PipelineError("the disk is full")
 
-    monkeypatch.setattr(runner, "list_relations_of_marts", list)
-    monkeypatch.setattr(publish, "replace", fail)
+    monkeypatch.setattr(runner, "list_published_relations", list)
+    monkeypatch.setattr(publish, "publish_whole", fail)
     with pytest.raises(PipelineError, match="Publish: the disk is full"):
         Publish().run()
     assert Publish().check_target() == "its marker is missing"

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from spark_jobs.extraction import documents
-from spark_jobs.extraction.documents import document_row
-from spark_jobs.extraction.landing_files import parse
+from spark_jobs.extraction.documents import build_document_row
+from spark_jobs.extraction.parsing import parse_json
 from spark_jobs.schemas import DOCUMENTS
 
 NO_USER_FIELDS = dict.fromkeys(("username", "email", "name", "age", "gender", "date_created"))
@@ -18,7 +18,7 @@ NO_REACTIONS = dict.fromkeys(("like", "love", "wow", "haha", "sad", "angry"))
 
 
 def row(text: str) -> dict[str, Any]:
-    return stored(document_row(parse(text.encode()), text))
+    return stored(build_document_row(parse_json(text.encode()), text))
 
 
 def stored(row: dict[str, Any]) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def comment(**fields: object) -> dict[str, Any]:
     return {**NO_COMMENT_FIELDS, **fields}
 
 
-def test_document_row__keeps_every_field_as_it_is_written():
+def test_build_document_row__keeps_every_field_as_it_is_written():
     text = """{
         "user_id": " u1 ", "username": "courtney76", "email": "A@Example.net", "name": "Zoë", "age": 32,
         "gender": "male", "date_created": "2015-07-16 14:57:48",
@@ -78,7 +78,7 @@ def test_document_row__keeps_every_field_as_it_is_written():
     )
 
 
-def test_document_row__is_empty_but_whole_for_an_empty_document():
+def test_build_document_row__is_empty_but_whole_for_an_empty_document():
     assert row("{}") == user(user_id=None, raw="{}")
 
 
@@ -100,7 +100,7 @@ def test_document_row__is_empty_but_whole_for_an_empty_document():
         ('{"a": "b"}', '{"a": "b"}'),
     ],
 )
-def test_document_row__takes_a_leaf_of_any_type_as_text(value, expected):
+def test_build_document_row__takes_a_leaf_of_any_type_as_text(value, expected):
     text = (
         f'{{"user_id": "u1", "age": {value}, "posts": [{{"post_id": "p1", "shares": {value}, "tags": ["a", {value}], '
         f'"reactions": {{"like": {value}}}, "comments": [{{"comment": {value}}}]}}]}}'
@@ -119,7 +119,7 @@ def test_document_row__takes_a_leaf_of_any_type_as_text(value, expected):
 
 
 @pytest.mark.parametrize("value", ["null", '""', '" "', '"\\t\\u00a0\\u3000"', '"\\u0000 "', "true", "[1]", '{"a": 1}'])
-def test_document_row__finds_no_key_in_what_is_blank_or_neither_text_nor_number(value):
+def test_build_document_row__finds_no_key_in_what_is_blank_or_neither_text_nor_number(value):
     text = f'{{"user_id": {value}}}'
     assert row(text) == user(user_id=None, raw=text)
     text = f'{{"user_id": "u1", "posts": [{{"post_id": {value}}}]}}'
@@ -127,18 +127,18 @@ def test_document_row__finds_no_key_in_what_is_blank_or_neither_text_nor_number(
 
 
 @pytest.mark.parametrize(("value", "expected"), [("17", "17"), ("0", "0"), ("1.50", "1.50"), ('" u1\\n"', " u1\n")])
-def test_document_row__takes_a_text_or_a_number_for_a_key(value, expected):
+def test_build_document_row__takes_a_text_or_a_number_for_a_key(value, expected):
     assert row(f'{{"user_id": {value}}}') == user(user_id=expected)
     assert row(f'{{"user_id": "u1", "posts": [{{"post_id": {value}}}]}}') == user(posts=[post(post_id=expected)])
 
 
 @pytest.mark.parametrize("text", ["null", "17", '"x"', "[]", '[{"user_id": "u1"}]', "true"])
-def test_document_row__keeps_the_text_of_what_is_no_object(text):
+def test_build_document_row__keeps_the_text_of_what_is_no_object(text):
     assert row(text) == stored({"fault": "not_an_object", "raw": text})
 
 
 @pytest.mark.parametrize("value", ['"x"', "17", "{}", '{"post_id": "p1"}', "false"])
-def test_document_row__counts_a_value_in_the_place_of_a_list_as_one_unusable_record(value):
+def test_build_document_row__counts_a_value_in_the_place_of_a_list_as_one_unusable_record(value):
     assert row(f'{{"user_id": "u1", "posts": {value}}}') == user(
         posts=[{"fault": "not_a_list", "comments": [], "raw": value}]
     )
@@ -148,13 +148,13 @@ def test_document_row__counts_a_value_in_the_place_of_a_list_as_one_unusable_rec
 
 
 @pytest.mark.parametrize("value", ["null", "[]"])
-def test_document_row__takes_null_for_an_empty_list(value):
+def test_build_document_row__takes_null_for_an_empty_list(value):
     text = f'{{"user_id": "u1", "posts": [{{"post_id": "p1", "tags": null, "reactions": null, "comments": {value}}}]}}'
     assert row(text) == user(posts=[post()])
     assert row(f'{{"user_id": "u1", "posts": {value}}}') == user()
 
 
-def test_document_row__keeps_usable_posts_and_comments_beside_unusable_ones():
+def test_build_document_row__keeps_usable_posts_and_comments_beside_unusable_ones():
     text = """{"user_id": "u1", "posts": [ null , {"post_id": "p1", "comments": ["x" ,{"comment": "y"},
         [ 1.50 ]]}, 1e400,{"post_id": "p2", "comments": [{}]} ]}"""
     assert row(text) == user(
@@ -173,7 +173,7 @@ def test_document_row__keeps_usable_posts_and_comments_beside_unusable_ones():
     )
 
 
-def test_document_row__keeps_the_exact_text_of_a_document_without_key_and_of_all_under_it():
+def test_build_document_row__keeps_the_exact_text_of_a_document_without_key_and_of_all_under_it():
     lost_comment = '{ "comment" : "\\u00e9 \\"]}" }'
     lost_post = f'{{"post_id":"p1", "shares": 1.50,"comments" : [{lost_comment} , 1e400 ] }}'
     text = f' {{"posts" :[\n{lost_post},null ], "age": 1.50}}'.strip()
@@ -192,7 +192,7 @@ def test_document_row__keeps_the_exact_text_of_a_document_without_key_and_of_all
     )
 
 
-def test_document_row__keeps_the_exact_text_of_a_post_without_key_and_its_comments_only():
+def test_build_document_row__keeps_the_exact_text_of_a_post_without_key_and_its_comments_only():
     text = """{"user_id": "u1", "posts": [{"post_text": "lost", "comments": [{"comment" : 1.50}]},
         {"post_id": "p1", "comments": [{"comment" : 1.50}]}]}"""
     assert row(text) == user(
@@ -208,7 +208,7 @@ def test_document_row__keeps_the_exact_text_of_a_post_without_key_and_its_commen
     )
 
 
-def test_document_row__takes_the_last_of_keys_that_stand_twice():
+def test_build_document_row__takes_the_last_of_keys_that_stand_twice():
     text = """{"user_id": "u0", "posts": [{"post_id": "p0"}, 1], "user_id": "u1", "age": 1, "age": 2,
         "posts": [{"post_text": "a", "comments": [1, 2], "comments": [{"comment": "b"}]}, 3]}"""
     assert row(text) == user(
@@ -225,7 +225,7 @@ def test_document_row__takes_the_last_of_keys_that_stand_twice():
     )
 
 
-def test_document_row__finds_keys_that_are_written_with_escapes():
+def test_build_document_row__finds_keys_that_are_written_with_escapes():
     text = '{"user\\u005fid": "u1", "\\u0070osts": [17]}'
     assert row(text) == user(posts=[{"fault": "not_an_object", "comments": [], "raw": "17"}])
 
@@ -238,17 +238,17 @@ def test_document_row__finds_keys_that_are_written_with_escapes():
         ("null", "17", [{"field": "reactions", "value": "17"}]),
     ],
 )
-def test_document_row__keeps_tags_and_reactions_of_another_shape_apart(tags, reactions, malformed):
+def test_build_document_row__keeps_tags_and_reactions_of_another_shape_apart(tags, reactions, malformed):
     text = f'{{"user_id": "u1", "posts": [{{"post_id": "p1", "tags": {tags}, "reactions": {reactions}}}]}}'
     assert row(text) == user(posts=[post(malformed=malformed)])
 
 
-def test_document_row__takes_missing_reactions_for_null():
+def test_build_document_row__takes_missing_reactions_for_null():
     text = '{"user_id": "u1", "posts": [{"post_id": "p1", "tags": [], "reactions": {"wow": 1}}]}'
     assert row(text) == user(posts=[post(tags=[], reactions=NO_REACTIONS | {"wow": "1"})])
 
 
-def test_document_row__names_unknown_fields_of_every_level_once_in_order():
+def test_build_document_row__names_unknown_fields_of_every_level_once_in_order():
     text = """{"user_id": "u1", "zeta": 1, "": 2, "posts": [
         {"post_id": "p1", "mood": 1, "reactions": {"like": 1, "care": 2}, "comments": [{"likes": 1}, {"likes": 2}]},
         {"post_id": "p2", "mood": 2}, {"post_id": "p3", "alpha": {"beta": 1}}]}"""
@@ -262,7 +262,7 @@ def test_document_row__names_unknown_fields_of_every_level_once_in_order():
     )
 
 
-def test_document_row__replaces_lone_surrogates_and_keeps_pairs():
+def test_build_document_row__replaces_lone_surrogates_and_keeps_pairs():
     text = """{"user_id": "\\ud800", "name": "a\\udc00b", "username": "\\ud83d\\udc0e", "\\udfff": 1,
         "posts": [{"post_id": "p1", "tags": ["\\ud83d"], "comments": [{"comment": ["\\udc0e"]}]}]}"""
     found = row(text)
@@ -276,7 +276,7 @@ def test_document_row__replaces_lone_surrogates_and_keeps_pairs():
     json.dumps(found, ensure_ascii=False).encode()
 
 
-def test_document_row__keeps_the_raw_text_of_lone_surrogates_as_it_is_written():
+def test_build_document_row__keeps_the_raw_text_of_lone_surrogates_as_it_is_written():
     text = '{"name": "\\ud800"}'
     assert row(text) == user(user_id=None, name="\ufffd", raw=text)
 
@@ -304,14 +304,14 @@ PLACES = [
 ]
 
 
-def test_document_row__is_a_plain_document_itself():
-    value = parse(json.dumps(PLAIN).encode())
-    assert document_row(value, json.dumps(PLAIN)) is value
+def test_build_document_row__is_a_plain_document_itself():
+    value = parse_json(json.dumps(PLAIN).encode())
+    assert build_document_row(value, json.dumps(PLAIN)) is value
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
 @pytest.mark.parametrize("value", [None, "", " ", "x", 1, 1.5, True, [], ["x"], [None], {}, {"comment": "x"}], ids=repr)
-def test_document_row__is_the_same_for_a_document_that_is_nearly_plain(monkeypatch, place, value):
+def test_build_document_row__is_the_same_for_a_document_that_is_nearly_plain(monkeypatch, place, value):
     document = json.loads(json.dumps(PLAIN))
     parent = document
     for step in place[:-1]:

@@ -1,16 +1,14 @@
-"""Texts out of landing files, without Spark. Every result must be the same however little is read at a time."""
+"""The JSON texts of landing files are the same however little is read at a time."""
 
-import bz2
-import gzip
 import io
 import json
 import random
-from pathlib import Path
 
 import pytest
 
-from spark_jobs.extraction import landing_files
-from spark_jobs.extraction.landing_files import BrokenFile, Text, open_export, read_texts
+from spark_jobs.extraction import json_texts
+from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.json_texts import JsonText, read_texts
 
 UTF8_MARK = b"\xef\xbb\xbf"
 
@@ -21,10 +19,10 @@ chunk_sizes = pytest.mark.parametrize("chunk_bytes", [3, 7, 64, 8 << 20])
 def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads as few bytes at a time as the parameter `chunk_bytes` says, where a test has one."""
     if "chunk_bytes" in request.fixturenames:
-        monkeypatch.setattr(landing_files, "CHUNK_BYTES", request.getfixturevalue("chunk_bytes"))
+        monkeypatch.setattr(json_texts, "CHUNK_BYTES", request.getfixturevalue("chunk_bytes"))
 
 
-def texts_of(content: bytes) -> list[Text]:
+def texts_of(content: bytes) -> list[JsonText]:
     return list(read_texts(io.BytesIO(content)))
 
 
@@ -38,12 +36,6 @@ def verdict(content: bytes) -> tuple[int, str]:
     return raised.value.offset, raised.value.reason
 
 
-def read_file(path: Path, content: bytes) -> list[bytes]:
-    path.write_bytes(content)
-    with open_export(path) as stream:
-        return [text.content for text in read_texts(stream)]
-
-
 # Arrays
 
 
@@ -51,15 +43,15 @@ def read_file(path: Path, content: bytes) -> list[bytes]:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'[{"a":1},{"b":2}]', [Text(1, b'{"a":1}', False), Text(9, b'{"b":2}', False)]),
+        (b'[{"a":1},{"b":2}]', [JsonText(1, b'{"a":1}', False), JsonText(9, b'{"b":2}', False)]),
         (
             b'[\n    {\n        "a": 1\n    },\n    {\n        "b": 2\n    }\n]\n',
-            [Text(6, b'{\n        "a": 1\n    }', False), Text(34, b'{\n        "b": 2\n    }', False)],
+            [JsonText(6, b'{\n        "a": 1\n    }', False), JsonText(34, b'{\n        "b": 2\n    }', False)],
         ),
-        (UTF8_MARK + b' [{"a":1}]', [Text(5, b'{"a":1}', False)]),
-        (b'\r\n\t [\r\n{"a":1}\t,\r\n{}]\r\n', [Text(7, b'{"a":1}', False), Text(18, b"{}", False)]),
-        (b'[{"a":{"b":[{"c":[]}]}}]', [Text(1, b'{"a":{"b":[{"c":[]}]}}', False)]),
-        ('[{"a":"žluťoučký 🐎"}]'.encode(), [Text(1, '{"a":"žluťoučký 🐎"}'.encode(), False)]),
+        (UTF8_MARK + b' [{"a":1}]', [JsonText(5, b'{"a":1}', False)]),
+        (b'\r\n\t [\r\n{"a":1}\t,\r\n{}]\r\n', [JsonText(7, b'{"a":1}', False), JsonText(18, b"{}", False)]),
+        (b'[{"a":{"b":[{"c":[]}]}}]', [JsonText(1, b'{"a":{"b":[{"c":[]}]}}', False)]),
+        ('[{"a":"žluťoučký 🐎"}]'.encode(), [JsonText(1, '{"a":"žluťoučký 🐎"}'.encode(), False)]),
         (b"[]", []),
         (b" [ \n ] \n", []),
     ],
@@ -118,8 +110,8 @@ def test_read_texts__reads_an_array_of_long_documents():
 
 
 def test_read_texts__refuses_a_document_that_no_memory_holds(monkeypatch):
-    monkeypatch.setattr(landing_files, "CHUNK_BYTES", 10)
-    monkeypatch.setattr(landing_files, "DOCUMENT_LIMIT_BYTES", 100)
+    monkeypatch.setattr(json_texts, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(json_texts, "DOCUMENT_LIMIT_BYTES", 100)
     content = json.dumps([{"a": 1}, {"a": "x" * 1000}]).encode()
     assert verdict(content) == (9, "no document ends within 0 MiB")
 
@@ -140,13 +132,13 @@ def test_read_texts__refuses_a_document_that_no_memory_holds(monkeypatch):
 )
 def test_read_texts__takes_a_pretty_printed_document_for_one(chunk_bytes, indent, document):
     content = json.dumps(document, indent=indent).encode()
-    assert texts_of(b"\n" + content + b"\n\n") == [Text(1, content, False)]
+    assert texts_of(b"\n" + content + b"\n\n") == [JsonText(1, content, False)]
 
 
 @chunk_sizes
 def test_read_texts__takes_a_document_whose_posts_have_a_line_each_for_one(chunk_bytes):
     content = b'{\n"user_id": "u1",\n"posts": [\n{"post_id": "p1"},\n{"post_id": "p2"}\n]\n}'
-    assert texts_of(content) == [Text(0, content, False)]
+    assert texts_of(content) == [JsonText(0, content, False)]
 
 
 # JSON Lines
@@ -156,19 +148,24 @@ def test_read_texts__takes_a_document_whose_posts_have_a_line_each_for_one(chunk
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'{"a":1}\n{"b":2}\n', [Text(0, b'{"a":1}', True), Text(8, b'{"b":2}', True)]),
-        (b'{"a":1}\n{"b":2}', [Text(0, b'{"a":1}', True), Text(8, b'{"b":2}', True)]),
-        (b'{"a":1}', [Text(0, b'{"a":1}', True)]),
-        (b'{"a":1}\r\n{"b":2}\r\n', [Text(0, b'{"a":1}', True), Text(9, b'{"b":2}', True)]),
-        (b'\n\n{"a":1}\n\n \t\n  {"b":2}\n\n', [Text(2, b'{"a":1}', True), Text(16, b'{"b":2}', True)]),
-        (UTF8_MARK + b'{"a":1}\n{"b":2}\n', [Text(3, b'{"a":1}', True), Text(11, b'{"b":2}', True)]),
+        (b'{"a":1}\n{"b":2}\n', [JsonText(0, b'{"a":1}', True), JsonText(8, b'{"b":2}', True)]),
+        (b'{"a":1}\n{"b":2}', [JsonText(0, b'{"a":1}', True), JsonText(8, b'{"b":2}', True)]),
+        (b'{"a":1}', [JsonText(0, b'{"a":1}', True)]),
+        (b'{"a":1}\r\n{"b":2}\r\n', [JsonText(0, b'{"a":1}', True), JsonText(9, b'{"b":2}', True)]),
+        (b'\n\n{"a":1}\n\n \t\n  {"b":2}\n\n', [JsonText(2, b'{"a":1}', True), JsonText(16, b'{"b":2}', True)]),
+        (UTF8_MARK + b'{"a":1}\n{"b":2}\n', [JsonText(3, b'{"a":1}', True), JsonText(11, b'{"b":2}', True)]),
         (
             b'{"a":1}\n{"b":\nnonsense\n{}\n',
-            [Text(0, b'{"a":1}', True), Text(8, b'{"b":', True), Text(14, b"nonsense", True), Text(23, b"{}", True)],
+            [
+                JsonText(0, b'{"a":1}', True),
+                JsonText(8, b'{"b":', True),
+                JsonText(14, b"nonsense", True),
+                JsonText(23, b"{}", True),
+            ],
         ),
-        (b'{"a":\n{"b":2}\n', [Text(0, b'{"a":', True), Text(6, b'{"b":2}', True)]),
-        (b'nonsense\n{"b":2}\n', [Text(0, b"nonsense", True), Text(9, b'{"b":2}', True)]),
-        (b'{"a":"\xff"}\n{"b":2}\n', [Text(0, b'{"a":"\xff"}', True), Text(10, b'{"b":2}', True)]),
+        (b'{"a":\n{"b":2}\n', [JsonText(0, b'{"a":', True), JsonText(6, b'{"b":2}', True)]),
+        (b'nonsense\n{"b":2}\n', [JsonText(0, b"nonsense", True), JsonText(9, b'{"b":2}', True)]),
+        (b'{"a":"\xff"}\n{"b":2}\n', [JsonText(0, b'{"a":"\xff"}', True), JsonText(10, b'{"b":2}', True)]),
     ],
     ids=[
         "usual",
@@ -191,56 +188,6 @@ def test_read_texts__does_not_take_a_line_separator_of_unicode_for_the_end_of_a_
     document = {"a": "one\u2028two\u0085three\x0b"}
     line = json.dumps(document, ensure_ascii=False).encode()
     assert contents(line + b"\n" + line) == [line, line]
-
-
-# Compressed files
-
-
-@pytest.mark.parametrize("name", ["a.json", "a.gz", "a.bz2", "a"])
-@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress])
-@pytest.mark.parametrize("content", [b'[{"a":1}, {"b":2}]', UTF8_MARK + b'{"a":1}\n{"b":2}\n'])
-def test_open_export__knows_gzip_and_bzip2_by_content_whatever_the_name(tmp_path, name, compress, content):
-    assert read_file(tmp_path / name, compress(content)) == [b'{"a":1}', b'{"b":2}']
-
-
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
-def test_open_export__reads_members_that_were_appended(tmp_path, compress):
-    assert read_file(tmp_path / "a", compress(b'{"a":1}\n') + compress(b'{"b":2}\n')) == [b'{"a":1}', b'{"b":2}']
-
-
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), bz2.compress(b"")], ids=["plain", "gzip", "bzip2"])
-def test_open_export__reads_an_empty_file(tmp_path, content):
-    assert read_file(tmp_path / "a", content) == []
-
-
-def damaged_verdict(path: Path, content: bytes) -> tuple[int, str]:
-    with pytest.raises(BrokenFile) as raised:
-        read_file(path, content)
-    return raised.value.offset, raised.value.reason
-
-
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
-def test_open_export__refuses_a_compressed_file_that_is_cut_short(tmp_path, compress):
-    content = compress(b'[{"a":1}, {"b":2}]')[:-12]
-    reason = "damaged compressed data (Compressed file ended before the end-of-stream marker was reached)"
-    assert damaged_verdict(tmp_path / "a", content)[1] == reason
-
-
-def test_open_export__says_how_far_a_damaged_gzip_could_be_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(landing_files, "CHUNK_BYTES", 1024)
-    numbers = random.Random(1)
-    documents = [{"a": numbers.random()} for _ in range(5_000)]
-    text = json.dumps(documents).encode()
-    packed = bytearray(gzip.compress(text))
-    packed[-8] ^= 0xFF  # the checksum
-    offset, reason = damaged_verdict(tmp_path / "a", bytes(packed))
-    assert reason.startswith("damaged compressed data (CRC check failed")
-    assert len(text) - 1024 <= offset <= len(text)
-
-
-def test_open_export__refuses_garbage_after_a_gzip_member(tmp_path):
-    content = gzip.compress(b'{"a":1}\n') + b"garbage"
-    assert damaged_verdict(tmp_path / "a", content)[1] == "damaged compressed data (Not a gzipped file (b'ga'))"
 
 
 # Broken files
@@ -347,7 +294,7 @@ def random_document(numbers: random.Random, depth: int = 0) -> dict[str, object]
 @pytest.mark.parametrize("seed", range(200))
 def test_read_texts__gives_back_any_documents(monkeypatch, seed):
     numbers = random.Random(seed)
-    monkeypatch.setattr(landing_files, "CHUNK_BYTES", numbers.choice([3, 5, 100, 8 << 20]))
+    monkeypatch.setattr(json_texts, "CHUNK_BYTES", numbers.choice([3, 5, 100, 8 << 20]))
     documents = [random_document(numbers) for _ in range(numbers.randrange(6))]
     spaces, is_ascii = numbers.choice([(",", ":"), (", ", ": "), (" ,\t", " : ")]), numbers.random() < 0.5
     if numbers.random() < 0.5:

@@ -34,7 +34,7 @@ locations as (
 
 commenters as (
 
-    select * from {{ ref('post_commenters') }}
+    select * from {{ ref('int_post_commenters') }}
 
 ),
 

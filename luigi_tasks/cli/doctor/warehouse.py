@@ -1,4 +1,4 @@
-"""The doctor's checks of the warehouse. They start the embedded server where there is one, and make none."""
+"""The doctor's checks of the warehouse. They start an embedded server that exists, but never create one."""
 
 import time
 from typing import Any
@@ -7,22 +7,23 @@ from luigi.interface import core
 
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
-from luigi_tasks.cli.doctor.folders import try_to_write
+from luigi_tasks.cli.doctor.folders import require_writable
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import migrations
 from luigi_tasks.warehouse.embedded import programs
 from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 SECONDS_APART = 60
-MADE_BY_FIRST_RUN = "the embedded server is made by the first run"
+"""Seconds by which two clocks may differ: dates of runs still make sense."""
+CREATED_BY_FIRST_RUN = "the first run creates the embedded server"
 
 
-def postgresql() -> Result:
-    """The server: whether it answers and is new enough, or can be made."""
-    if _is_to_be_made():
+def check_server() -> Result:
+    """Whether the server answers and is new enough, or the embedded one can be created."""
+    if _is_to_be_created():
         programs.find_wheel_programs()
-        try_to_write(paths.embedded_postgres(), "[warehouse] embedded_folder")
-        return Result(OK, f"{MADE_BY_FIRST_RUN} in {paths.embedded_postgres()}")
+        require_writable(paths.embedded_postgres(), "[warehouse] embedded_folder")
+        return Result(OK, f"{CREATED_BY_FIRST_RUN} in {paths.embedded_postgres()}")
     server = warehouse.get_reader().info
     home = warehouse.find_embedded_home()
     where = f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {home}"
@@ -30,33 +31,35 @@ def postgresql() -> Result:
     return Result(OK, f"PostgreSQL {version}, {where}, database {server.dbname}, user {server.user}")
 
 
-def _is_to_be_made() -> bool:
+def _is_to_be_created() -> bool:
+    """Whether the embedded server is used and does not exist yet."""
     return not warehouse.is_external() and warehouse.find_embedded_home() is None
 
 
-def _row(query: str, *parameters: object) -> tuple[Any, ...]:
+def _query_row(query: str, *parameters: object) -> tuple[Any, ...]:
+    """The only row of a query."""
     with warehouse.get_reader().cursor() as cursor:
         cursor.execute(query, parameters)
         return cursor.fetchone()
 
 
-def rights() -> Result:
-    """Whether the user may make, or owns, all that a run writes to."""
-    if _is_to_be_made():
-        return Result(OK, MADE_BY_FIRST_RUN)
-    standby, read_only = _row("select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'")
+def check_rights() -> Result:
+    """Whether the user owns, or may create, everything that a run writes to."""
+    if _is_to_be_created():
+        return Result(OK, CREATED_BY_FIRST_RUN)
+    standby, read_only = _query_row("select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'")
     if standby:
-        raise PipelineError("the server is a standby, which nobody may write to; set PGHOST to its primary")
+        raise PipelineError("the server is a standby, which is read-only; set PGHOST to its primary")
     if read_only:
         raise PipelineError("default_transaction_read_only is on for this server, database or user; turn it off")
-    user, database, may_create, absent, closed, not_owned = _row(RIGHTS, [*SCHEMAS], [*SCHEMAS])
+    user, database, may_create, absent, closed, not_owned = _query_row(RIGHTS, [*SCHEMAS], [*SCHEMAS])
     with warehouse.get_reader().cursor() as cursor:
-        makes_schemas = absent or not migrations.is_current(cursor)
+        creates_schemas = absent or not migrations.is_current(cursor)
     faults = []
-    if makes_schemas and not may_create:
-        faults.append(f"may not make schemas: grant create on database {database} to {user}")
+    if creates_schemas and not may_create:
+        faults.append(f"may not create schemas: grant create on database {database} to {user}")
     if closed:
-        faults.append(f"may not make tables in {', '.join(closed)}: grant usage, create on schema … to {user}")
+        faults.append(f"may not create tables in {', '.join(closed)}: grant usage, create on schema … to {user}")
     if not_owned:
         faults.append(f"does not own {', '.join(not_owned)}: alter … owner to {user}")
     if faults:
@@ -90,28 +93,28 @@ select
 """
 
 
-def connections() -> Result:
-    """Whether as many are free as a run may take."""
-    if _is_to_be_made():
-        return Result(OK, MADE_BY_FIRST_RUN)
-    most, used = _row(
+def check_connections() -> Result:
+    """Whether the server has as many free connections as a run may take."""
+    if _is_to_be_created():
+        return Result(OK, CREATED_BY_FIRST_RUN)
+    most, used = _query_row(
         "select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, "
-        "(select sum(numbackends) from pg_stat_database)::int - 1"  # this one will be given back
+        "(select sum(numbackends) from pg_stat_database)::int - 1"  # without this one, which is closed again
     )
     workers, threads = config.read_section(core).workers, config.read_section(config.dbt).threads
     needed = 2 * (workers + 1) + threads + 1  # each process reads and writes; dbt has one besides its threads
-    said = f"{most - used} of {most} free, a run takes up to {needed}"
+    found = f"{most - used} of {most} free, a run takes up to {needed}"
     if most - used < needed:
-        return Result(WARN, f"{said}; raise max_connections, or lower [core] workers or [dbt] threads")
-    return Result(OK, said)
+        return Result(WARN, f"{found}; raise max_connections, or lower [core] workers or [dbt] threads")
+    return Result(OK, found)
 
 
-def server_clock() -> Result:
-    """The server's clock against ours."""
-    if _is_to_be_made():
-        return Result(OK, MADE_BY_FIRST_RUN)
-    (now,) = _row("select extract(epoch from clock_timestamp())::float8")
+def check_clock() -> Result:
+    """Whether the clocks of the server and of this machine agree."""
+    if _is_to_be_created():
+        return Result(OK, CREATED_BY_FIRST_RUN)
+    (now,) = _query_row("select extract(epoch from clock_timestamp())::float8")
     apart = abs(now - time.time())
     if apart > SECONDS_APART:
-        return Result(WARN, f"the warehouse's and this machine's are {apart:,.0f} seconds apart; set them right")
-    return Result(OK, "the warehouse's and this machine's agree")
+        return Result(WARN, f"the clocks of warehouse and this machine are {apart:,.0f} seconds apart; set them right")
+    return Result(OK, "the clocks of warehouse and this machine agree")

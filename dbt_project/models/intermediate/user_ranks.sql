@@ -1,2 +1,0 @@
--- A view: whoever reads a mart while it changes sees ranks and totals of one moment.
-{{ engagement_ranks(ref('user_engagement')) }}

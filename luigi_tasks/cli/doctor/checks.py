@@ -1,0 +1,21 @@
+"""All checks of the doctor, in the order in which they run and are shown."""
+
+from luigi_tasks.cli.doctor import environment, folders, warehouse
+from luigi_tasks.cli.doctor.check import Check
+
+CHECKS = (
+    Check("settings", environment.check_settings),
+    Check("landing", folders.check_landing, needs=("settings",)),
+    Check("checkpoints", folders.check_checkpoints, needs=("settings",)),
+    Check("logs", folders.check_logs, needs=("settings",)),
+    Check("free space", folders.check_free_space, needs=("settings", "landing", "checkpoints")),
+    Check("java", environment.check_java),
+    Check("spark", environment.check_spark, needs=("settings",)),
+    Check("postgresql", warehouse.check_server, needs=("settings",)),
+    Check("rights", warehouse.check_rights, needs=("postgresql",)),
+    Check("connections", warehouse.check_connections, needs=("postgresql",)),
+    Check("server clock", warehouse.check_clock, needs=("postgresql",)),
+    Check("clock", folders.check_dates, needs=("settings",)),
+    Check("dbt", environment.check_dbt, needs=("settings",)),
+    Check("luigid", environment.check_luigid, needs=("settings",)),
+)

@@ -1,0 +1,124 @@
+"""What the commands show people, as rich renders it: findings of the doctor, a run's summary, rejected records."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any
+
+from rich.console import JustifyMethod, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from luigi_tasks.cli import summary
+from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
+from luigi_tasks.quality import replay_outcome
+from luigi_tasks.quality.quarantine import RejectedCounts
+
+STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
+"""How the levels of findings look."""
+MARTS = (
+    "user_engagement_mart",
+    "content_performance_mart",
+    "tag_analysis_mart",
+    "location_analysis_mart",
+    "daily_engagement_mart",
+)
+GAP = (0, 2, 0, 0)
+"""Two spaces to the right of a cell."""
+
+
+def show_findings(findings: Sequence[Finding]) -> list[RenderableType]:
+    """A line a finding, and whether the pipeline can run."""
+    table = Table.grid(padding=GAP)
+    for finding in findings:
+        table.add_row(Text(finding.level, STYLES[finding.level]), finding.check, finding.text)
+    failed = sum(finding.level == FAIL for finding in findings)
+    warned = sum(finding.level == WARN for finding in findings)
+    verdict = "the pipeline cannot run" if failed else "the pipeline can run"
+    return [table, Text(f"{verdict}: {len(findings)} checks, {failed} failed, {warned} with a warning", "bold")]
+
+
+def show_rejected(found: RejectedCounts) -> list[RenderableType]:
+    """A line a batch, rule and entity, and how many records they are about."""
+    total = Text(f"{found.records:,} records are rejected")
+    if not found.lines:
+        return [total]
+    table = Table(box=None, pad_edge=False, padding=GAP, header_style="bold")
+    for name in ("batch", "rule", "entity"):
+        table.add_column(name)
+    table.add_column("records", justify="right")
+    table.add_column("", style="red")
+    for line in found.lines:
+        stopped = "stopped" if line.stopped else ""
+        table.add_row(line.batch, line.rule, line.entity, f"{line.records:,}", stopped)
+    return [table, total]
+
+
+def show_summary(found: dict[str, Any]) -> list[RenderableType]:
+    """The summary of a run, as summary.collect_summary gives it."""
+    shown: list[RenderableType] = [Text(f"Run {found['run']}", "bold")]
+    if found["stages"]:
+        shown.append(_show_stages(found["stages"], found["usual_seconds"]))
+    else:
+        shown.append(_indent("Nothing to do: every batch and the marts are up to date."))
+    if found["remarks"]:
+        shown += [Text("Unusual", "bold"), *(_indent(remark, "! ") for remark in found["remarks"])]
+    if found["replayed"]:
+        outcomes = [replay_outcome.ReplayOutcome(**outcome) for outcome in found["replayed"]]
+        shown += [Text("Replayed", "bold"), Text(replay_outcome.format_outcomes(outcomes))]
+    shown += [Text("Ledger of the landing folder", "bold"), _show_ledger(found["batches"])]
+    for batch in found["batches"]:
+        if batch["reason"]:
+            shown.append(_indent(batch["reason"], "stopped "))
+        if batch["drift"]:
+            shown.append(_indent(f"batch {batch['batch']}: fields nobody announced: {', '.join(batch['drift'])}"))
+    issues = sum(batch["issues"] for batch in found["batches"])
+    return [
+        *shown,
+        _indent(
+            f"{issues:,} fields were corrected: raw_data.issues lists them; raw_data.rejected has what was refused"
+        ),
+        Text("Next", "bold"),
+        _indent(f"make psql, then: table marts.{MARTS[0]} limit 10;"),
+        _indent(f"the other marts: {', '.join(MARTS[1:])}"),
+    ]
+
+
+def _show_stages(stages: Sequence[dict[str, Any]], usual_seconds: Sequence[float | None]) -> Table:
+    """A line a stage: how it ended, its title, seconds, rows, and the seconds that are usual."""
+    table = _make_grid("left", "left", "right", "right", "left")
+    for stage, usual in zip_longest(stages, usual_seconds):
+        is_done = stage["outcome"] == "done"
+        table.add_row(
+            "",
+            Text("done", "green") if is_done else Text("failed", "red"),
+            stage["title"],
+            f"{stage['seconds']:,.1f} s",
+            "" if stage["rows"] is None else f"{stage['rows']:,} rows",
+            "" if usual is None else f"usual {usual:,.1f} s",
+        )
+    return table
+
+
+def _show_ledger(batches: Sequence[dict[str, Any]]) -> Table:
+    """A line an entity: records read = accepted + rejected + duplicate."""
+    table = _make_grid("left", "right", "left", "right", "left", "right", "left", "right", gap=1)
+    table.add_row("", "", "read", "=", "accepted", "+", "rejected", "+", "duplicate")
+    for entity, counts in summary.sum_records(batches).items():
+        read, accepted, rejected, duplicate = (f"{count:,}" for count in counts)
+        table.add_row("", f"{entity}s", read, "=", accepted, "+", rejected, "+", duplicate)
+    return table
+
+
+def _make_grid(*columns: JustifyMethod, gap: int = 2) -> Table:
+    """A table without lines, `gap` spaces between its columns. Its first column is empty: it indents by two spaces."""
+    table = Table.grid(padding=(0, gap, 0, 0))
+    table.add_column(width=2 - gap)
+    for justify in columns:
+        table.add_column(justify=justify)
+    return table
+
+
+def _indent(text: str, mark: str = "") -> RenderableType:
+    """A text two spaces in, after a red mark if there is one."""
+    return Padding.indent(Text.assemble((mark, "red"), text), 2)

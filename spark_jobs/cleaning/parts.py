@@ -1,0 +1,210 @@
+"""Parts: each Spark task cleans one Parquet part of the documents, and leaves the same part of every table.
+
+First as if nothing were superseded: then a table's part holds all candidates, the records that were not rejected. Where
+some turn out to be superseded, or an age has to be filled in, the candidates are divided afterwards.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from spark_jobs.cleaning.ages import count_ages, fill_in_age
+from spark_jobs.cleaning.records import BUILDERS, build_issues, build_rejected, count_records
+from spark_jobs.cleaning.rules import OLDEST_AGE
+from spark_jobs.cleaning.superseded import CandidateKeys, SupersededRows, digest_keys
+from spark_jobs.engine.parquet_parts import Part, PartWriter, describe_part
+from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
+
+ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
+DOCUMENTS_PER_BLOCK = 2_000
+"""So that the columns of a block take some ten MB."""
+
+
+@dataclass(frozen=True)
+class DocumentsPart:
+    """A part of the documents of a batch, and the folder below which its tables are written."""
+
+    batch_no: int
+    path: Path
+    staging: Path
+
+    def output(self, table: str) -> Path:
+        """Where a table's part is written."""
+        return self.staging / f"batch_no={self.batch_no}" / table / self.path.name
+
+
+@dataclass(frozen=True)
+class WrittenPart:
+    """What the files of a part hold: by entity and outcome the file and its sums, the rejected records by entity, and
+    the files of the tables `rejected` and `issues`."""
+
+    outcomes: dict[str, dict[str, tuple[Part, dict[str, int]]]]
+    rejected: dict[str, int]
+    others: dict[str, Part]
+
+
+@dataclass(frozen=True)
+class CleanedPart:
+    """What the documents of a part hold, and what was written of it as if nothing were superseded.
+
+    `number` is that among all parts; `read` has the records and sums of the documents, `rejected_sums` the sums of the
+    rejected posts, `drift` the unknown fields.
+    """
+
+    number: int
+    batch_no: int
+    read: dict[str, int]
+    rejected_sums: dict[str, int]
+    drift: set[str]
+    written: WrittenPart
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the candidates of a part have to be divided: which rows are superseded, and the age to fill in (or None)."""
+
+    documents: DocumentsPart
+    superseded: SupersededRows
+    age: int | None
+
+    def concerns(self, entity: str) -> bool:
+        """Whether the candidates of an entity are not simply the accepted records."""
+        return entity in self.superseded or (entity == "user" and self.age is not None)
+
+    def is_needed(self) -> bool:
+        """Whether any candidates are not simply the accepted records."""
+        return any(self.concerns(entity) for entity in ENTITY_TABLES)
+
+
+def clean_part(number: int, documents: DocumentsPart) -> tuple[CleanedPart, list[CandidateKeys]]:
+    """Write a part of every table as if nothing were superseded; its counts, and the keys of its candidates."""
+    read = dict.fromkeys(("documents", "users", "posts", "comments", *MEASURES), 0)
+    rejected_sums = dict.fromkeys(MEASURES, 0)
+    drift: set[str] = set()
+    keys: dict[str, list[np.ndarray]] = {entity: [] for entity in ENTITY_TABLES}
+    with ExitStack() as stack:
+        writers = {
+            table: stack.enter_context(PartWriter(documents.staging, documents.output(table), schema))
+            for table, schema in CHECKPOINT_TABLES.items()
+        }
+        for block in pq.ParquetFile(documents.path).iter_batches(DOCUMENTS_PER_BLOCK):
+            add_counts(read, count_records(block))
+            drift.update(block["unknown_fields"].flatten().to_pylist())
+            for entity, build_records in BUILDERS.items():
+                records = build_records(block)
+                is_rejected = pa.array(records.is_rejected())
+                candidates = records.table.filter(pc.invert(is_rejected))
+                writers[ENTITY_TABLES[entity]].write(candidates)
+                writers["rejected"].write(build_rejected(records))
+                writers["issues"].write(build_issues(records))
+                keys[entity].append(digest_keys(entity, candidates))
+                if entity == "post":
+                    add_counts(read, _sum_measures(records.table))
+                    add_counts(rejected_sums, _sum_measures(records.table.filter(is_rejected)))
+    written = describe_written(Division(documents, {}, None))
+    cleaned = CleanedPart(number, documents.batch_no, read, rejected_sums, drift, written)
+    return cleaned, [_number_keys(entity, cleaned, np.concatenate(blocks)) for entity, blocks in keys.items()]
+
+
+def divide_part(division: Division) -> WrittenPart:
+    """Divide the candidates of a part into accepted and superseded records."""
+    for entity, table in ENTITY_TABLES.items():
+        if division.concerns(entity):
+            age = division.age if entity == "user" else None
+            _divide_table(division.documents, table, division.superseded.get(entity), age)
+    return describe_written(division)
+
+
+def take_accepted(division: Division) -> None:
+    """Put the accepted records of a divided part in the place of its candidates."""
+    documents = division.documents
+    for entity, table in ENTITY_TABLES.items():
+        if division.concerns(entity):
+            documents.output(table).unlink(missing_ok=True)
+            accepted = documents.output(f"{ACCEPTED}/{table}")
+            if accepted.exists():
+                os.replace(accepted, documents.output(table))
+
+
+def count_part_ages(part: tuple[DocumentsPart, SupersededRows]) -> np.ndarray:
+    """How many accepted users of a part have each age (see `count_ages`)."""
+    documents, superseded = part
+    ages = np.zeros(OLDEST_AGE + 1, "int64")
+    for users, is_superseded in _read_candidates(documents.output("users"), superseded.get("user")):
+        ages += count_ages(users.filter(pc.invert(is_superseded)))
+    return ages
+
+
+def describe_written(division: Division) -> WrittenPart:
+    """What the files of a part hold; to be asked before `take_accepted`."""
+    documents = division.documents
+    outcomes: dict[str, dict[str, tuple[Part, dict[str, int]]]] = {}
+    for entity, table in ENTITY_TABLES.items():
+        accepted = f"{ACCEPTED}/{table}" if division.concerns(entity) else table
+        outcomes[entity] = {}
+        for outcome, folder in ((ACCEPTED, accepted), (SUPERSEDED, f"{SUPERSEDED}/{table}")):
+            path = documents.output(folder)
+            if part := describe_part(path):
+                outcomes[entity][outcome] = (part, _sum_file(path) if entity == "post" else {})
+    found = {table: describe_part(documents.output(table)) for table in ("rejected", "issues")}
+    others = {table: part for table, part in found.items() if part}
+    return WrittenPart(outcomes, _count_rejected(documents.output("rejected")), others)
+
+
+def add_counts(total: dict[str, int], more: dict[str, int]) -> None:
+    """Add counts to a total, name by name."""
+    for name, value in more.items():
+        total[name] = total.get(name, 0) + value
+
+
+def _number_keys(entity: str, cleaned: CleanedPart, keys: np.ndarray) -> CandidateKeys:
+    return CandidateKeys(entity, cleaned.batch_no, cleaned.number, keys, np.arange(len(keys)))
+
+
+def _divide_table(documents: DocumentsPart, table: str, superseded_rows: np.ndarray | None, age: int | None) -> None:
+    schema = CHECKPOINT_TABLES[table]
+    with (
+        PartWriter(documents.staging, documents.output(f"{ACCEPTED}/{table}"), schema) as accepted,
+        PartWriter(documents.staging, documents.output(f"{SUPERSEDED}/{table}"), schema) as superseded,
+    ):
+        for rows, is_superseded in _read_candidates(documents.output(table), superseded_rows):
+            kept = rows.filter(pc.invert(is_superseded))
+            accepted.write(kept if age is None else fill_in_age(kept, age))
+            superseded.write(rows.filter(is_superseded))
+
+
+def _read_candidates(path: Path, superseded: np.ndarray | None) -> Iterator[tuple[pa.Table, pa.BooleanArray]]:
+    """The rows of a part, a block at a time, and which of them are superseded."""
+    if not path.exists():
+        return
+    start = 0
+    for block in pq.ParquetFile(path).iter_batches():
+        numbers = np.arange(start, start + len(block))
+        start += len(block)
+        yield pa.table(block), pa.array(np.isin(numbers, [] if superseded is None else superseded))
+
+
+def _sum_measures(posts: pa.Table) -> dict[str, int]:
+    return {measure: pc.sum(posts[measure]).as_py() or 0 for measure in MEASURES}
+
+
+def _sum_file(path: Path) -> dict[str, int]:
+    total = dict.fromkeys(MEASURES, 0)
+    for block in pq.ParquetFile(path).iter_batches(columns=list(MEASURES)):
+        add_counts(total, _sum_measures(pa.table(block)))
+    return total
+
+
+def _count_rejected(path: Path) -> dict[str, int]:
+    """The rejected records of a part by entity."""
+    if not path.exists():
+        return {}
+    counted = pc.value_counts(pq.read_table(path, columns=["entity"])["entity"])
+    return {each["values"]: each["counts"] for each in counted.to_pylist()}

@@ -1,0 +1,97 @@
+"""Assignments: what one Spark task reads of a batch's files, for the Parquet part that it writes."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spark_jobs.engine.parquet_parts import Part
+from spark_jobs.extraction.splitting import WHOLE_FILE, Piece, split_file
+from spark_jobs.messages.jobs import BatchToExtract, FileFault
+
+GROUP_BYTES = 2 << 20
+"""Files up to this size together are read by one task. Compressed ones unpack to several times as much."""
+NO_ROOM = -1
+"""A piece of a split file stands alone: if it is broken, the file is read again as a whole, and nothing beside it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A landing file or a piece of it: its name in the batch, its path, and how many bytes it may unpack to (None:
+    any number)."""
+
+    file: str
+    path: Path
+    piece: Piece = WHOLE_FILE
+    max_unpacked_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The sources that one task reads, in order, for one part.
+
+    Only a careful reader tells what is wrong with a file, and where; it takes twice the time.
+    """
+
+    batch_no: int
+    batch: str
+    number: int
+    sources: tuple[Source, ...]
+    careful: bool = False
+
+    def path(self, staging: Path) -> Path:
+        """Where the part is written."""
+        return staging / f"batch_no={self.batch_no}" / "documents" / f"{self.number:06}.parquet"
+
+    @property
+    def first_path(self) -> Path:
+        """The first file; a large one has several assignments, which are its only ones."""
+        return self.sources[0].path
+
+    def count_file_ends(self) -> int:
+        """How many files end in the sources: of all pieces of a file, the last one counts."""
+        return sum(source.piece.end is None for source in self.sources)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an assignment led to: the part (None where there is no document), or the first broken file."""
+
+    assignment: Assignment
+    part: Part | None
+    fault: FileFault | None
+
+
+def assign_files(batch_no: int, batch: BatchToExtract, max_unpacked_bytes: int | None) -> list[Assignment]:
+    """The assignments of a batch: large files are split into pieces, small ones are grouped."""
+    groups: list[list[Source]] = []
+    room = NO_ROOM
+    for file in batch.files:
+        path = Path(file.path)
+        size = _measure_file(path)
+        sources = [Source(file.name, path, piece, max_unpacked_bytes) for piece in split_file(path)]
+        is_split = len(sources) > 1
+        if size <= room and not is_split:
+            groups[-1] += sources
+            room -= size
+        else:
+            groups.extend([source] for source in sources)
+            room = NO_ROOM if is_split else GROUP_BYTES - size
+    return [Assignment(batch_no, batch.name, number, tuple(group)) for number, group in enumerate(groups)]
+
+
+def assign_again(assignments: list[Assignment], staging: Path) -> list[Assignment]:
+    """The same assignments for the careful reader, split files as a whole; parts already written are deleted."""
+    for assignment in assignments:
+        assignment.path(staging).unlink(missing_ok=True)
+    return [
+        replace(each, careful=True, sources=tuple(replace(source, piece=WHOLE_FILE) for source in each.sources))
+        for each in assignments
+        if each.sources[0].piece.start == 0
+    ]
+
+
+def _measure_file(path: Path) -> int:
+    """The size of a file in bytes; 0 for one that cannot be opened, whose reader will say why."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

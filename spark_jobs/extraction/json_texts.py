@@ -1,0 +1,203 @@
+"""The JSON texts of a landing file: exact, in bounded memory, with the place of any damage.
+
+A file is one JSON array of documents, one document, or JSON Lines; UTF-8 with or without a byte order mark. Which of
+them it is, is read from its content. A bad line of JSON Lines is one bad record; an array or a single document that
+is not valid JSON is a broken file.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from spark_jobs.extraction.brackets import find_documents
+from spark_jobs.extraction.errors import BrokenFile, describe_parse_error
+from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, is_json, parse_json, parse_value_at
+from spark_jobs.extraction.splitting import WHOLE_FILE, Piece
+
+CHUNK_BYTES = 8 << 20
+"""How much of a file is read at a time, if its documents are not longer."""
+DOCUMENT_LIMIT_BYTES = 256 << 20
+"""The longest document: it has to fit in memory several times over on its way to Parquet."""
+
+_PLACEHOLDER = b"{}"
+"""Stands for a document where only its surroundings are parsed. A number could become part of its neighbour."""
+_GAP = re.compile(r"[ \t\n\r,]*")
+
+
+@dataclass(frozen=True)
+class JsonText:
+    """The text of one document: its offset in the unpacked file (bytes), its bytes, and whether it is a line, whose
+    faults break this record only, and not the whole file."""
+
+    offset: int
+    content: bytes
+    is_line: bool
+
+
+def read_texts(stream: BinaryIO) -> Iterator[JsonText]:
+    """The texts of all documents of a file, in order. Raises BrokenFile at the place of the damage."""
+    window = _Window(stream, WHOLE_FILE)
+    window.skip_byte_order_mark()
+    first = window.skip_blanks()
+    if first is None:
+        return
+    if first == b"[":
+        window.drop(1)
+        yield from _read_array(window)
+    elif _is_single_document(window):
+        yield JsonText(window.start, window.data.rstrip(BLANKS), is_line=False)
+    else:
+        yield from _read_lines(window)
+
+
+def read_lines(stream: BinaryIO, piece: Piece) -> Iterator[JsonText]:
+    """The texts of all lines of a piece of JSON Lines, in order."""
+    stream.seek(piece.start)
+    window = _Window(stream, piece)
+    if piece.start == 0:
+        window.skip_byte_order_mark()
+    yield from _read_lines(window)
+
+
+class _Window:
+    """The part of a stream that is in memory: `data`, whose first byte has the offset `start` in the stream."""
+
+    def __init__(self, stream: BinaryIO, piece: Piece) -> None:
+        self._stream = stream
+        self._end = piece.end
+        self.data = b""
+        self.start = piece.start
+        self.is_at_end = False
+
+    def grow(self) -> None:
+        """Read on. A window that does not hold a whole document doubles, so that the time stays linear."""
+        if len(self.data) > DOCUMENT_LIMIT_BYTES:
+            raise BrokenFile(self.start, f"no document ends within {DOCUMENT_LIMIT_BYTES >> 20} MiB")
+        wanted = max(CHUNK_BYTES, len(self.data))
+        if self._end is not None:
+            wanted = min(wanted, self._end - self.start - len(self.data))
+        chunk = self._stream.read(wanted)
+        self.is_at_end = not chunk
+        self.data += chunk
+
+    def drop(self, count: int) -> None:
+        """Drop bytes from the beginning."""
+        self.data = self.data[count:]
+        self.start += count
+
+    def skip_byte_order_mark(self) -> None:
+        """Begin to read, and drop the mark of UTF-8. Raises BrokenFile for that of UTF-16."""
+        self.grow()
+        if self.data.startswith(UTF16_BOMS):
+            raise BrokenFile(0, "UTF-16, not UTF-8")
+        if self.data.startswith(UTF8_BOM):
+            self.drop(len(UTF8_BOM))
+
+    def skip_blanks(self) -> bytes | None:
+        """Drop leading blanks; the first byte after them, None at the end of the stream."""
+        while True:
+            self.drop(len(self.data) - len(self.data.lstrip(BLANKS)))
+            if self.data or self.is_at_end:
+                return self.data[:1] or None
+            self.grow()
+
+
+def _is_single_document(window: _Window) -> bool:
+    """Whether the file is one document over many lines, and not JSON Lines. Raises BrokenFile where it is neither.
+
+    A first line that is valid JSON settles it. If not, the whole file is read: as one document, or, where a later
+    line is a document by itself, as lines of which the first is bad.
+    """
+    while b"\n" not in window.data and not window.is_at_end:
+        window.grow()
+    if is_json(window.data.split(b"\n", 1)[0]):
+        return False
+    while not window.is_at_end and len(window.data) < DOCUMENT_LIMIT_BYTES:
+        window.grow()
+    content = window.data.rstrip(BLANKS)
+    try:
+        parse_json(content)
+    except ValueError as error:
+        if any(line.startswith(b"{") and is_json(line) for line in content.split(b"\n")[1:]):
+            return False
+        raise describe_parse_error(error, content, window.start, "document") from error
+    return True
+
+
+def _read_lines(window: _Window) -> Iterator[JsonText]:
+    while True:
+        *lines, rest = window.data.split(b"\n")
+        if window.is_at_end:
+            lines.append(rest)
+        offset = window.start
+        for line in lines:
+            if content := line.strip(BLANKS):
+                yield JsonText(offset + line.index(content[:1]), content, is_line=True)
+            offset += len(line) + 1
+        if window.is_at_end:
+            return
+        window.drop(len(window.data) - len(rest))
+        window.grow()
+
+
+def _read_array(window: _Window) -> Iterator[JsonText]:
+    """The elements of an array whose opening bracket has been dropped."""
+    has_previous = False
+    while True:
+        starts, ends, array_end = find_documents(window.data)
+        done = 0
+        for start, end in zip(starts, ends, strict=True):
+            gap = window.data[done:start]
+            yield from _read_gap(gap, window.start + done, has_previous, has_next=True)
+            yield JsonText(window.start + start, window.data[start:end], is_line=False)
+            done, has_previous = end, True
+        if array_end is not None:
+            gap = window.data[done:array_end]
+            yield from _read_gap(gap, window.start + done, has_previous, has_next=False)
+            window.drop(array_end + 1)
+            _require_end(window)
+            return
+        window.drop(done)
+        window.grow()
+        if window.is_at_end:
+            raise _describe_missing_end(window.data, window.start, has_previous)
+
+
+def _read_gap(gap: bytes, offset: int, has_previous: bool, has_next: bool) -> Iterator[JsonText]:
+    """The elements between two objects of an array: usually none, only a comma. Raises BrokenFile for anything but
+    JSON values and commas."""
+    stripped = gap.strip(BLANKS)
+    if stripped == (b"," if has_previous and has_next else b""):
+        return
+    try:
+        parse_json(b"[" + _PLACEHOLDER * has_previous + gap + _PLACEHOLDER * has_next + b"]")
+    except ValueError as error:
+        raise BrokenFile(offset, "not valid JSON between two documents of the array") from error
+    text = gap.decode("utf-8")
+    place = _skip_commas(text, 0)
+    while place < len(text):
+        _, end = parse_value_at(text, place)
+        yield JsonText(offset + len(text[:place].encode()), text[place:end].encode(), is_line=False)
+        place = _skip_commas(text, end)
+
+
+def _skip_commas(text: str, start: int) -> int:
+    """The index of the first character from `start` on that is neither a comma nor white space."""
+    gap = _GAP.match(text, start)
+    return gap.end() if gap else start
+
+
+def _require_end(window: _Window) -> None:
+    if window.skip_blanks() is not None:
+        raise BrokenFile(window.start, "text follows the end of the array")
+
+
+def _describe_missing_end(rest: bytes, offset: int, has_previous: bool) -> BrokenFile:
+    """Why the array did not end: cut short, or not JSON at an earlier place."""
+    opening = b"[" + _PLACEHOLDER * has_previous
+    try:
+        parse_json(opening + rest)
+    except ValueError as error:
+        return describe_parse_error(error, opening + rest, offset - len(opening), "array")
+    raise AssertionError("an array without an end was read as JSON")

@@ -1,0 +1,95 @@
+"""Reading: the documents of landing files as rows of the Extract checkpoint."""
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from spark_jobs.engine import parquet_parts
+from spark_jobs.engine.parquet_parts import PartWriter
+from spark_jobs.extraction.array_pieces import parse_array_piece
+from spark_jobs.extraction.assignments import Assignment, Outcome, Source
+from spark_jobs.extraction.compression import open_export
+from spark_jobs.extraction.documents import Row, build_document_row
+from spark_jobs.extraction.errors import BrokenFile, describe_parse_error
+from spark_jobs.extraction.json_texts import JsonText, read_lines, read_texts
+from spark_jobs.extraction.parsing import BLANKS, TOO_DEEP, parse_json
+from spark_jobs.extraction.splitting import WHOLE_FILE
+from spark_jobs.messages.jobs import FileFault
+from spark_jobs.schemas import DOCUMENTS, NOT_JSON
+
+ROWS_PER_BLOCK = 1_000
+BYTES_PER_BLOCK = 4 << 20
+"""A block of rows is small enough to be in memory several times over."""
+
+
+class BrokenSource(Exception):
+    """A file that is broken as a whole, by its name in the batch."""
+
+    def __init__(self, source: Source, offset: int, reason: str) -> None:
+        super().__init__(f"{source.file}: at byte {offset:,}: {reason}")
+        self.fault = FileFault(source.file, offset, reason)
+
+
+def read_assignment(assignment: Assignment, staging: Path) -> Outcome:
+    """Write the part of an assignment; runs in a Spark task.
+
+    The garbage collector stays off: rows do not refer to one another, and there are millions of values.
+    """
+    gc.disable()
+    path = assignment.path(staging)
+    try:
+        with PartWriter(staging, path, DOCUMENTS) as writer:
+            for block in _read_blocks(assignment):
+                writer.write(block)
+    except BrokenSource as broken:
+        return Outcome(assignment, None, broken.fault)
+    return Outcome(assignment, parquet_parts.describe_part(path), None)
+
+
+def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, int]]:
+    """The rows of a source, each with the length of its text. Raises BrokenSource where the file is broken."""
+    try:
+        elements = None if careful else parse_array_piece(source.path, source.piece)
+        if elements is not None:
+            for offset, text, value in elements:
+                yield build_document_row(value, text) | {"position": offset}, len(text)
+            return
+        with open_export(source.path, source.max_unpacked_bytes) as stream:
+            texts = read_texts(stream) if source.piece == WHOLE_FILE else read_lines(stream, source.piece)
+            for each in texts:
+                yield _build_row(each) | {"position": each.offset}, len(each.content)
+    except BrokenFile as broken:
+        raise BrokenSource(source, broken.offset, broken.reason) from broken
+    except RecursionError as error:
+        raise BrokenSource(source, source.piece.start, TOO_DEEP) from error
+    except OSError as error:
+        raise BrokenSource(source, 0, f"cannot be read ({error.strerror})") from error
+
+
+def _read_blocks(assignment: Assignment) -> Iterator[pa.RecordBatch]:
+    rows: list[Row] = []
+    size = 0
+    for source in assignment.sources:
+        where = {"batch": assignment.batch, "file": source.file}
+        for row, length in read_documents(source, assignment.careful):
+            rows.append(where | row)
+            size += length
+            if len(rows) >= ROWS_PER_BLOCK or size >= BYTES_PER_BLOCK:
+                yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
+                rows, size = [], 0
+    yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
+
+
+def _build_row(text: JsonText) -> Row:
+    """The row of a document; that of a line that is not JSON holds its text and the parser's reason."""
+    try:
+        value = parse_json(text.content)
+        return build_document_row(value, text.content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        fault = ValueError(TOO_DEEP) if isinstance(error, RecursionError) else error
+        if not text.is_line:
+            raise describe_parse_error(fault, text.content, text.offset, "document") from error
+        raw = text.content.decode("utf-8", "backslashreplace").strip(BLANKS.decode())
+        return {"fault": NOT_JSON, "reason": str(fault), "raw": raw}

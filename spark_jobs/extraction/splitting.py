@@ -1,0 +1,91 @@
+"""Large plain files are split into pieces, so that many tasks can read one file."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+from spark_jobs.extraction.compression import BZIP2_MAGIC, GZIP_MAGIC
+from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, is_json
+
+PIECE_BYTES = 16 << 20
+"""About how much of a large file one task reads."""
+LONGEST_PIECE_BYTES = 64 << 20
+"""A longer piece is not parsed at once: its text and values take several times as much memory."""
+HEAD_BYTES = 8 << 20
+"""How much of a file is looked at to see what it is: its first line has to end in it."""
+BLOCK_BYTES = 64 << 10
+"""How much is read at a time in search of a place to split a file."""
+
+_FIRST_ELEMENT = re.compile(rb"\[[ \t]*\r?(\n[ \t]*\{)")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The part of a plain file from byte `start` to byte `end` (None: to its end)."""
+
+    start: int = 0
+    end: int | None = None
+
+
+WHOLE_FILE = Piece()
+
+
+def split_file(path: Path) -> list[Piece]:
+    """The pieces of a file, in order: it is split at line ends after which a document seems to begin.
+
+    In an array that is a guess, which `parse_array_piece` checks. A file that cannot be opened stays whole: its
+    reader will say why.
+    """
+    try:
+        size = path.stat().st_size
+        if size < 2 * PIECE_BYTES:
+            return [WHOLE_FILE]
+        with path.open("rb") as file:
+            starts = [0, *_find_starts(file, size)]
+    except OSError:
+        return [WHOLE_FILE]
+    if max(end - start for start, end in pairwise([*starts, size])) > LONGEST_PIECE_BYTES:
+        return [WHOLE_FILE]
+    return [Piece(start, end) for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def _find_starts(file: BinaryIO, size: int) -> Iterator[int]:
+    """Where the pieces after the first one start."""
+    separator = _find_separator(file.read(HEAD_BYTES))
+    if separator is None:
+        return
+    previous = 0
+    for target in range(PIECE_BYTES, size - PIECE_BYTES, PIECE_BYTES):
+        if previous > target:
+            continue
+        place = _find_bytes(file, separator, target, target + PIECE_BYTES)
+        if place is not None:
+            previous = place + 1
+            yield previous
+
+
+def _find_separator(head: bytes) -> bytes | None:
+    """The bytes between the documents of a plain file that begins with `head`: a line end, and what an array has
+    after it (indentation and a brace). None where the file cannot be split: an array on one line, one document."""
+    if head.startswith((GZIP_MAGIC, BZIP2_MAGIC, *UTF16_BOMS)):
+        return None
+    text = head.removeprefix(UTF8_BOM).lstrip(BLANKS)
+    if first := _FIRST_ELEMENT.match(text):
+        return first[1]
+    line, line_end, _ = text.partition(b"\n")
+    return line_end if line_end and is_json(line) and not text.startswith(b"[") else None
+
+
+def _find_bytes(file: BinaryIO, wanted: bytes, start: int, end: int) -> int | None:
+    """The first offset of `wanted` from `start` on; the search ends at `end`."""
+    file.seek(start)
+    seen = b""
+    while start + len(seen) < end and (block := file.read(BLOCK_BYTES)):
+        place = (seen + block).find(wanted, max(0, len(seen) - len(wanted)))
+        seen += block
+        if place >= 0:
+            return start + place
+    return None

@@ -1,0 +1,130 @@
+"""The command `socialmart` as a shell sees it: what it takes, what it prints where, and its exit codes."""
+
+import importlib.metadata
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from project import PROGRAMS, MakeProject, Project
+
+from luigi_tasks.cli.main import CommandGroup, main
+from luigi_tasks.errors import PipelineError
+
+SOCIALMART = str(PROGRAMS / "socialmart")
+HEAVY = ("rich", "plotly", "jinja2", "apprise")
+
+
+@pytest.fixture(scope="module")
+def project(make_project: MakeProject) -> Project:
+    """A project before its first run."""
+    made = make_project()
+    made.land("2026-01-01.json", [{"user_id": "ann"}])
+    return made
+
+
+def run(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """`socialmart ARGUMENTS`, its standard output and standard error kept apart."""
+    return subprocess.run(
+        [SOCIALMART, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_version__is_that_of_the_package():
+    ended = run("--version")
+    assert (ended.returncode, ended.stdout) == (0, f"socialmart {importlib.metadata.version('socialmart')}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["sumary"], "Error: No such command 'sumary'"),
+        (["explain", "--jsn"], "Error: No such option '--jsn'"),
+        (["run", "--jsn"], "Error: No such option '--jsn'"),
+        (["cluster", "--port", "many"], "Error: Invalid value for '--port': 'many' is not a valid integer"),
+        (["rejected", "--json", "--export", "-"], "Error: --json and --export exclude each other"),
+        ([], "Usage: socialmart [OPTIONS] COMMAND"),
+    ],
+)
+def test_wrong_command_line__exits_2_and_says_what_is_wrong(arguments, error):
+    ended = run(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert error in ended.stderr
+
+
+@pytest.mark.parametrize("command", main.commands)
+def test_help__describes_every_command(command):
+    ended = CliRunner().invoke(main, [command, "--help"], prog_name="socialmart")
+    assert ended.exit_code == 0
+    assert ended.output.startswith(f"Usage: socialmart {command} [OPTIONS]")
+
+
+def test_help__shows_every_command_with_a_whole_sentence():
+    listed = run("--help").stdout.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in listed] == list(main.commands)
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+
+
+def test_pipeline_error__is_one_sentence_on_standard_error(project):
+    ended = run("summary", folder=project.folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "socialmart: there was no run yet; start one with make run\n"
+
+
+def test_exit_code__is_the_one_that_the_command_returns():
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    def fail() -> None:
+        raise PipelineError("a server is missing; start it")
+
+    callbacks = {"none": lambda: None, "seven": lambda: 7, "interrupted": interrupt, "failed": fail}
+    group = CommandGroup(commands={name: click.Command(name, callback=run) for name, run in callbacks.items()})
+    ended = {name: CliRunner().invoke(group, [name]) for name in callbacks}
+    assert {name: each.exit_code for name, each in ended.items()} == {
+        "none": 0,
+        "seven": 7,
+        "interrupted": 128 + signal.SIGINT,
+        "failed": 1,
+    }
+
+
+def test_output__that_nobody_reads_any_more_ends_the_command_quietly(project):
+    reader, writer = os.pipe()
+    os.close(reader)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    ended = subprocess.run(
+        [SOCIALMART, "explain"], cwd=project.folder, env=buffered, stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_start__loads_no_heavy_module():
+    command = f"import sys, luigi_tasks.cli.main; print(set({HEAVY}) & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert ended.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("arguments", [["explain"], ["explain", "--json"], ["doctor", "--json"]])
+def test_piped_output__that_has_no_table_is_made_without_heavy_modules(project, arguments):
+    timed = [sys.executable, "-X", "importtime", SOCIALMART, *arguments]
+    ended = subprocess.run(timed, cwd=project.folder, capture_output=True, text=True, timeout=120, check=False)
+    imported = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()}
+    assert ended.stdout and "click" in imported
+    assert imported.isdisjoint(HEAVY)
+
+
+def test_client__gets_all_arguments_in_their_order_and_gives_its_exit_code(project):
+    options = ["-X", "--variable", "name=value", "-d", "postgres", "-Atc", "select current_database()"]
+    ended = run("psql", *options, "--no-psqlrc", "-c", "select 2", folder=project.folder)
+    assert (ended.returncode, ended.stdout) == (0, "postgres\n2\n")
+    assert run("psql", "-h", "/nowhere", "-c", "select 1", folder=project.folder).returncode == 2
+    assert "PostgreSQL" in run("psql", "--", "--help", folder=project.folder).stdout
+    ended = run("pg_dump", "-Fc", "--file", "whole.dump", "--schema-only", folder=project.folder)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "dbname: warehouse" in run("pg_restore", "--list", "whole.dump", folder=project.folder).stdout

@@ -1,0 +1,69 @@
+"""Landing files are unpacked whatever their name is, and damage is found."""
+
+import bz2
+import gzip
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from spark_jobs.extraction import json_texts
+from spark_jobs.extraction.compression import open_export
+from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.json_texts import read_texts
+
+UTF8_MARK = b"\xef\xbb\xbf"
+
+
+def read_file(path: Path, content: bytes) -> list[bytes]:
+    path.write_bytes(content)
+    with open_export(path) as stream:
+        return [text.content for text in read_texts(stream)]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.gz", "a.bz2", "a"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress])
+@pytest.mark.parametrize("content", [b'[{"a":1}, {"b":2}]', UTF8_MARK + b'{"a":1}\n{"b":2}\n'])
+def test_open_export__knows_gzip_and_bzip2_by_content_whatever_the_name(tmp_path, name, compress, content):
+    assert read_file(tmp_path / name, compress(content)) == [b'{"a":1}', b'{"b":2}']
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_open_export__reads_members_that_were_appended(tmp_path, compress):
+    assert read_file(tmp_path / "a", compress(b'{"a":1}\n') + compress(b'{"b":2}\n')) == [b'{"a":1}', b'{"b":2}']
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b""), bz2.compress(b"")], ids=["plain", "gzip", "bzip2"])
+def test_open_export__reads_an_empty_file(tmp_path, content):
+    assert read_file(tmp_path / "a", content) == []
+
+
+def verdict(path: Path, content: bytes) -> tuple[int, str]:
+    with pytest.raises(BrokenFile) as raised:
+        read_file(path, content)
+    return raised.value.offset, raised.value.reason
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_open_export__refuses_a_compressed_file_that_is_cut_short(tmp_path, compress):
+    content = compress(b'[{"a":1}, {"b":2}]')[:-12]
+    reason = "damaged compressed data (Compressed file ended before the end-of-stream marker was reached)"
+    assert verdict(tmp_path / "a", content)[1] == reason
+
+
+def test_open_export__says_how_far_a_damaged_gzip_could_be_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_texts, "CHUNK_BYTES", 1024)
+    numbers = random.Random(1)
+    documents = [{"a": numbers.random()} for _ in range(5_000)]
+    text = json.dumps(documents).encode()
+    packed = bytearray(gzip.compress(text))
+    packed[-8] ^= 0xFF  # the checksum
+    offset, reason = verdict(tmp_path / "a", bytes(packed))
+    assert reason.startswith("damaged compressed data (CRC check failed")
+    assert len(text) - 1024 <= offset <= len(text)
+
+
+def test_open_export__refuses_garbage_after_a_gzip_member(tmp_path):
+    content = gzip.compress(b'{"a":1}\n') + b"garbage"
+    assert verdict(tmp_path / "a", content)[1] == "damaged compressed data (Not a gzipped file (b'ga'))"
