@@ -2,7 +2,7 @@
 
     spark-submit [options] spark_jobs/session.py --address SOCKET
 
-Requests come in at the Unix socket SOCKET (see spark_jobs/messages/exchange.py).
+Requests come in at the Unix socket SOCKET, whose folder is made for it (see spark_jobs/messages/exchange.py).
 """
 
 import argparse
@@ -15,7 +15,7 @@ def main() -> None:
 
     driver.end_with_spark_submit()
     parser = argparse.ArgumentParser(prog="session")
-    parser.add_argument("--address", required=True, metavar="SOCKET", help="path of the Unix socket to listen on")
+    parser.add_argument("--address", required=True, metavar="SOCKET", help="path of a Unix socket, in a new folder")
     address = parser.parse_args().address
     spark, [extract, clean] = driver.start_spark(["spark_jobs.extraction.job", "spark_jobs.cleaning.job"])
 

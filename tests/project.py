@@ -1,6 +1,7 @@
 """A project folder of its own to run the whole pipeline in: real Luigi, Spark, PostgreSQL and dbt."""
 
 import configparser
+import hashlib
 import json
 import os
 import shutil
@@ -149,6 +150,16 @@ class Project:
         """The ledger that Audit left beside the checkpoints."""
         path = self.checkpoints / "audit" / batch / "ledger.json"
         return json.loads(path.read_text(encoding="utf-8"))
+
+    def digest_checkpoints(self) -> dict[str, str]:
+        """What is in the checkpoints, by path: digests of their files, of a manifest what it says of the content."""
+        found = {}
+        for path in sorted(path for path in self.checkpoints.glob("[!.]*/**/*") if path.is_file()):
+            content = path.read_bytes()
+            name = path.relative_to(self.checkpoints).as_posix()
+            is_manifest = path.name == "manifest.json"
+            found[name] = json.loads(content)["content"] if is_manifest else hashlib.sha256(content).hexdigest()
+        return found
 
     def close(self) -> None:
         """Give up the embedded server, which then stops. The next `rows` starts it again."""

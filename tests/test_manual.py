@@ -29,6 +29,7 @@ READ = {
     "PipelineError": 0,
     "TransientError": 0,
     "BatchStopped": 0,
+    "MessageError": 0,
     "SystemExit": 0,
     "ValueError": 0,
     "BrokenFile": 1,

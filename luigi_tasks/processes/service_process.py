@@ -7,6 +7,7 @@ which run in forks of it, ask. A service ends with the run, however that ends.
 import atexit
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,6 @@ from spark_jobs.messages import Tell, exchange
 from spark_jobs.messages.exchange import Operation, OperationFailed, ServiceGone
 
 POLL_SECONDS = 0.02
-SOCKET = "socket"
 LONGEST_ADDRESS = 103
 """Bytes that the path of a Unix socket may have, on macOS, where it is shortest."""
 
@@ -88,7 +88,7 @@ class ServiceProcess:
 
     def _started(self) -> _Running:
         if self._running is None:
-            address = str(_make_folder() / SOCKET)
+            address = _choose_address()
             child = child_process.start([*self._argv, "--address", address], self._environ, self.log)
             self._running = _Running(child, psutil.Process(child.pid), address, os.getpid())
             _services.append(self._running)
@@ -107,13 +107,11 @@ def dismiss() -> None:
                 os.killpg(running.child.pid, signal.SIGTERM)
 
 
-def _make_folder() -> Path:
-    """A private folder for a socket, where its path does not get too long."""
-    folder = Path(tempfile.mkdtemp(prefix="socialmart-"))
-    if len(os.fsencode(folder / SOCKET)) > LONGEST_ADDRESS:
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="socialmart-", dir="/tmp"))
-    return folder
+def _choose_address() -> str:
+    """A path for a socket, in a folder that the service makes: it then leaves none where it ends before."""
+    name = f"socialmart-{secrets.token_hex(8)}/socket"
+    address = Path(tempfile.gettempdir()) / name
+    return str(address if len(os.fsencode(address)) <= LONGEST_ADDRESS else Path("/tmp") / name)
 
 
 def _connect(running: _Running) -> exchange.Connection:

@@ -16,11 +16,11 @@ logger = logging.getLogger(__name__)
 
 _handle: int | None = None
 _holder: int | None = None
-"""The process that took the lock; its forks inherit the handle."""
+"""Id of the process that took the lock; its forks inherit the handle."""
 
 
 def is_held() -> bool:
-    """Whether this very process, not one that it is a fork of, took the lock."""
+    """Return whether this process took the lock itself, rather than being a fork of the one that did."""
     return _holder == os.getpid()
 
 
@@ -47,5 +47,6 @@ def take_lock() -> bool:
         os.close(handle)
         logger.warning("another run is at work and holds %s; nothing is done", path)
         raise PidLockAlreadyTakenExit from None
-    _handle, _holder = handle, os.getpid()
+    _handle = handle
+    _holder = os.getpid()
     return True

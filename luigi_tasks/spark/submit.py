@@ -24,7 +24,8 @@ from luigi_tasks.spark.java import java_home
 from spark_jobs.messages import JobProgress, MessageError, Tell, read_message, write_message
 from spark_jobs.messages.exchange import Operation
 
-CLUSTER, SHARED = "cluster", "shared"
+CLIENT, CLUSTER = "client", "cluster"
+SHARED = "shared"
 DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 DRIVERS_PYTHON = "spark.pyspark.driver.python"
 EXECUTORS_PYTHON = "spark.pyspark.python"
@@ -72,15 +73,15 @@ def require_possible() -> None:
     read_confs()
     if settings.deploy_mode != CLUSTER:
         return
-    where = "luigi.cfg, section [spark], key deploy_mode"
     if settings.session == SHARED:
         raise PipelineError(
-            f"{where}: cluster needs a driver for each job, and session is shared; "
+            "luigi.cfg, section [spark], key deploy_mode: cluster needs a driver for each job, and session is shared; "
             "set session = submit, or deploy_mode = client"
         )
     if settings.master.startswith(("local", "spark://")):
         raise PipelineError(
-            f"{where}: with master {settings.master} Spark runs Python drivers in client mode only; "
+            f"luigi.cfg, section [spark], key deploy_mode: with master {settings.master} Spark runs Python drivers in "
+            "client mode only; "
             "set deploy_mode = client, or a master yarn or k8s://…"
         )
 
@@ -88,18 +89,20 @@ def require_possible() -> None:
 def build_command(program: str, master: str = "", *java_options: str) -> list[str]:
     """The command line that runs a program of spark_jobs/, by its name; without the program's own arguments.
 
-    `master`: in place of the configured one; `java_options`: the driver's, besides those configured.
+    `master`: in place of the configured one, with the driver on this machine; `java_options`: the driver's, besides
+    those configured.
     """
     settings = config.read_section(config.spark)
     confs = read_confs()
     if java_options:
         confs[DRIVER_OPTIONS] = " ".join([*filter(None, [confs.get(DRIVER_OPTIONS)]), *java_options])
-    if settings.deploy_mode != CLUSTER:
+    deploy_mode = CLIENT if master else settings.deploy_mode
+    if deploy_mode == CLIENT:
         confs.setdefault(DRIVERS_PYTHON, sys.executable)
     submit = SparkSubmit(
         app=str(paths.SPARK_JOBS / f"{program}.py"),
         master=master or settings.master,
-        deploy_mode=settings.deploy_mode,
+        deploy_mode=deploy_mode,
         conf=confs,
     )
     return submit.spark_command() + submit.app_command()

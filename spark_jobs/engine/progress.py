@@ -52,7 +52,9 @@ class Progress:
 
 def find_page(spark: SparkContext) -> str | None:
     """The address of Spark's page: below the master's, where that is the way to it; None where it has none."""
+    if spark.uiWebUrl is None:
+        return None
     conf = spark.getConf()
-    if spark.uiWebUrl and conf.get("spark.ui.reverseProxy") == "true":
+    if conf.get("spark.ui.reverseProxy") == "true":
         return f"{conf.get('spark.ui.reverseProxyUrl', '')}/proxy/{spark.applicationId}/"
     return spark.uiWebUrl

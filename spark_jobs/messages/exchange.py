@@ -1,12 +1,14 @@
 """Exchange of messages with a service: a process that answers requests one after the other while a run lasts.
 
-A service listens on a Unix socket. Each request comes in on a connection of its own, as one JSON object
-`{"operation": NAME, "request": {…}}`. JSON objects go back: `{"progress": {…}}` as often as the service has news, then
-`{"result": {…}}` or `{"error": "…"}`. An empty message in place of a request says that no more will come.
+A service listens on a Unix socket, in a private folder that it makes and removes. Each request comes in on a connection
+of its own, as one JSON object `{"operation": NAME, "request": {…}}`. JSON objects go back: `{"progress": {…}}` as often
+as the service has news, then `{"result": {…}}` or `{"error": "…"}`. An empty message in place of a request says that no
+more will come.
 """
 
 import contextlib
 import json
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -53,7 +55,9 @@ class ServiceGone(Exception):
 
 
 def connect(address: str) -> Connection:
-    """A connection to the service at a socket. Raises OSError while nothing listens there."""
+    """A connection to the service at a socket. Raises OSError while nothing of ours listens there."""
+    if Path(address).parent.stat().st_uid != os.getuid():
+        raise PermissionError(f"{address}: the folder is somebody else's")
     return Client(address, FAMILY)
 
 
@@ -84,8 +88,7 @@ def say_goodbye(connection: Connection) -> None:
 
 
 def serve(address: str, handlers: Sequence[Handler[Any, Any]]) -> None:
-    """Answer requests at a socket until one says that no more will come. At the end the socket's folder goes, too,
-    unless it holds something else."""
+    """Answer requests at a socket until one says that no more will come. The socket's folder must not be there yet."""
     by_name = {handler.operation.name: handler for handler in handlers}
     with _listening(address) as listener:
         while True:
@@ -101,12 +104,13 @@ def serve(address: str, handlers: Sequence[Handler[Any, Any]]) -> None:
 
 @contextmanager
 def _listening(address: str) -> Iterator[Listener]:
+    folder = Path(address).parent
+    folder.mkdir(mode=0o700)
     try:
         with Listener(address, FAMILY, BACKLOG) as listener:
             yield listener
     finally:
-        with contextlib.suppress(OSError):
-            Path(address).parent.rmdir()
+        folder.rmdir()
 
 
 def _answer(connection: Connection, handlers: dict[str, Handler[Any, Any]], asked: dict[str, Any]) -> None:

@@ -23,12 +23,6 @@ def land_sample(project: Project) -> None:
         project.land(f"{BATCH}/{number:03}.json.gz", gzip.compress(json.dumps(documents[number::FILES]).encode()))
 
 
-def contents(project: Project) -> list[object]:
-    """What the manifests of Extract and Clean say of the content."""
-    folders = [project.checkpoints / stage / BATCH for stage in ("extract", "clean")]
-    return [json.loads((folder / "manifest.json").read_text())["content"] for folder in folders]
-
-
 def wait_for(what: str, is_so) -> None:
     until = time.monotonic() + 120
     while not is_so():
@@ -37,18 +31,20 @@ def wait_for(what: str, is_so) -> None:
 
 
 @pytest.fixture(scope="module")
-def expected(make_project: MakeProject) -> list[object]:
+def expected(make_project: MakeProject) -> dict[str, str]:
     project = make_project()
     land_sample(project)
     ended = project.run("Clean", "--Clean-batch", BATCH)
     assert ended.code == 0, ended.output
-    return contents(project)
+    return project.digest_checkpoints()
 
 
-@pytest.mark.parametrize("loses_a_worker", [False, True])
-def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tmp_path, loses_a_worker):
+@pytest.mark.parametrize(
+    ("session", "loses_a_worker"), [("shared", False), ("shared", True), ("submit", False)], ids=str
+)
+def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tmp_path, session, loses_a_worker):
     port = free_ports(WORKERS + 2)
-    project.set({"spark": {"master": f"spark://{local_cluster.HOST}:{port}"}})
+    project.set({"spark": {"master": f"spark://{local_cluster.HOST}:{port}", "session": session}})
     land_sample(project)
     with local_cluster.running(port, WORKERS, cores=1, memory="1g", logs=tmp_path) as (_, *workers):
         run = project.start("Clean", "--Clean-batch", BATCH)
@@ -57,10 +53,11 @@ def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tm
             child_process.end_group(workers[0])
         output = run.communicate(timeout=300)[0].decode()
         assert run.returncode == 0, output
-    assert contents(project) == expected
+    assert project.digest_checkpoints() == expected
     assert len(executors(tmp_path)) == WORKERS, "both workers had an executor"
-    (spark_log,) = project.folder.glob("logs/*/spark.log")
-    assert ("Lost executor" in spark_log.read_text()) == loses_a_worker
+    spark_logs = [path.read_text() for path in project.folder.glob("logs/*/spark*.log")]
+    assert len(spark_logs) == (1 if session == "shared" else 2)
+    assert any("Lost executor" in log for log in spark_logs) == loses_a_worker
 
 
 def executors(logs: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""The message about a run, as a mail server and a web server receive it."""
+"""The notification about a run, as a mail server and a web server receive it."""
 
 import email
 import email.policy
@@ -16,7 +16,7 @@ from project import MakeProject, Project, Run, free_ports
 
 
 class Received:
-    """What came, by mail and by webhook, and when."""
+    """What was received by mail and by webhook, and when."""
 
     def __init__(self, addresses: str) -> None:
         self.addresses = addresses
@@ -68,15 +68,15 @@ def project(make_project: MakeProject) -> Project:
     return made
 
 
-def told(project: Project, *arguments: str, **settings: object) -> tuple[Run, Received]:
+def run_with_receivers(project: Project, *arguments: str, **settings: object) -> tuple[Run, Received]:
     project.set({"notify": {"on": "warnings", "stale_hours": 0} | settings})
     with receivers() as received:
         return project.run(*arguments, SOCIALMART_NOTIFY=received.addresses), received
 
 
-def test_failure__is_told_with_its_reason_the_log_and_how_to_run_again(project):
+def test_notification__of_a_failure_has_its_reason_the_log_and_how_to_run_again(project):
     project.land("2026-01-02.json", '[{"user_id": "ben"}, {')
-    ran, received = told(project)
+    ran, received = run_with_receivers(project)
     assert ran.code == 30
     [post], [mail] = received.posts, received.mails
     assert post["type"] == "failure"
@@ -97,37 +97,37 @@ def test_failure__is_told_with_its_reason_the_log_and_how_to_run_again(project):
     project.landing.joinpath("2026-01-02.json").unlink()
 
 
-def test_warning__is_told_unless_only_failures_are_wanted(project):
+def test_notification__of_a_warning_is_sent_unless_only_failures_are_wanted(project):
     project.land("2026-01-03.json", [{"user_id": "cyd", "shoe_size": 43}])
-    ran, received = told(project)
+    ran, received = run_with_receivers(project)
     assert ran.code == 0
     [post] = received.posts
     assert (post["type"], len(received.mails)) == ("warning", 1)
     assert "Unusual:\n- batch 2026-01-03: unknown fields: shoe_size" in post["message"]
     assert "To run again" not in post["message"]
     project.land("2026-01-04.json", [{"user_id": "dot", "hat_size": 57}])
-    assert told(project, on="failure")[1].posts == []
+    assert run_with_receivers(project, on="failure")[1].posts == []
 
 
 @pytest.mark.parametrize(("on", "messages"), [("warnings", 0), ("always", 1), ("never", 0)])
-def test_nothing_to_do__is_told_who_wants_always_to_be_told(project, on, messages):
+def test_notification__of_nothing_to_do_is_sent_only_with_on_always(project, on, messages):
     project.run()
-    ran, received = told(project, on=on)
+    ran, received = run_with_receivers(project, on=on)
     assert ran.code == 0
     assert [post["type"] for post in received.posts] == ["success"] * messages
 
 
-def test_nothing_new__is_told_after_a_while(project):
+def test_notification__of_missing_data_is_sent_after_stale_hours(project):
     project.run()
     project.rows("update etl.stages set started_at = started_at - interval '30 hours'")
-    ran, received = told(project, stale_hours=26)
+    ran, received = run_with_receivers(project, stale_hours=26)
     assert ran.code == 0
     [post] = received.posts
     assert "Unusual:\n- nothing was loaded for 30." in post["message"]
-    assert told(project, stale_hours=40)[1].posts == []
+    assert run_with_receivers(project, stale_hours=40)[1].posts == []
 
 
-def test_missing_server__is_told_too(project):
+def test_notification__of_a_missing_server_is_sent(project):
     project.set({"warehouse": {"retries": 1}})
     with receivers() as received:
         ran = project.run(SOCIALMART_NOTIFY=received.addresses, PGHOST="127.0.0.1", PGPORT="1")
@@ -138,7 +138,7 @@ def test_missing_server__is_told_too(project):
 
 
 @pytest.mark.parametrize("address", ["nonsense", "json://127.0.0.1:1/s3cret"])
-def test_message_that_cannot_be_sent__changes_nothing_and_tells_no_secret(project, address):
+def test_notification__that_cannot_be_sent_changes_nothing_and_reveals_no_secret(project, address):
     project.set({"notify": {"on": "always"}})
     ran = project.run(SOCIALMART_NOTIFY=address)
     assert ran.code == 0

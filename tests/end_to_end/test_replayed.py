@@ -1,4 +1,4 @@
-"""Rejected records: counted, written out, and replayed after what rejected them was mended."""
+"""Rejected records: counted, written out, and replayed after the file or the rule that rejected them was fixed."""
 
 import json
 import os
@@ -40,13 +40,13 @@ def users(project: Project) -> list[str]:
     return [user for (user,) in project.rows("select user_id from marts.user_engagement_mart order by 1")]
 
 
-def mend(project: Project) -> None:
-    """The first bad document is given what it lacks, the second is taken out, the third stays."""
-    mended = NO_POST_ID | {"posts": [NO_POST_ID["posts"][0] | {"post_id": "p8"}]}
-    project.land("a.jsonl", lines([*GOOD, mended, NOT_JSON]))
+def fix_file(project: Project) -> None:
+    """Fix the first bad document, remove the second, and leave the third."""
+    fixed = NO_POST_ID | {"posts": [NO_POST_ID["posts"][0] | {"post_id": "p8"}]}
+    project.land("a.jsonl", lines([*GOOD, fixed, NOT_JSON]))
 
 
-MENDED = [
+FIXED = [
     ("a", "missing_post_id", "post", 1, 1, 0, 0),
     ("a", "missing_user_id", "document", 1, 0, 0, 1),
     ("a", "not_json", "document", 1, 0, 1, 0),
@@ -80,26 +80,26 @@ def test_rejected__lists_and_exports_what_is_loaded_and_what_is_stopped(project:
     assert len(project.socialmart("rejected", "--export", "-").output.splitlines()) == 24
 
 
-def test_replay__says_so_when_nothing_was_mended(project: Project):
+def test_replay__says_so_when_nothing_was_fixed(project: Project):
     ran = project.run("Replay")
     assert ran.code == 0, ran.output
-    assert "Replay: nothing was mended, 24 records stay rejected" in ran.output
+    assert "Replay: nothing was fixed, 24 records stay rejected" in ran.output
     assert "started, " not in ran.output
     assert project.rows(REPLAYED) == []
 
 
-def test_replay__tells_what_came_back_after_the_landing_file_was_mended(project: Project):
-    mend(project)
+def test_replay__tells_what_came_back_after_the_landing_file_was_fixed(project: Project):
+    fix_file(project)
     ran = project.run("Replay", "--Replay-batch", "a")
     assert ran.code == 0, ran.output
     assert "Traceback" not in ran.output
-    assert "nothing was mended" not in ran.output
-    assert project.rows(REPLAYED) == MENDED
+    assert "nothing was fixed" not in ran.output
+    assert project.rows(REPLAYED) == FIXED
     assert users(project) == ["c1", *(f"u{number}" for number in range(9))]
     said = "missing_post_id post: 1 rejected before = 1 came back + 0 still rejected + 0 gone"
     assert said in ran.output
     assert said in project.socialmart("summary").output
-    assert len(json.loads(project.socialmart("summary", "--json").output)["replayed"]) == len(MENDED)
+    assert len(json.loads(project.socialmart("summary", "--json").output)["replayed"]) == len(FIXED)
 
 
 def test_replay__brings_back_a_stopped_batch(project: Project):
@@ -112,20 +112,20 @@ def test_replay__brings_back_a_stopped_batch(project: Project):
 
 def test_replay__compares_a_batch_that_stays_stopped_only_when_it_is_loaded(project: Project):
     project.land("b.jsonl", "nonsense\n" * 17 + '{"user_id": "b1"}\n')
-    mend(project)
+    fix_file(project)
     ran = project.run("Replay")
     assert ran.code == 30, ran.output
     assert "batch b: 17 of 18 documents were rejected" in ran.output
     assert "Traceback" not in ran.output
-    assert project.rows(REPLAYED) == MENDED
+    assert project.rows(REPLAYED) == FIXED
     project.land("b.jsonl", "nonsense\n" * 3 + '{"user_id": "b1"}\n' * 4)
     ran = project.run("Replay")
     assert ran.code == 0, ran.output
     assert [row for row in project.rows(REPLAYED) if row[0] == "b"] == [("b", "not_json", "document", 19, 3, 3, 13)]
 
 
-def test_replay__tells_what_came_back_after_a_rule_was_mended(project: Project):
-    code = project.folder / "mended"
+def test_replay__tells_what_came_back_after_a_rule_was_fixed(project: Project):
+    code = project.folder / "fixed"
     for package in ("luigi_tasks", "spark_jobs", "dbt_project"):
         shutil.copytree(REPOSITORY / package, code / package, ignore=shutil.ignore_patterns("target", "__pycache__"))
     tables = code / "spark_jobs" / "cleaning" / "records.py"
@@ -147,7 +147,7 @@ def test_replay__tells_what_came_back_after_a_rule_was_mended(project: Project):
 
 
 def test_killed_replay__is_finished_by_the_next(project: Project):
-    mend(project)
+    fix_file(project)
     process = project.start("Replay", "--Replay-batch", "a")
     deadline = time.monotonic() + SECONDS_TO_COME
     while project.rows("select 1 from raw_data.rejected where rules = '{missing_user_id}'"):
@@ -158,8 +158,8 @@ def test_killed_replay__is_finished_by_the_next(project: Project):
     assert project.rows(REPLAYED) == []
     ran = project.run("Replay", "--Replay-batch", "a")
     assert ran.code == 0, ran.output
-    assert project.rows(REPLAYED) == MENDED
-    assert "Replay: nothing was mended, 1 records stay rejected" in project.run("Replay", "--Replay-batch", "a").output
+    assert project.rows(REPLAYED) == FIXED
+    assert "Replay: nothing was fixed, 1 records stay rejected" in project.run("Replay", "--Replay-batch", "a").output
 
 
 def test_replay__of_an_unknown_batch_says_which_there_are(project: Project):

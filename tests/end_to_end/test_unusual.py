@@ -1,4 +1,4 @@
-"""A night on which much is unusual, after many ordinary days, as the summary and the message tell of it."""
+"""The summary and the notification after a run with several anomalies, on a history of ordinary days."""
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -26,7 +26,7 @@ def days_that_are_over(count: int) -> list[date]:
 
 
 def pretend_that_it_ran_before(project: Project) -> None:
-    """Six runs as the warehouse would remember them, all loads within a tenth of a second."""
+    """Record six earlier runs, each with a load of a tenth of a second."""
     for number in range(6):
         project.rows(
             "insert into etl.stages select 'run ' || %s, 'Load users', '{}', now() - interval '1 day', 0.1, 1, 'done'",
@@ -44,10 +44,10 @@ do $$ begin
     perform pg_sleep(3);
 end $$
 """
-"""Keeps whoever wants to write users waiting for three seconds."""
+"""Makes a load of users wait for three seconds."""
 
 
-def test_unusual_night__is_told_after_ordinary_days_of_which_nothing_was(make_project: MakeProject):
+def test_anomalies__are_in_summary_and_notification_and_ordinary_days_are_not(make_project: MakeProject):
     project = make_project({"notify": {"on": "warnings"}})
     random = Random(1)
     *ordinary, last = days_that_are_over(ORDINARY_DAYS + 1)

@@ -1,0 +1,126 @@
+"""The command line of spark-submit as luigi.cfg makes it, and one run of it."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from luigi_tasks import config, paths, run_id
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.spark import submit
+from spark_jobs.messages import BatchToExtract, ExtractRequest, FileToRead, JobProgress
+from spark_jobs.messages.operations import EXTRACT
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """Sets keys of [spark]."""
+    monkeypatch.setattr(config.read_section_once(config.logs), "folder", str(tmp_path / "logs"))
+    monkeypatch.setenv(run_id.VARIABLE, "run-1")
+
+    def change(**values: str) -> None:
+        for key, value in values.items():
+            monkeypatch.setattr(config.read_section_once(config.spark), key, value)
+
+    change(master="local[1]", conf="spark.ui.enabled=false", driver_memory="512m")
+    return change
+
+
+def test_build_command__has_the_settings_and_the_program(settings):
+    settings(executor_memory="2g", conf="a=1|spark.driver.extraJavaOptions=-Da=b -Dc=d")
+    command = submit.build_command("session")
+    assert command == [
+        f"{submit.find_spark_home()}/bin/spark-submit",
+        *("--master", "local[1]", "--deploy-mode", "client", "--name", "socialmart"),
+        *("--conf", "spark.ui.enabled=false", "--conf", "a=1"),
+        *("--conf", "spark.driver.extraJavaOptions=-Da=b -Dc=d"),
+        *("--conf", f"spark.pyspark.driver.python={sys.executable}"),
+        *("--driver-memory", "512m", "--executor-memory", "2g"),
+        str(paths.SPARK_JOBS / "session.py"),
+    ]
+
+
+def test_build_command__of_a_driver_here_adds_javas_options_to_those_configured(settings):
+    settings(conf="spark.driver.extraJavaOptions=-Da=b", master="yarn", deploy_mode="cluster")
+    command = submit.build_command("session", "local[*]", "-Dc=d")
+    assert command[command.index("--deploy-mode") + 1] == "client"
+    assert command[command.index("--master") + 1] == "local[*]"
+    assert "spark.driver.extraJavaOptions=-Da=b -Dc=d" in command
+
+
+def test_build_command__leaves_the_python_of_a_driver_on_the_cluster_to_the_cluster(settings):
+    settings(master="yarn", deploy_mode="cluster", session="submit")
+    command = submit.build_command("extract")
+    assert command[command.index("--deploy-mode") + 1] == "cluster"
+    assert not [part for part in command if part.startswith("spark.pyspark.driver.python")]
+
+
+@pytest.mark.parametrize("master", ["spark://host:7077", "yarn", "k8s://host"])
+def test_build_command__sends_the_whole_package_to_other_machines(settings, master):
+    settings(master=master)
+    command = submit.build_command("extract")
+    archive = Path(command[command.index("--py-files") + 1])
+    with zipfile.ZipFile(archive) as file:
+        names = set(file.namelist())
+    assert {"spark_jobs/__init__.py", "spark_jobs/cleaning/rules.py", "spark_jobs/messages/jobs.py"} <= names
+    assert names == {str(path.relative_to(paths.PROJECT)) for path in paths.SPARK_JOBS.rglob("*.py")}
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (
+            {"session": "shared", "master": "yarn"},
+            "key deploy_mode: cluster needs a driver for each job, and session is shared; set session = submit, or",
+        ),
+        (
+            {"session": "submit"},
+            "key deploy_mode: with master local[1] Spark runs Python drivers in client mode only; ",
+        ),
+        ({"session": "submit", "master": "spark://host:7077"}, "key deploy_mode: with master spark://host:7077 Spark"),
+    ],
+)
+def test_require_possible__refuses_a_driver_on_a_cluster_that_takes_none(settings, values, sentence):
+    settings(deploy_mode="cluster", **values)
+    with pytest.raises(PipelineError) as raised:
+        submit.require_possible()
+    assert sentence in str(raised.value)
+
+
+def test_require_possible__takes_a_driver_on_yarn(settings):
+    settings(deploy_mode="cluster", session="submit", master="yarn")
+    submit.require_possible()
+
+
+def test_require_possible__names_a_pair_that_is_none(settings):
+    settings(conf="spark.ui.enabled")
+    with pytest.raises(PipelineError, match=r"key conf: expected a=1\|b=2, found 'spark.ui.enabled'"):
+        submit.require_possible()
+
+
+def test_run_once__gives_the_result_and_tells_of_progress(settings, tmp_path):
+    (tmp_path / "export.json").write_text('[{"user_id": "u1"}]')
+    batch = BatchToExtract("b", [FileToRead("export.json", str(tmp_path / "export.json"))])
+    told: list[JobProgress] = []
+    request = ExtractRequest([batch], str(tmp_path / "staging"), None)
+    result = submit.run_once(EXTRACT, request, tmp_path / "staging", told.append)
+    assert [found.documents.rows for found in result.batches] == [1]
+    assert told[-1] == JobProgress(1, 1, "1 documents, 1 of 1 files", None)
+
+
+def test_run_once__that_fails_says_so_with_the_end_of_its_log(settings, tmp_path):
+    settings(master="local[no]")
+    with pytest.raises(
+        PipelineError, match=r"extract: luigi.cfg, section \[spark\], key master: 'local\[no\]' is none"
+    ):
+        submit.run_once(EXTRACT, ExtractRequest([], str(tmp_path), None), tmp_path, lambda progress: None)
+
+
+def test_run_once__that_is_killed_says_so_with_the_end_of_its_log(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(submit, "build_command", lambda program: ["/bin/sh", "-c", "echo so far; kill -9 $$"])
+    with pytest.raises(
+        PipelineError,
+        match=r"extract failed: spark-submit ended with exit code -9\nthe end of .*spark_extract.log:\n +so",
+    ):
+        submit.run_once(EXTRACT, ExtractRequest([], str(tmp_path), None), tmp_path, lambda progress: None)
