@@ -50,18 +50,6 @@ def of_modules(*modules: Path) -> str:
     return of_value(sorted(of_value(_tree(ast.parse(path.read_text(encoding="utf-8")))) for path in modules))
 
 
-def list_sources(entry: Path, root: Path) -> list[Path]:
-    """A module's file and those of the packages below `root` that it imports, directly or not."""
-    found: set[Path] = set()
-    waiting = [entry]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting += _Imports(path, root).modules()
-    return sorted(found)
-
-
 def _digest(path: Path, root: Path, importers: tuple[Path, ...]) -> str:
     """Fingerprint of a module, in which each import of a module of ours stands as that module's own fingerprint."""
     if path in importers:
