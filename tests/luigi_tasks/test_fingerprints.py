@@ -100,10 +100,22 @@ def test_of_modules__sees_these_modules_only(tmp_path):
     assert fingerprints.of_modules(entry) != before
 
 
-def test_list_sources__follows_the_imports_of_a_job_and_leaves_out_what_only_runs_it():
+def list_sources(entry: Path) -> set[Path]:
+    """The modules that the fingerprint of a program is of."""
+    found: set[Path] = set()
+    waiting = [entry]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += fingerprints._Imports(path, paths.PROJECT).modules()
+    return found
+
+
+def test_of_program__covers_a_job_and_leaves_out_what_only_runs_it():
     def list_names(package: str) -> set[str]:
         entry = paths.SPARK_JOBS / package / "job.py"
-        return {str(path.relative_to(paths.SPARK_JOBS)) for path in fingerprints.list_sources(entry, paths.PROJECT)}
+        return {str(path.relative_to(paths.SPARK_JOBS)) for path in list_sources(entry)}
 
     shared = {"schemas.py", "messages/__init__.py", "messages/codec.py", "messages/jobs.py"}
     shared |= {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
