@@ -41,7 +41,7 @@ def of_program(entry: Path, root: Path) -> str:
     Computed once a process: code does not change during a run. Raises ValueError where an imported module of these
     packages is missing.
     """
-    return _digest(entry, root, ())
+    return _digest(entry, root, {})
 
 
 @cache
@@ -50,13 +50,17 @@ def of_modules(*modules: Path) -> str:
     return of_value(sorted(of_value(_tree(ast.parse(path.read_text(encoding="utf-8")))) for path in modules))
 
 
-def _digest(path: Path, root: Path, importers: tuple[Path, ...]) -> str:
-    """Fingerprint of a module, in which each import of a module of ours stands as that module's own fingerprint."""
-    if path in importers:
-        return "circular"
-    imports = _Imports(path, root)
-    digests = {module: _digest(module, root, (*importers, path)) for module in imports.modules()}
-    return of_value(_tree(imports.replaced(digests)))
+def _digest(path: Path, root: Path, known: dict[Path, str]) -> str:
+    """Fingerprint of a module, in which each import of a module of ours stands as that module's own fingerprint.
+
+    `known` are the fingerprints of the modules that were looked at before, or are being looked at.
+    """
+    if path not in known:
+        known[path] = "imports itself"
+        imports = _Imports(path, root)
+        digests = {module: _digest(module, root, known) for module in imports.list_modules()}
+        known[path] = of_value(_tree(imports.replace_names(digests)))
+    return known[path]
 
 
 def _tree(node: object) -> object:
@@ -81,22 +85,23 @@ class _Imports(ast.NodeTransformer):
     def __init__(self, path: Path, root: Path) -> None:
         self._path = path
         self._root = root
+        self._tree = ast.parse(path.read_text(encoding="utf-8"))
         self._digests: dict[Path, str] = {}
 
-    def modules(self) -> list[Path]:
+    def list_modules(self) -> list[Path]:
         """The files that the module imports from the packages below the root."""
         found: list[Path] = []
-        for node in ast.walk(self._parsed()):
+        for node in ast.walk(self._tree):
             if isinstance(node, ast.Import):
                 found += [path for alias in node.names for path in self._named(alias.name)]
             elif isinstance(node, ast.ImportFrom):
                 found += [path for alias in node.names for path in self._taken_from(node, alias.name)]
         return sorted(set(found))
 
-    def replaced(self, digests: dict[Path, str]) -> ast.AST:
+    def replace_names(self, digests: dict[Path, str]) -> ast.AST:
         """The module's tree with the fingerprint of each imported module in place of its name."""
         self._digests = digests
-        return self.visit(self._parsed())
+        return self.visit(self._tree)
 
     def visit_Import(self, node: ast.Import) -> ast.AST:
         for alias in node.names:
@@ -109,9 +114,6 @@ class _Imports(ast.NodeTransformer):
         if any(taken.values()):
             node.module, node.level = " ".join(self._fingerprints(paths) for paths in taken.values()), 0
         return node
-
-    def _parsed(self) -> ast.Module:
-        return ast.parse(self._path.read_text(encoding="utf-8"))
 
     def _fingerprints(self, paths: list[Path]) -> str:
         return " ".join(self._digests[path] for path in paths)

@@ -108,7 +108,7 @@ def list_sources(entry: Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += fingerprints._Imports(path, paths.PROJECT).modules()
+            waiting += fingerprints._Imports(path, paths.PROJECT).list_modules()
     return found
 
 
