@@ -35,32 +35,20 @@ def of_files(paths: Iterable[Path], root: Path) -> str:
 
 
 @cache
-def of_program(entry: Path, root: Path) -> str:
+def of_program(module: Path, root: Path) -> str:
     """Fingerprint of a module and of all modules that it imports, directly or not, from the packages below `root`.
 
-    Computed once a process: code does not change during a run. Raises ValueError where an imported module of these
-    packages is missing.
+    In it, each import of a module of ours stands as that module's own fingerprint; none may import each other. Computed
+    once a process: code does not change during a run. Raises ValueError where an imported module is missing.
     """
-    return _digest(entry, root, {})
+    imports = _Imports(module, root)
+    return of_value(_tree(imports.replace_names({path: of_program(path, root) for path in imports.list_modules()})))
 
 
 @cache
 def of_modules(*modules: Path) -> str:
     """Fingerprint of these modules alone, whatever they import. Computed once a process."""
     return of_value(sorted(of_value(_tree(ast.parse(path.read_text(encoding="utf-8")))) for path in modules))
-
-
-def _digest(path: Path, root: Path, known: dict[Path, str]) -> str:
-    """Fingerprint of a module, in which each import of a module of ours stands as that module's own fingerprint.
-
-    `known` are the fingerprints of the modules that were looked at before, or are being looked at.
-    """
-    if path not in known:
-        known[path] = "imports itself"
-        imports = _Imports(path, root)
-        digests = {module: _digest(module, root, known) for module in imports.list_modules()}
-        known[path] = of_value(_tree(imports.replace_names(digests)))
-    return known[path]
 
 
 def _tree(node: object) -> object:
@@ -77,6 +65,12 @@ def _tree(node: object) -> object:
 
 def _is_docstring(node: object) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+@cache
+def _holds_code(path: Path) -> bool:
+    """Whether a module holds more than prose."""
+    return _tree(ast.parse(path.read_text(encoding="utf-8"))) != ["Module"]
 
 
 class _Imports(ast.NodeTransformer):
@@ -124,7 +118,7 @@ class _Imports(ast.NodeTransformer):
         if not (self._root / parts[0]).is_dir():
             return []
         packages = [self._root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
-        found = [path for path in packages if path.exists() and _tree(ast.parse(path.read_text("utf-8"))) != ["Module"]]
+        found = [path for path in packages if path.exists() and _holds_code(path)]
         if (file := self._file(parts)) is None:
             raise ValueError(f"{self._path}: the module {module} that it imports is not there")
         return [*found, file]
