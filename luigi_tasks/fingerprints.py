@@ -113,11 +113,13 @@ class _Imports(ast.NodeTransformer):
         return " ".join(self._digests[path] for path in paths)
 
     def _named(self, module: str) -> list[Path]:
-        """The files that `import MODULE` runs: the module, and the packages around it that hold more than prose."""
+        """The files that `import MODULE` runs: the module, and the packages around it that hold more than prose, but for
+        those around this module, which run already."""
         parts = module.split(".")
         if not (self._root / parts[0]).is_dir():
             return []
-        packages = [self._root.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts))]
+        around = [self._root.joinpath(*parts[:depth]) for depth in range(1, len(parts))]
+        packages = [folder / "__init__.py" for folder in around if not self._path.is_relative_to(folder)]
         found = [path for path in packages if path.exists() and _holds_code(path)]
         if (file := self._file(parts)) is None:
             raise ValueError(f"{self._path}: the module {module} that it imports is not there")
