@@ -113,8 +113,8 @@ class _Imports(ast.NodeTransformer):
         return " ".join(self._digests[path] for path in paths)
 
     def _named(self, module: str) -> list[Path]:
-        """The files that `import MODULE` runs: the module, and the packages around it that hold more than prose, but for
-        those around this module, which run already."""
+        """The files that `import MODULE` runs: the module, and the packages around it that hold more than prose, except
+        those around this module, which have run already."""
         parts = module.split(".")
         if not (self._root / parts[0]).is_dir():
             return []
