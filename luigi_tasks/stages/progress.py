@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import luigi
 
@@ -23,16 +23,26 @@ SECONDS_BETWEEN_LOG_LINES = 30.0
 SECONDS_FOR_LAST_UPDATE = 2.0
 """How long a stage that has ended waits for a slow luigid to take the last update."""
 
-if TYPE_CHECKING:
-    from luigi_tasks.stages.base import Stage
-
 logger = logging.getLogger(__name__)
+
+
+class TrackedStage(Protocol):
+    """What has to be known of a stage: what people call it with and without its batches, and these."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def batches(self) -> list[str]: ...
 
 
 class ProgressReporter:
     """How far a stage is. The stage calls `update`, and sets `rows` to the number of rows that it wrote."""
 
-    def __init__(self, stage: "Stage", scope: str) -> None:
+    def __init__(self, stage: TrackedStage, scope: str) -> None:
         self.rows: int | None = None
         self._stage = stage
         self._progress = StageProgress(stage.kind, stage.title, time.time(), 0, scope, None)
@@ -91,7 +101,7 @@ class ProgressReporter:
 
 
 @contextmanager
-def track_stage(stage: "Stage", scope: str) -> Iterator[ProgressReporter]:
+def track_stage(stage: TrackedStage, scope: str) -> Iterator[ProgressReporter]:
     """Tell the log, the journal and luigid of a stage's start, progress and end; `scope` is what it is about."""
     started = time.monotonic()
     progress = ProgressReporter(stage, scope)
@@ -113,7 +123,7 @@ def track_stage(stage: "Stage", scope: str) -> Iterator[ProgressReporter]:
     _record_end(stage, scope, seconds, progress.rows, journal.DONE)
 
 
-def _record_end(stage: "Stage", scope: str, seconds: float, rows: int | None, outcome: str) -> None:
+def _record_end(stage: TrackedStage, scope: str, seconds: float, rows: int | None, outcome: str) -> None:
     started = time.time() - seconds
     journal.append_event(
         journal.StageRecord(stage.kind, stage.batches, stage.title, scope, started, round(seconds, 2), rows, outcome)
