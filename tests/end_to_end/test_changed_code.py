@@ -52,7 +52,9 @@ class Checkout:
 
     def list_stale_stages(self) -> list[str]:
         """The stages that a run would build, by what `socialmart explain` says."""
-        answers = json.loads(self.project.socialmart("explain", "--json", PYTHONPATH=str(self.folder)).output)
+        asked = self.project.socialmart("explain", "--json", PYTHONPATH=str(self.folder))
+        assert asked.code == 0, asked.output
+        answers = json.loads(asked.output)
         return [answer["stage"] for answer in answers if answer["reason"]]
 
     def run(self) -> str:
@@ -79,7 +81,7 @@ def restored(checkout):
 def test_prose__rebuilds_nothing(checkout):
     path = checkout.folder / RULES
     text = path.read_text(encoding="utf-8")
-    docstring = re.search(r'\ndef .*\n    """(.+)', text)
+    docstring = re.search(r'\ndef .*\n    """([^"]+)', text)
     path.write_text(f"# Rules.\n{text.replace(docstring[1], 'Something else.')}# the end\n", encoding="utf-8")
     assert "Something else." in path.read_text(encoding="utf-8")
     assert checkout.list_stale_stages() == []

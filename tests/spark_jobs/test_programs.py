@@ -47,8 +47,8 @@ def test_extract__by_hand_runs_the_job_beside_it_and_writes_result_and_progress_
     copy = tmp_path / "elsewhere" / "spark_jobs"
     shutil.copytree(SPARK_JOBS, copy, ignore=shutil.ignore_patterns("__pycache__"))
     with (copy / "extraction" / "documents.py").open("a") as module:
-        module.write("\nof_the_copy = document_row\n\n\n")
-        module.write("def document_row(value, text):\n    return of_the_copy(value, text) | {'fault': 'copy'}\n")
+        module.write("\nof_the_copy = build_document_row\n\n\n")
+        module.write("def build_document_row(value, text):\n    return of_the_copy(value, text) | {'fault': 'copy'}\n")
     (tmp_path / "export.json").write_text('[{"user_id": "u1"}, {"user_id": "u2"}]')
     batch = BatchToExtract("b", [FileToRead("export.json", str(tmp_path / "export.json"))])
     write_message(str(tmp_path / "request.json"), ExtractRequest([batch], str(tmp_path / "staging"), None))
