@@ -100,24 +100,17 @@ def test_of_modules__sees_these_modules_only(tmp_path):
     assert fingerprints.of_modules(entry) != before
 
 
-def list_sources(entry: Path) -> set[Path]:
-    """The modules that the fingerprint of a program is of."""
-    found: set[Path] = set()
-    waiting = [entry]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            waiting += fingerprints._Imports(path, paths.PROJECT).list_modules()
-    return found
-
-
-def test_of_program__covers_a_job_and_leaves_out_what_only_runs_it():
+def test_of_program__covers_a_job_and_leaves_out_what_only_runs_it(monkeypatch):
     def list_names(package: str) -> set[str]:
-        entry = paths.SPARK_JOBS / package / "job.py"
-        return {str(path.relative_to(paths.SPARK_JOBS)) for path in list_sources(entry)}
+        read: list[Path] = []
+        monkeypatch.setattr(fingerprints, "_parse", lambda module: read.append(module) or parse(module))
+        for function in (fingerprints.of_program, fingerprints._holds_code):
+            function.cache_clear()
+        fingerprints.of_program(paths.SPARK_JOBS / package / "job.py", paths.PROJECT)
+        return {str(path.relative_to(paths.SPARK_JOBS)) for path in read if path.name != "__init__.py"}
 
-    shared = {"schemas.py", "messages/__init__.py", "messages/codec.py", "messages/jobs.py"}
+    parse = fingerprints._parse
+    shared = {"schemas.py", "messages/codec.py", "messages/jobs.py"}
     shared |= {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
     texts = {"array_pieces", "brackets", "compression", "json_texts", "parsing", "splitting"}
     extraction = {"assignments", "documents", "errors", "job", "reading"} | texts
