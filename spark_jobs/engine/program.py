@@ -9,7 +9,7 @@ import contextlib
 from typing import Any
 
 from spark_jobs.engine import driver
-from spark_jobs.messages import JobProgress, MessageError, read_message, write_message
+from spark_jobs.messages import JobProgress, MessageError, read_message, require_writable, write_message
 from spark_jobs.messages.exchange import Operation
 
 BAD_FILE = 2
@@ -22,6 +22,7 @@ def run_program(operation: Operation[Any, Any], module: str) -> None:
     arguments = parser.parse_args()
     try:
         request = read_message(operation.request, arguments.request)
+        require_writable(arguments.result)
         spark, [job] = driver.start_spark([module])
         write_message(arguments.result, job.run(spark, request, _Reporter(arguments.progress).report))
     except MessageError as error:

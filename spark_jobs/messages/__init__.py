@@ -1,6 +1,6 @@
 """Messages between Luigi and the Spark jobs: typed requests and results, and how they are written and read."""
 
-from spark_jobs.messages.codec import MessageError, from_json, read_message, to_json, write_message
+from spark_jobs.messages.codec import MessageError, from_json, read_message, require_writable, to_json, write_message
 from spark_jobs.messages.jobs import (
     BatchToClean,
     BatchToExtract,
@@ -38,6 +38,7 @@ __all__ = [
     "Tell",
     "from_json",
     "read_message",
+    "require_writable",
     "to_json",
     "write_message",
 ]

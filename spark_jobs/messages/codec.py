@@ -51,7 +51,21 @@ def write_message(place: str, message: Any) -> None:
             output.write(to_json(message).encode())
         files.move(f"{path}.unfinished", path)
     except FILE_ERRORS as error:
-        raise MessageError(f"{place}: cannot be written ({error})") from error
+        raise _make_write_error(place, error) from error
+
+
+def require_writable(place: str) -> None:
+    """Raise MessageError, which names the place, where no message can be written: before an hour of work, not after."""
+    try:
+        files, path = _locate(place)
+        files.open_output_stream(f"{path}.unfinished").close()
+        files.delete_file(f"{path}.unfinished")
+    except FILE_ERRORS as error:
+        raise _make_write_error(place, error) from error
+
+
+def _make_write_error(place: str, error: Exception) -> MessageError:
+    return MessageError(f"{place}: cannot be written ({error})")
 
 
 def read_message(kind: type[Message], place: str) -> Message:
@@ -65,7 +79,7 @@ def read_message(kind: type[Message], place: str) -> Message:
     try:
         return from_json(kind, text)
     except MessageError as error:
-        raise MessageError(f"{place}: not a {kind.__name__}: {error}") from error
+        raise MessageError(f"{place}: does not fit {kind.__name__}: {error}") from error
 
 
 def _locate(place: str) -> tuple["FileSystem", str]:

@@ -71,7 +71,7 @@ def test_clean__by_hand_with_a_broken_request_ends_with_a_sentence(tmp_path):
     options = ["--request", str(tmp_path / "request.json"), "--result", str(tmp_path / "result.json")]
     ended = spark_submit(SPARK_JOBS / "clean.py", *options, folder=tmp_path)
     assert ended.returncode == 2
-    sentence = f"clean: {tmp_path}/request.json: not a CleanRequest: staging: missing; impute_age: missing"
+    sentence = f"clean: {tmp_path}/request.json: does not fit CleanRequest: staging: missing; impute_age: missing"
     assert sentence in (ended.stdout + ended.stderr).splitlines()
     assert "Traceback" not in ended.stdout + ended.stderr
     assert "\tat " not in ended.stdout + ended.stderr
@@ -82,11 +82,11 @@ def test_clean__by_hand_with_a_broken_request_ends_with_a_sentence(tmp_path):
     ("text", "sentence"),
     [
         (None, "cannot be read ("),
-        ("{", "not a ExtractRequest: not JSON ("),
-        ("[]", "not a ExtractRequest: message: ExtractRequest expected, [] found"),
+        ("{", "does not fit ExtractRequest: not JSON ("),
+        ("[]", "does not fit ExtractRequest: message: ExtractRequest expected, [] found"),
         (
             '{"batches": [{"name": 7}], "staging": "/s", "max_unpacked_bytes": null, "more": 1}',
-            "not a ExtractRequest: more: unknown; batches[0].files: missing; batches[0].name: a text expected, 7 found",
+            "does not fit ExtractRequest: more: unknown; batches[0].files: missing; batches[0].name: a text expected, 7 found",
         ),
     ],
 )
@@ -98,6 +98,15 @@ def test_extract__says_in_one_line_what_is_wrong_with_its_request(tmp_path, text
     assert (ended.returncode, ended.stdout) == (2, "")
     [line] = ended.stderr.splitlines()
     assert line.startswith(f"extract: {request}: {sentence}")
+
+
+def test_extract__reads_nothing_where_its_result_cannot_be_written(tmp_path):
+    staging, result = tmp_path / "staging", tmp_path / "nowhere" / "result.json"
+    write_message(str(tmp_path / "request.json"), ExtractRequest([], str(staging), None))
+    ended = run_in_python("extract", "--request", str(tmp_path / "request.json"), "--result", str(result))
+    assert (ended.returncode, ended.stdout) == (2, "")
+    [line] = ended.stderr.splitlines()  # Spark, which says more, was not started
+    assert line.startswith(f"extract: {result}: cannot be written (")
 
 
 def test_clean__without_its_options_says_which():

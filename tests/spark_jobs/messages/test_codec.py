@@ -53,7 +53,5 @@ def test_read_message__names_the_place(tmp_path):
     with pytest.raises(MessageError, match=r"nowhere\.json: cannot be read \("):
         read_message(ExtractRequest, str(tmp_path / "nowhere.json"))
     (tmp_path / "odd.json").write_text('{"batches": []}')
-    with pytest.raises(
-        MessageError, match=r"odd\.json: not a ExtractRequest: staging: missing; max_unpacked_bytes: mis"
-    ):
+    with pytest.raises(MessageError, match=r"odd\.json: does not fit ExtractRequest: staging: missing; max_unpacked"):
         read_message(ExtractRequest, str(tmp_path / "odd.json"))
