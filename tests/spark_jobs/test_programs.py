@@ -86,7 +86,8 @@ def test_clean__by_hand_with_a_broken_request_ends_with_a_sentence(tmp_path):
         ("[]", "does not fit ExtractRequest: message: ExtractRequest expected, [] found"),
         (
             '{"batches": [{"name": 7}], "staging": "/s", "max_unpacked_bytes": null, "more": 1}',
-            "does not fit ExtractRequest: more: unknown; batches[0].files: missing; batches[0].name: a text expected, 7 found",
+            "does not fit ExtractRequest: more: unknown; batches[0].files: missing; "
+            "batches[0].name: a text expected, 7 found",
         ),
     ],
 )
