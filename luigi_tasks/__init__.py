@@ -2,6 +2,13 @@
 
 import configparser
 import signal
+import sys
+from pathlib import Path
+
+from luigi_tasks.runs.signals import handle_signals
+
+if Path(sys.argv[0]).name == "luigi":  # whose run is about to begin
+    handle_signals()
 
 try:
     import luigi  # noqa: F401  # reads luigi.cfg

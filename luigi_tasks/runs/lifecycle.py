@@ -1,12 +1,9 @@
-"""Lifecycle of a run: what happens when it begins, when work turns up, and when it is told to end."""
+"""Lifecycle of a run: what happens when it begins, and when work turns up."""
 
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from luigi.cmdline_parser import CmdlineParser
 from luigi.interface import core
@@ -16,10 +13,8 @@ from luigi.setup_logging import InterfaceLogging
 from luigi_tasks import config, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import lock, record, scheduler
+from luigi_tasks.runs.signals import exit_if_told, handle_signals
 from luigi_tasks.targets import checkpoint
-
-SECONDS_TO_RAISE_AGAIN = 0.05
-"""How long after Python dropped an exit it is raised again: long enough to be out of the callback that dropped it."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +27,9 @@ def begin_on_command_line() -> None:
     """
     if not CmdlineParser.get_instance():
         return
-    config.require_exit_codes()
     handle_signals()
+    exit_if_told()
+    config.require_exit_codes()
     scheduler.choose_scheduler()
     InterfaceLogging.setup(core())  # Luigi itself does so a moment later
     try:
@@ -63,25 +59,3 @@ def expect_work(start_services: Callable[[], None]) -> None:
         start_services()
         warehouse.hold_embedded()
         record.conclude_run_at_exit()  # again, so that it happens before the warehouse and the services are given up
-
-
-def handle_signals() -> None:
-    """Have SIGTERM and Ctrl-C end the run in good order: Luigi ends its workers, and they their children."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
-    sys.unraisablehook = _exit_again
-
-
-def _exit(number: int, frame: object) -> None:
-    if threading.main_thread().is_alive():  # no longer while functions registered with atexit are called
-        sys.exit(128 + number)
-
-
-def _exit_again(lost: Any) -> None:
-    """Raise again, a moment later, an exit that Python dropped: it does in some places, such as callbacks at a fork."""
-    if isinstance(lost.exc_value, SystemExit):
-        code = lost.exc_value.code
-        signal.signal(signal.SIGALRM, lambda number, frame: sys.exit(code))
-        signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_RAISE_AGAIN)
-    else:
-        sys.__unraisablehook__(lost)

@@ -1,0 +1,80 @@
+"""How a run ends when it is told to: in good order, whenever SIGTERM or Ctrl-C comes.
+
+Imports nothing of ours: the program has to handle signals before it imports the rest.
+"""
+
+import logging  # noqa: F401  # before our own functions at a fork: see handle_signals
+import os
+import signal
+import sys
+import threading
+from functools import cache
+from typing import Any
+
+SECONDS_TO_EXIT_LATER = 0.05
+"""How long after Python dropped an exit, or would have, it is raised: long enough to be out of the callback."""
+
+_received: int | None = None
+"""The signal that told the run to end."""
+_is_forking = False
+_came_at_a_fork = False
+
+
+@cache
+def handle_signals() -> None:
+    """Have SIGTERM and Ctrl-C end the run in good order: Luigi ends its workers, and they their children.
+
+    Not while this process forks: Python calls functions around a fork, drops what is raised in them, and a lock that one
+    of them was about to release (logging's) stays taken for ever. Ours are registered after logging's, so that they are
+    called before it takes its lock and after it releases it.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+    signal.signal(signal.SIGALRM, _exit_later)
+    sys.unraisablehook = _exit_after_all
+    os.register_at_fork(before=_begin_fork, after_in_parent=_end_fork, after_in_child=_begin_child)
+
+
+def exit_if_told() -> None:
+    """Exit where a signal came before, and some library caught the exit and went on."""
+    if _received is not None:
+        sys.exit(128 + _received)
+
+
+def _exit(number: int, frame: object) -> None:
+    global _received, _came_at_a_fork
+    _received = number
+    if _is_forking:
+        _came_at_a_fork = True
+    elif threading.main_thread().is_alive():  # no longer while functions registered with atexit are called
+        sys.exit(128 + number)
+
+
+def _exit_later(number: int, frame: object) -> None:
+    exit_if_told()
+
+
+def _begin_fork() -> None:
+    global _is_forking
+    _is_forking = True
+
+
+def _end_fork() -> None:
+    global _is_forking, _came_at_a_fork
+    _is_forking = False
+    if _came_at_a_fork:
+        _came_at_a_fork = False
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_EXIT_LATER)
+
+
+def _begin_child() -> None:
+    global _is_forking, _came_at_a_fork, _received
+    _is_forking, _came_at_a_fork, _received = False, False, None  # what its parent was told is its parent's
+
+
+def _exit_after_all(lost: Any) -> None:
+    """Exit a moment later where Python dropped an exit: it does in some places, such as the functions around a fork."""
+    if isinstance(lost.exc_value, SystemExit) and _received is not None:
+        signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_EXIT_LATER)
+    else:
+        sys.__unraisablehook__(lost)
