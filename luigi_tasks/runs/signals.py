@@ -24,9 +24,9 @@ _came_at_a_fork = False
 def handle_signals() -> None:
     """Have SIGTERM and Ctrl-C end the run in good order: Luigi ends its workers, and they their children.
 
-    Not while this process forks: Python calls functions around a fork, drops what is raised in them, and a lock that one
-    of them was about to release (logging's) stays taken for ever. Ours are registered after logging's, so that they are
-    called before it takes its lock and after it releases it.
+    Not while this process forks: Python calls functions around a fork and drops what is raised in them, and a lock that
+    one of them was about to release (logging's) stays taken for ever. Ours are registered after logging's: they are
+    called before it takes its lock, and after it releases it.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit)
