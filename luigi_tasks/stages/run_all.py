@@ -62,5 +62,6 @@ class RunAll(Stage):
 
 
 @RunAll.event_handler(luigi.Event.DEPENDENCY_PRESENT)
-def _log_nothing_to_do(run: RunAll) -> None:
+@RunAll.event_handler(luigi.Event.SUCCESS)
+def _log_up_to_date(run: RunAll) -> None:
     logger.info("RunAll: %s batches and the marts are up to date", f"{len(run.list_batches()):,}")
