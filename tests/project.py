@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -182,6 +183,14 @@ def free_ports(count: int) -> int:
                 probe.close()
         return first
     raise AssertionError("no free ports")
+
+
+def wait_for(what: str, is_so: Callable[[], object], seconds: float) -> None:
+    """Wait until something is so, and fail, naming it, where it is not after so long."""
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until, what
+        time.sleep(0.05)
 
 
 def _inherited() -> dict[str, str]:

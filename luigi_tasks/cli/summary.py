@@ -12,7 +12,7 @@ from luigi_tasks.runs import anomalies, journal
 from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.targets import landing
 from luigi_tasks.targets.checkpoint import audit_checkpoint
-from luigi_tasks.targets.ledger_file import format_ledger, read_ledger
+from luigi_tasks.targets.ledger_file import read_ledger
 
 
 def find_last_run() -> str | None:
@@ -53,7 +53,7 @@ def _read_record(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
 
 def _read_ledgers() -> list[dict[str, Any]]:
     ledgers = (read_ledger(audit_checkpoint(batch).folder / paths.LEDGER) for batch in landing.list_batches())
-    return [format_ledger(ledger) for ledger in ledgers if ledger]
+    return [asdict(ledger) for ledger in ledgers if ledger]
 
 
 def sum_records(batches: Sequence[dict[str, Any]]) -> dict[str, list[int]]:

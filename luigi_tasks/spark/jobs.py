@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from luigi_tasks import config
 from luigi_tasks.spark import session, submit
 from spark_jobs.messages import CleanRequest, CleanResult, ExtractRequest, ExtractResult, JobProgress
+from spark_jobs.messages.exchange import Operation
 from spark_jobs.messages.operations import CLEAN, EXTRACT
+
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
 TellStage = Callable[[int, int, str, str | None], None]
 """Takes a job's progress: done, total, status in words, and the address of Spark's page, if it has one."""
@@ -21,21 +26,24 @@ def warm_up() -> None:
 
 def run_extract(request: ExtractRequest, tell: TellStage) -> ExtractResult:
     """What was read of the request's batches. Raises PipelineError where Spark or the job fails."""
-    if _is_shared():
-        return session.ask(EXTRACT, request, _passed_to(tell))
-    return submit.run_once(EXTRACT, request, Path(request.staging), _passed_to(tell))
+    return _run(EXTRACT, request, request.staging, tell)
 
 
 def run_clean(request: CleanRequest, tell: TellStage) -> CleanResult:
     """What was written of the request's batches. Raises PipelineError where Spark or the job fails."""
+    return _run(CLEAN, request, request.staging, tell)
+
+
+def _run(operation: Operation[Request, Result], request: Request, staging: str, tell: TellStage) -> Result:
+    """The result of a job, which reports its progress to the stage."""
+
+    def report(progress: JobProgress) -> None:
+        tell(progress.done, progress.total, progress.status, progress.url)
+
     if _is_shared():
-        return session.ask(CLEAN, request, _passed_to(tell))
-    return submit.run_once(CLEAN, request, Path(request.staging), _passed_to(tell))
+        return session.ask(operation, request, report)
+    return submit.run_once(operation, request, Path(staging), report)
 
 
 def _is_shared() -> bool:
     return config.read_section(config.spark).session == submit.SHARED
-
-
-def _passed_to(tell: TellStage) -> Callable[[JobProgress], None]:
-    return lambda progress: tell(progress.done, progress.total, progress.status, progress.url)

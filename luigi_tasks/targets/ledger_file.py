@@ -1,11 +1,11 @@
 """The ledger file of a batch: what Audit writes beside its verdict, for the summary and for finding anomalies."""
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from spark_jobs.messages import MessageError, from_json, to_json
 
 logger = logging.getLogger(__name__)
 
@@ -37,43 +37,23 @@ class BatchLedger:
     batch: str
     verdict: str
     reason: str | None
-    lines: Sequence[LedgerLine]
+    entries: Sequence[LedgerLine]
     drift: Sequence[str]
     issues: int
 
 
 def write_ledger(path: Path, ledger: BatchLedger) -> None:
-    """Write a ledger file, JSON; `lines` stand there as `entries`."""
-    path.write_text(json.dumps(format_ledger(ledger), indent=1), encoding="utf-8")
-
-
-def format_ledger(ledger: BatchLedger) -> dict[str, Any]:
-    """Return a ledger as the JSON object of its file, which `socialmart summary --json` shows too."""
-    return {
-        "batch": ledger.batch,
-        "verdict": ledger.verdict,
-        "reason": ledger.reason,
-        "entries": [asdict(line) for line in ledger.lines],
-        "drift": list(ledger.drift),
-        "issues": ledger.issues,
-    }
+    """Write a ledger file, JSON."""
+    path.write_text(to_json(ledger, indent=1), encoding="utf-8")
 
 
 def read_ledger(path: Path) -> BatchLedger | None:
     """Read a ledger file. Returns None if it is missing, and, with a warning that names it, if it is damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return BatchLedger(
-            batch=found["batch"],
-            verdict=found["verdict"],
-            reason=found["reason"],
-            lines=[LedgerLine(**line) for line in found["entries"]],
-            drift=found["drift"],
-            issues=found["issues"],
-        )
+        return from_json(BatchLedger, path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, MessageError) as error:
         logger.warning(
             "ledger %s: cannot be read (%s: %s); delete its folder and run again", path, type(error).__name__, error
         )

@@ -2,11 +2,10 @@
 
 import gzip
 import json
-import time
 from pathlib import Path
 
 import pytest
-from project import MakeProject, Project, free_ports
+from project import MakeProject, Project, free_ports, wait_for
 
 from bench.sample import generate_documents
 from luigi_tasks.processes import child_process
@@ -21,13 +20,6 @@ def land_sample(project: Project) -> None:
     documents = list(generate_documents(FILES * 120, seed=7))
     for number in range(FILES):
         project.land(f"{BATCH}/{number:03}.json.gz", gzip.compress(json.dumps(documents[number::FILES]).encode()))
-
-
-def wait_for(what: str, is_so) -> None:
-    until = time.monotonic() + 120
-    while not is_so():
-        assert time.monotonic() < until, what
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +41,7 @@ def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tm
     with local_cluster.running(port, WORKERS, cores=1, memory="1g", logs=tmp_path) as (_, *workers):
         run = project.start("Clean", "--Clean-batch", BATCH)
         if loses_a_worker:
-            wait_for("a part of Extract", lambda: list(project.checkpoints.rglob("*.parquet")))
+            wait_for("a part of Extract", lambda: list(project.checkpoints.rglob("*.parquet")), seconds=120)
             child_process.end_group(workers[0])
         output = run.communicate(timeout=300)[0].decode()
         assert run.returncode == 0, output

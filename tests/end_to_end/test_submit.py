@@ -6,7 +6,7 @@ import time
 
 import psutil
 import pytest
-from project import MakeProject, Project
+from project import MakeProject, Project, wait_for
 
 BATCHES: dict[str, object] = {
     "2026-01-01": [{"user_id": "u1", "age": 7, "posts": [{"post_id": "p1", "comments": [{"comment": "x"}] * 2}]}] * 2,
@@ -43,13 +43,6 @@ def list_processes(project: Project) -> list[psutil.Process]:
     return found
 
 
-def wait_for(what: str, is_so) -> None:
-    until = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < until, what
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def expected(make_project: MakeProject) -> dict[str, str]:
     """What the run's own session leaves."""
@@ -82,11 +75,11 @@ def test_run__that_is_killed_leaves_nothing_of_spark(project, tmp_path, session)
         lines = [process.cmdline() for process in list_processes(project)]
         return {line[1].rpartition("/")[2] for line in lines if len(line) > 1 and "/spark_jobs/" in line[1]}
 
-    wait_for("a driver", lambda: list_drivers() & PROGRAMS[session])
+    wait_for("a driver", lambda: list_drivers() & PROGRAMS[session], seconds=60)
     time.sleep(1)
     lines = [process.cmdline() for process in list_processes(project)]
     assert len([line for line in lines if "org.apache.spark.deploy.SparkSubmit" in line]) == 1
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
-    wait_for("the end of all", lambda: not list_processes(project))
+    wait_for("the end of all", lambda: not list_processes(project), seconds=60)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ LEDGER = BatchLedger(
     batch="2026-01-01",
     verdict="stopped",
     reason="too much was rejected",
-    lines=[LedgerLine("post", "records", 20, 15, 4, 1)],
+    entries=[LedgerLine("post", "records", 20, 15, 4, 1)],
     drift=["posts.mood"],
     issues=3,
 )
