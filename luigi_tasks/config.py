@@ -97,6 +97,13 @@ class warehouse(luigi.Config):
     )
     retries: int = luigi.IntParameter(default=5, description="attempts when the warehouse fails temporarily")
     retry_seconds: int = luigi.IntParameter(default=60, description="total seconds to wait between attempts")
+    verify_days: float = luigi.NumericalParameter(
+        default=0.0,
+        var_type=float,
+        min_value=0.0,
+        max_value=sys.float_info.max,
+        description="days after which a run compares all rows again, changed or not; 0: only those of changed tables",
+    )
 
 
 class dbt(luigi.Config):

@@ -64,6 +64,11 @@ def staging() -> Path:
     return checkpoints() / ".staging"
 
 
+def project_id() -> Path:
+    """Tells this project from others that name the same warehouse."""
+    return checkpoints() / ".project"
+
+
 def run_lock() -> Path:
     return checkpoints() / ".run.lock"
 

@@ -10,7 +10,7 @@ from psycopg2.errors import InvalidTableDefinition, WrongObjectType
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks.dbt.messages import Relation
-from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse import migrations, relation_states
 from luigi_tasks.warehouse.schema_names import MARTS, PUBLISHED
 
 OnProgress = Callable[[int, int, str], None]
@@ -19,12 +19,6 @@ NEW, OLD = "__new", "__old"
 """Suffixes of tables and views while all of them are being replaced."""
 MARK = "Written by the stage Publish. Read the views in the schema marts instead."
 """Comment on every relation that Publish creates in published: it tells them from those that others created there."""
-
-
-def relations_exist(cursor: Cursor, relations: Sequence[Relation]) -> bool:
-    """Whether all of the relations are in published."""
-    cursor.execute("select count(to_regclass(name)) from unnest(%s) as name", ([one.published for one in relations],))
-    return cursor.fetchone() == (len(relations),)
 
 
 def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress) -> int:
@@ -39,6 +33,7 @@ def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: 
         cursor.execute(f"delete from {table.published} {condition}")
         cursor.execute(f"insert into {table.published} select * from {table.candidate} {condition}")
         copied += cursor.rowcount
+        relation_states.count_changes(cursor, table.published)
     return copied
 
 
@@ -63,6 +58,9 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
         _redirect_mart(cursor, mart)
     for name in old_tables:
         cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
+    relation_states.forget(cursor, relation_states.PUBLISHED_SCHEMAS)
+    marts = [f"{MARTS}.{relation.name}" for relation in relations if relation.is_mart]
+    relation_states.remember(cursor, [*(relation.published for relation in relations), *marts])
     return copied
 
 

@@ -1,15 +1,17 @@
 """Asks the dbt service to run commands, and says in a sentence why one failed."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.dbt.messages import (
+    COMPILE_QUERIES,
     INVOKE,
     LIST_PUBLISHED_RELATIONS,
     InvokeRequest,
     NodeResult,
+    QueriesRequest,
     Relation,
     RelationsRequest,
 )
@@ -62,6 +64,15 @@ def run_dbt(
 def list_published_relations() -> list[Relation]:
     """The tables and views that readers need to have the marts, each after those it reads."""
     return list(dbt_service().ask(LIST_PUBLISHED_RELATIONS, RelationsRequest()).relations)
+
+
+def compile_queries() -> Mapping[str, str]:
+    """The queries from which dbt builds its tables from scratch, by the tables' names, parents first."""
+    request = QueriesRequest(str(journal.make_run_folder() / "dbt_compile.log"), warehouse.session_options())
+    try:
+        return dbt_service().ask(COMPILE_QUERIES, request).queries
+    except PipelineError as error:
+        raise _describe_failure("compile", str(error)) from error
 
 
 def libpq_variables() -> dict[str, str]:

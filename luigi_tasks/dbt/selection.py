@@ -3,6 +3,8 @@
 from luigi_tasks.targets.built_from import BuiltFrom, list_changes
 
 INPUTS = "inputs"
+BUILD = "build"
+"""Which build of the candidates it was: another one has to be tested and published, even if nothing else changed."""
 FULL_REFRESH = "--full-refresh"
 TOUCHED_ONLY = ["--vars", "{touched_only: true}"]
 
@@ -37,7 +39,8 @@ def only_rows_changed(before: BuiltFrom | None, now: BuiltFrom) -> bool:
 
 
 def _name_changes(before: BuiltFrom | None, now: BuiltFrom) -> set[str]:
-    return set(list_changes(before or {}, now))
+    """What changed. Another build of the same has other rows, as far as what follows it is concerned."""
+    return {INPUTS if name == BUILD else name for name in list_changes(before or {}, now)}
 
 
 def _select_with_children(names: set[str]) -> list[str]:

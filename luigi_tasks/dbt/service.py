@@ -19,17 +19,22 @@ from typing import Any
 
 from luigi_tasks.dbt import project
 from luigi_tasks.dbt.messages import (
+    COMPILE_QUERIES,
     INVOKE,
     LIST_PUBLISHED_RELATIONS,
     InvokeRequest,
     InvokeResult,
     NodeResult,
+    QueriesRequest,
+    QueriesResult,
     RelationsRequest,
     RelationsResult,
 )
 from spark_jobs.messages import JobProgress, Tell
 from spark_jobs.messages.exchange import Handler, serve
 
+TOUCHED_KEYS = "touched_keys"
+"""The model that tells incremental runs what to rebuild: it has no rows that could be compared."""
 NICENESS = 10
 """Added to the process's nice value while it parses, when the stages before dbt need the processors."""
 
@@ -54,6 +59,20 @@ class Project:
 
     def invoke(self, request: InvokeRequest, tell: Tell) -> InvokeResult:
         """Run a command of dbt and report its progress. Raises what dbt raised."""
+        ended = self._run(request, tell)
+        return InvokeResult(ended.success, [_read_result(result) for result in ended.result.results])
+
+    def compile_queries(self, request: QueriesRequest, tell: Tell) -> QueriesResult:
+        """Compile the models that are tables. Raises what dbt raised."""
+        selected = ["--select", "config.materialized:table", "config.materialized:incremental"]
+        arguments = ["compile", "--full-refresh", *selected]
+        ended = self._run(InvokeRequest(arguments, request.log, request.pgoptions), tell)
+        nodes = [result.node for result in ended.result.results]
+        return QueriesResult(
+            {f"{node.schema}.{node.name}": node.compiled_code for node in nodes if node.name != TOUCHED_KEYS}
+        )
+
+    def _run(self, request: InvokeRequest, tell: Tell) -> Any:
         from dbt.cli.main import dbtRunner
 
         self._parse_if_changed()
@@ -64,7 +83,7 @@ class Project:
             ended: Any = runner.invoke([*arguments, "--no-write-json"])
         if ended.exception is not None:
             raise ended.exception
-        return InvokeResult(ended.success, [_read_result(result) for result in ended.result.results])
+        return ended
 
     def list_published_relations(self, request: RelationsRequest, tell: Tell) -> RelationsResult:
         """List what the stage Publish has to publish."""
@@ -142,6 +161,7 @@ def main() -> None:
         [
             Handler(INVOKE, served.invoke),
             Handler(LIST_PUBLISHED_RELATIONS, served.list_published_relations),
+            Handler(COMPILE_QUERIES, served.compile_queries),
         ],
     )
 

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.audit import Audit, find_verdict
 from luigi_tasks.stages.clean import Clean
-from luigi_tasks.targets import landing
+from luigi_tasks.targets import checkpoint, landing
 
 
 def list_admitted_batches(batches: Sequence[str] = ()) -> Sequence[str]:
-    """The batches that dbt waits for: all in the landing folder, or these, but for those that are stopped."""
+    """The batches that dbt waits for: all in the landing folder, or these, but for those that are stopped.
+
+    Also those that have left the landing folder and can be loaded from their checkpoints: a warehouse that was
+    restored from an older backup lacks some.
+    """
     with share_answers(batches):
-        return [name for name in batches or landing.list_batches() if _is_admitted(name)]
+        return [name for name in batches or _list_all_batches() if _is_admitted(name)]
+
+
+def _list_all_batches() -> list[str]:
+    landed = landing.list_batches()
+    return [*landed, *checkpoint.list_loadable_batches(without=landed)]
 
 
 def _is_admitted(batch: str) -> bool:

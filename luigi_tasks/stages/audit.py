@@ -20,7 +20,7 @@ from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.ledger_file import BatchLedger, LedgerLine, write_ledger
 from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse import migrations, relation_states
 from spark_jobs.schemas import TABLES
 
 PASSED, STOPPED = "passed", "stopped"
@@ -91,6 +91,7 @@ class Audit(BatchStage):
             cursor.execute("delete from etl.ledger where batch = %s", (self.batch,))
             if rows:
                 execute_values(cursor, "insert into etl.ledger values %s", rows)
+            relation_states.count_changes(cursor, relation_states.LEDGER)
 
         self.write_and_mark(targets["rows"], built_from, replace_rows)
         return fault

@@ -12,6 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import journal, lifecycle
+from luigi_tasks.stages import inspection
 from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.progress import ProgressReporter, track_stage
 from luigi_tasks.targets.built_from import BuiltFrom
@@ -32,6 +33,8 @@ class Stage(luigi.Task):
     """
 
     batch = luigi.Parameter(default="", description="only this batch, by its name in the landing folder")
+    reads_warehouse = True
+    """Whether what is in the warehouse decides if the stage is up to date."""
 
     @classmethod
     @cache
@@ -98,6 +101,8 @@ class Stage(luigi.Task):
             return answers[self.task_id]
 
     def _check(self) -> str | None:
+        if self.reads_warehouse:
+            inspection.inspect_once()
         for stage in self.list_upstream():
             if stage.find_stale_reason():
                 return f"{stage.title} is not up to date"
@@ -111,13 +116,22 @@ class Stage(luigi.Task):
         """This task, where its own target is stale."""
         return [self] if self.check_target() else []
 
-    def write_and_mark(self, marker: Marker, built_from: BuiltFrom, write: Callable[[Cursor], Result]) -> Result:
-        """Change the warehouse and write the marker that says from what, in one transaction, retried as a whole."""
+    def write_and_mark(
+        self,
+        marker: Marker,
+        built_from: BuiltFrom,
+        write: Callable[[Cursor], Result],
+        describe_content: Callable[[Result], str] = lambda result: "",
+    ) -> Result:
+        """Change the warehouse and write the marker that says from what, in one transaction, retried as a whole.
+
+        `describe_content` makes the marker's content of what `write` returned.
+        """
 
         def attempt() -> Result:
             with warehouse.transaction() as cursor:
                 result = write(cursor)
-                marker.touch(cursor, built_from)
+                marker.touch(cursor, built_from, describe_content(result))
             return result
 
         return warehouse.retry_transaction(self.title, attempt)

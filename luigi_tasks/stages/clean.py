@@ -8,7 +8,7 @@ from luigi_tasks.spark import jobs
 from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.extract import Extract
 from luigi_tasks.stages.progress import ProgressReporter
-from luigi_tasks.targets import checkpoint
+from luigi_tasks.targets import checkpoint, landing
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import CleanManifest
@@ -22,6 +22,7 @@ class Clean(BatchStage):
     The manifest holds the counts that Audit balances. A batch with a broken file has no tables, only the `fault`.
     """
 
+    reads_warehouse = False
     max_batch_size = property(lambda self: config.read_section(config.spark).max_batches)
 
     def requires(self) -> Extract:
@@ -37,6 +38,11 @@ class Clean(BatchStage):
             "code": fingerprints.of_program(paths.SPARK_JOBS / "cleaning/job.py", paths.PROJECT),
             "settings": fingerprints.of_value({"impute_age": _imputes_age()}),
         }
+
+    def check_target(self) -> str | None:
+        if landing.find_entry(self.batch) is None:  # it stays as it is
+            return self.output().find_stale_reason(None)
+        return super().check_target()
 
     def start_services(self) -> None:
         jobs.warm_up()

@@ -1,19 +1,23 @@
 """DbtRun: the star schema and the candidates for the marts, from raw_data."""
 
+import uuid
 from collections.abc import Sequence
 from functools import partial
 
+from psycopg2.extensions import cursor as Cursor
+
 from luigi_tasks import fingerprints, paths, warehouse
-from luigi_tasks.dbt import project, runner
-from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, choose_run_options
+from luigi_tasks.dbt import comparison, project, runner
+from luigi_tasks.dbt.selection import BUILD, FULL_REFRESH, INPUTS, choose_run_options
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
+from luigi_tasks.stages.inspection import find_suspicion
 from luigi_tasks.stages.load import Load
 from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import marker
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import change_queue, migrations
+from luigi_tasks.warehouse import change_queue, migrations, relation_states
 from luigi_tasks.warehouse.schema_names import CANDIDATES
 from spark_jobs.schemas import TABLES
 
@@ -25,7 +29,8 @@ class DbtRun(Stage):
     """Leaves staging, core and candidates built from all that is loaded, and a marker that says from what.
 
     What was loaded since the last run is taken in. After a change of the code, the models that changed and those that
-    depend on them are rebuilt; everything is, where no marker tells what is there.
+    depend on them are rebuilt; everything is, where no marker tells what is there. Tables whose rows others may have
+    changed are then compared with what their models select; if one differs, everything is rebuilt.
     """
 
     def requires(self) -> list[Stage]:
@@ -45,13 +50,35 @@ class DbtRun(Stage):
             **project.fingerprint_models(folder),
         }
 
+    def describe_build(self) -> BuiltFrom:
+        """What the stages after it are built from: what this one is, and which build of it that was."""
+        return {**self.built_from(), BUILD: self.output().read_content()}
+
+    def check_target(self) -> str | None:
+        return super().check_target() or find_suspicion(relation_states.BUILT_BY_DBT)
+
     def start_services(self) -> None:
         runner.dbt_service().start()
 
     def build(self, stale: Sequence["DbtRun"], progress: ProgressReporter) -> None:
         migrations.apply()
-        built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
-        self.write_and_mark(self.output(), built_from, change_queue.remove_taken)
+        build = self.output().read_content()
+        if super().check_target():
+            built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
+            build = uuid.uuid4().hex
+        else:
+            built_from = self.built_from()
+        if warehouse.retry_transaction(self.title, comparison.find_wrong_tables):
+            with warehouse.transaction() as cursor:
+                self.output().clear(cursor)
+            built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
+            build = uuid.uuid4().hex
+        self.write_and_mark(self.output(), built_from, self._conclude, lambda _: build)
+
+    @staticmethod
+    def _conclude(cursor: Cursor) -> None:
+        change_queue.remove_taken(cursor)
+        relation_states.forget(cursor, relation_states.BUILT_BY_DBT, gone_only=True)
 
     def _run_dbt(self, progress: ProgressReporter) -> BuiltFrom:
         """Build what has to be built. Returns what it was built from."""

@@ -33,7 +33,7 @@ class DbtTest(Stage):
         return Marker(f"{CANDIDATES} tested", "")
 
     def built_from(self) -> BuiltFrom:
-        return {**self.requires().built_from(), "tests": project.fingerprint_tests(paths.dbt_project())}
+        return {**self.requires().describe_build(), "tests": project.fingerprint_tests(paths.dbt_project())}
 
     def start_services(self) -> None:
         runner.dbt_service().start()

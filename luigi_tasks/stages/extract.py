@@ -22,6 +22,7 @@ class Extract(BatchStage):
     Where a file is broken as a whole, the manifest's `fault` names it and the place, and there are no documents.
     """
 
+    reads_warehouse = False
     max_batch_size = property(lambda self: config.read_section(config.spark).max_batches)
 
     def output(self) -> CheckpointTarget[ExtractManifest]:
@@ -35,7 +36,8 @@ class Extract(BatchStage):
         target = self.output()
         manifest = target.read_manifest()
         if landing.find_entry(self.batch) is None:
-            return None if manifest else f"there is no batch {self.batch} in {paths.landing()}"
+            is_needed = manifest is None and not checkpoint.clean_checkpoint(self.batch).exists()
+            return None if not is_needed else f"there is no batch {self.batch} in {paths.landing()}"
         if manifest is None:  # then it takes no reading of the landing files to know
             return target.find_stale_reason(None)
         if manifest.run == run_id.get_run_id():  # what changed after this run read the files is for the next run

@@ -15,8 +15,9 @@ from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import change_queue, migrations
+from luigi_tasks.warehouse import change_queue, content_digests, migrations, relation_states
 from luigi_tasks.warehouse.copy_rows import RowStream, claim_empty_table
+from luigi_tasks.warehouse.schema_names import RAW_DATA
 from spark_jobs.schemas import TABLES
 
 
@@ -64,9 +65,12 @@ class Load(BatchStage):
         def update(rows: int) -> None:
             progress.update(before + rows, total, f"{before + rows:,} of {total:,} rows")
 
-        self.write_and_mark(self.output(), self.built_from(), partial(self._replace_rows, update=update))
+        self.write_and_mark(
+            self.output(), self.built_from(), partial(self._replace_rows, update=update), describe_content=str
+        )
 
-    def _replace_rows(self, cursor: Cursor, update: Callable[[int], None]) -> None:
+    def _replace_rows(self, cursor: Cursor, update: Callable[[int], None]) -> str:
+        """Replace the batch's rows. Returns their digest."""
         columns, expected = list(TABLES[self.table]), self.count_rows_to_load()
         folder = self.input()["clean"].folder / self.table
         is_first = claim_empty_table(cursor, self.table)
@@ -81,6 +85,11 @@ class Load(BatchStage):
             )
         if is_first:  # while nobody else holds a lock
             change_queue.create_batch_index(cursor, self.table)
+            relation_states.remember(cursor, [f"{RAW_DATA}.{self.table}"])
+        else:
+            relation_states.count_changes(cursor, f"{RAW_DATA}.{self.table}")
+        relation_states.count_changes(cursor, relation_states.CHANGED_BATCHES)
+        return content_digests.digest_batch(cursor, self.table, self.batch)
 
     def _index(self) -> None:
         with warehouse.transaction() as cursor:

@@ -6,14 +6,15 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt import runner
-from luigi_tasks.dbt.publication import publish_touched, publish_whole, relations_exist
+from luigi_tasks.dbt.publication import publish_touched, publish_whole
 from luigi_tasks.dbt.selection import only_rows_changed
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
+from luigi_tasks.stages.inspection import find_suspicion
 from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import change_queue
+from luigi_tasks.warehouse import change_queue, relation_states
 from luigi_tasks.warehouse.schema_names import MARTS
 
 
@@ -32,7 +33,10 @@ class Publish(Stage):
 
     def built_from(self) -> BuiltFrom:
         run = self.requires().requires()
-        return {**run.built_from(), "publish": fingerprints.of_modules(*paths.PUBLISH_CODE)}
+        return {**run.describe_build(), "publish": fingerprints.of_modules(*paths.PUBLISH_CODE)}
+
+    def check_target(self) -> str | None:
+        return super().check_target() or find_suspicion(relation_states.PUBLISHED_SCHEMAS)
 
     def start_services(self) -> None:
         runner.dbt_service().start()
@@ -43,7 +47,8 @@ class Publish(Stage):
 
         def publish(cursor: Cursor) -> int:
             rows_alone = only_rows_changed(target.read_built_from(), built_from)
-            if rows_alone and not change_queue.is_everything_touched(cursor) and relations_exist(cursor, relations):
+            suspected = relation_states.list_suspicions(cursor, relation_states.PUBLISHED_SCHEMAS)
+            if rows_alone and not suspected and not change_queue.is_everything_touched(cursor):
                 copied = publish_touched(cursor, relations, progress.update)
             else:
                 copied = publish_whole(cursor, relations, progress.update)

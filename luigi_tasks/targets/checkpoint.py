@@ -3,7 +3,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +34,29 @@ def clean_checkpoint(batch: str) -> "CheckpointTarget[CleanManifest]":
 def audit_checkpoint(batch: str) -> "CheckpointTarget[AuditManifest]":
     """The ledger of a batch."""
     return CheckpointTarget("audit", batch, AuditManifest)
+
+
+def is_loadable(batch: str) -> bool:
+    """Whether a batch can be loaded from its checkpoints as they stand: its tables are there, and Audit passed them."""
+    cleaned, audited = clean_checkpoint(batch), audit_checkpoint(batch).read_manifest()
+    manifest = cleaned.read_manifest()
+    is_whole = manifest is not None and manifest.fault is None and cleaned.exists()
+    return is_whole and audited is not None and audited.fault is None
+
+
+def list_loadable_batches(without: Iterable[str]) -> list[str]:
+    """The other batches that can be loaded from their checkpoints as they stand, in the order of their names."""
+    known = {paths.folder_name(batch) for batch in without}
+    folder = paths.checkpoints() / "clean"
+    folders = [path for path in (folder.iterdir() if folder.is_dir() else ()) if path.name not in known]
+    manifests = [_read_folder(path) for path in folders]
+    return sorted(manifest.batch for manifest in manifests if manifest and is_loadable(manifest.batch))
+
+
+def _read_folder(folder: Path) -> CleanManifest | None:
+    target = CheckpointTarget("clean", "", CleanManifest)
+    target.folder = folder
+    return target.read_manifest()
 
 
 class CheckpointTarget(luigi.Target, Generic[AnyManifest]):

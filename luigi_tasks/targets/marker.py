@@ -4,18 +4,28 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 
 from luigi.contrib.postgres import PostgresTarget
-from psycopg2.errors import UndefinedColumn, UndefinedTable
+from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 
-Found = dict[tuple[str, str], str]
-"""The JSON of markers' `built_from`, by table and batch."""
+
+@dataclass(frozen=True)
+class MarkerRow:
+    """What a marker says: the JSON of what was loaded, and which content that came to."""
+
+    built_from: str
+    content: str
+
+
+Found = dict[tuple[str, str], MarkerRow]
+"""Markers by table and batch."""
 
 
 class Marker(PostgresTarget):
@@ -47,13 +57,18 @@ class Marker(PostgresTarget):
         found = self._find()
         if found is None:
             return "its marker is missing"
-        recorded = _parse(found)
+        recorded = _parse(found.built_from)
         return "its marker is damaged" if recorded is None else describe_changes(recorded, built_from)
 
     def read_built_from(self) -> BuiltFrom | None:
         """What the table was last loaded from; None where the marker is missing or damaged."""
         found = self._find()
-        return None if found is None else _parse(found)
+        return None if found is None else _parse(found.built_from)
+
+    def read_content(self) -> str:
+        """What was there when the marker was written; empty where there is no marker."""
+        found = self._find()
+        return "" if found is None else found.content
 
     def clear(self, cursor: Cursor) -> None:
         """Delete the marker within the transaction of `cursor`."""
@@ -61,15 +76,26 @@ class Marker(PostgresTarget):
             f"delete from {self.marker_table} where target_table = %s and batch = %s", (self.table, self.batch)
         )
 
-    def touch(self, cursor: Cursor, built_from: BuiltFrom) -> None:  # type: ignore[override]  # joins a transaction
-        """Write the marker within the transaction of `cursor`, in place of the one before."""
+    def touch(self, cursor: Cursor, built_from: BuiltFrom, content: str = "") -> None:  # type: ignore[override]
+        """Write the marker within the transaction of `cursor`, in place of the one before.
+
+        `content` tells what is there now from what was there before: a digest of rows, or a name for one build.
+        """
         self.clear(cursor)
         cursor.execute(
-            f"insert into {self.marker_table} (update_id, target_table, batch, built_from) values (%s, %s, %s, %s)",
-            (self.update_id, self.table, self.batch, json.dumps(dict(built_from))),
+            f"insert into {self.marker_table} (update_id, target_table, batch, built_from, content) "
+            "values (%s, %s, %s, %s, %s)",
+            (self.update_id, self.table, self.batch, json.dumps(dict(built_from)), content),
         )
 
-    def _find(self) -> str | None:
+    def record_content(self, cursor: Cursor, content: str) -> None:
+        """Add the content to the marker within the transaction of `cursor`."""
+        cursor.execute(
+            f"update {self.marker_table} set content = %s where target_table = %s and batch = %s",
+            (content, self.table, self.batch),
+        )
+
+    def _find(self) -> MarkerRow | None:
         lookup = _lookup.get() or _Lookup([self.batch])
         return lookup.find(self.table, self.batch)
 
@@ -89,8 +115,8 @@ class _Lookup:
         self._batches = set(batches)
         self._found: Found | None = None
 
-    def find(self, table: str, batch: str) -> str | None:
-        """The JSON of a marker's `built_from`, None where there is no marker."""
+    def find(self, table: str, batch: str) -> MarkerRow | None:
+        """A marker, None where there is none."""
         if self._batches and batch not in self._batches:
             return _Lookup([batch]).find(table, batch)
         if self._found is None:
@@ -114,26 +140,35 @@ def share_lookup(batches: Sequence[str]) -> Iterator[None]:
 def list_loads(schema: str) -> list[tuple[str, str, str]]:
     """Table, batch and the JSON of `built_from` of all loads into a schema's tables, in the order of their names."""
     found = _select("where starts_with(target_table, %s)", f"{schema}.")
-    return [(table, batch, built_from) for (table, batch), built_from in sorted(found.items())]
+    return [(table, batch, row.built_from) for (table, batch), row in sorted(found.items())]
+
+
+def list_contents(table: str) -> dict[str, str]:
+    """The contents of the batches of a table when they were loaded, by batch."""
+    return {batch: row.content for (_, batch), row in _select("where target_table = %s", table).items()}
 
 
 def _select(where: str = "", *parameters: object) -> Found:
     """The markers that a condition picks; none before the first load."""
     rows = warehouse.retry_transaction("markers", partial(_fetch, where, parameters))
-    return {(table, batch): built_from for table, batch, built_from in rows}
+    return {
+        (table, batch): MarkerRow(built_from or _read_update_id(update_id), content or "")
+        for table, batch, built_from, content, update_id in rows
+    }
 
 
-def _fetch(where: str, parameters: Sequence[object]) -> list[tuple[str, str, str]]:
-    select = "select target_table, batch, {} from {} {}"
+def _fetch(where: str, parameters: Sequence[object]) -> list[tuple[str, str, str | None, str | None, str]]:
+    """The rows of markers, whichever columns the table has: it may be one that no run of this version upgraded yet."""
     with warehouse.reading() as cursor:
         try:
-            cursor.execute(select.format("built_from::text", Marker.marker_table, where), parameters)
+            cursor.execute(
+                "select target_table, batch, (to_jsonb(marker) -> 'built_from')::text, to_jsonb(marker) ->> 'content', "
+                f"update_id from {Marker.marker_table} as marker {where}",
+                parameters,
+            )
             return cursor.fetchall()
         except UndefinedTable:
             return []
-        except UndefinedColumn:  # a warehouse that no run of this version has upgraded yet
-            cursor.execute(select.format("update_id", Marker.marker_table, where), parameters)
-            return [(table, batch, _read_update_id(update_id)) for table, batch, update_id in cursor.fetchall()]
 
 
 def _read_update_id(update_id: str) -> str:

@@ -7,6 +7,8 @@ staging.touched_keys, which dbt fills, lists the rows that Publish has to copy.
 
 from psycopg2.extensions import cursor as Cursor
 
+from luigi_tasks.warehouse import relation_states
+
 KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
 """The tables of raw_data that core is built from, and the column that identifies a record across batches."""
 QUEUES = ("changed_batches", "replaced_keys")
@@ -26,7 +28,7 @@ def delete_batch(cursor: Cursor, table: str, batch: str) -> None:
     )
     cursor.execute(
         "insert into etl.changed_batches (table_name, batch) values (%s, %s) "
-        "on conflict (table_name, batch) do update set in_work = false",
+        "on conflict (table_name, batch) do update set in_work = false where changed_batches.in_work",
         (table, batch),
     )
 
@@ -39,6 +41,7 @@ def take_changes(cursor: Cursor) -> None:
     cursor.execute("lock table etl.changed_batches in share row exclusive mode")
     for queue in QUEUES:
         cursor.execute(f"update etl.{queue} set in_work = true where not in_work; analyze etl.{queue}")
+        relation_states.count_changes(cursor, f"etl.{queue}")
     cursor.execute(f"set local default_statistics_target = {STATISTICS_TARGET}")
     for table, key in KEYS.items():
         cursor.execute(f"analyze raw_data.{table} ({key}, batch)")
@@ -48,11 +51,13 @@ def remove_taken(cursor: Cursor) -> None:
     """Remove what was taken: core and the candidates hold it now. What was loaded since then stays queued."""
     for queue in QUEUES:
         cursor.execute(f"delete from etl.{queue} where in_work")
+        relation_states.count_changes(cursor, f"etl.{queue}")
 
 
 def clear_touched_keys(cursor: Cursor) -> None:
     """Forget which rows of the candidates dbt built: all of them are tested and published."""
     cursor.execute("truncate staging.touched_keys")
+    relation_states.remember(cursor, ["staging.touched_keys"])
 
 
 def is_everything_touched(cursor: Cursor) -> bool:

@@ -15,6 +15,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse import project_claim, relation_states
 from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
 from spark_jobs.schemas import TABLES
 
@@ -68,21 +69,25 @@ def is_current(cursor: Cursor) -> bool:
 
 
 def _find_version(cursor: Cursor) -> int:
-    """The version that the warehouse has; 0 where all migrations have to run, a missing schema raw_data included."""
-    cursor.execute(f"select max(version), to_regnamespace('{RAW_DATA}') is not null from {ETL}.schema_versions")
-    found, has_raw_data = cursor.fetchone()
+    """The version that the warehouse has; 0 where all migrations have to run, as when a table was dropped."""
+    cursor.execute(
+        f"select max(version), (select bool_and(to_regclass(name) is not null) from unnest(%s) as name) "
+        f"and (select bool_and(to_regproc(name) is not null) from unnest(%s) as name) from {ETL}.schema_versions",
+        (list(relation_states.CREATED_BY_MIGRATIONS), list(relation_states.FUNCTIONS)),
+    )
+    found, is_whole = cursor.fetchone()
     known = len(list_migrations())
     if (found or 0) > known:
         raise PipelineError(
             f"the warehouse has schema version {found}, this program knows versions up to {known}; "
             "nothing was changed; install the version of socialmart that upgraded the warehouse, or a later one"
         )
-    return found or 0 if has_raw_data else 0
+    return found or 0 if is_whole else 0
 
 
 def _apply() -> None:
     with warehouse.reading() as cursor:
-        if is_current(cursor):
+        if is_current(cursor) and project_claim.require_no_other(cursor):
             return
     with warehouse.transaction() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
@@ -96,6 +101,8 @@ def _apply() -> None:
                 (migration.version, migration.name),
             )
         _require_columns(cursor)
+        project_claim.claim_if_free(cursor)
+        relation_states.remember_new(cursor, relation_states.CREATED_BY_MIGRATIONS)
 
 
 def _require_columns(cursor: Cursor) -> None:

@@ -88,7 +88,7 @@ def test_apply__turns_the_fingerprints_of_markers_into_jsonb(own_warehouse):
     apply_first(1)
     old = {
         ("raw_data.users", "a#b=c,d"): "raw_data.users/a#b=c,d#code=12,inputs=ab",
-        ("marts", ""): "marts/#code=3",
+        ("etl.ledger", "c"): "etl.ledger/c#code=3",
         ("no fingerprints", ""): "nothing",
         ("no value", ""): "no value/#code=1,inputs",
         ("no name", ""): "no name/#=1",
@@ -99,7 +99,7 @@ def test_apply__turns_the_fingerprints_of_markers_into_jsonb(own_warehouse):
     migrations.apply()
     new = {
         ("raw_data.users", "a#b=c,d"): {"code": "12", "inputs": "ab"},
-        ("marts", ""): {"code": "3"},
+        ("etl.ledger", "c"): {"code": "3"},
         **{(table, ""): {} for table in ("no fingerprints", "no value", "no name", "empty")},
     }
     assert {

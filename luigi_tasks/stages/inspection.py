@@ -1,0 +1,207 @@
+"""Inspection: whether the warehouse is as the pipeline left it, and what to do where it is not.
+
+A run begins with a look at the catalogue and at the server's counters of changes, which is cheap. Only tables that
+changed are compared: raw_data with the digests of what was loaded, the ledger with its files, published rows with the
+candidates. What is wrong is made stale, by deleting its marker or noting a suspicion, so that the stages put it right
+from what stands before it; DbtRun itself compares the tables that dbt built. What cannot be put right ends the run.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from psycopg2.errors import UndefinedTable
+from psycopg2.extensions import cursor as Cursor
+
+from luigi_tasks import config, paths, warehouse
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.runs import lock
+from luigi_tasks.targets import checkpoint, landing, marker
+from luigi_tasks.targets.ledger_file import read_ledger
+from luigi_tasks.targets.marker import Marker
+from luigi_tasks.warehouse import change_queue, content_digests, migrations, project_claim, relation_states
+from luigi_tasks.warehouse.relation_states import Change
+from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, PUBLISHED, RAW_DATA
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in the warehouse that is not as the pipeline left it, and what is done about it."""
+
+    relation: str
+    found: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.relation}: {self.found}; {self.remedy}"
+
+
+@cache
+def inspect_once() -> None:
+    """Inspect the warehouse at the beginning of a run: in the process that began it, before it asks its markers."""
+    if lock.is_held():
+        days = config.read_section(config.warehouse).verify_days
+        for finding in inspect_warehouse(days):
+            logger.warning("%s", finding)
+
+
+def inspect_warehouse(verify_days: float = 0, everything: bool = False) -> list[Finding]:
+    """Look for what others changed, or at everything, and have the stages put it right. Returns what was found.
+
+    Raises PipelineError where something cannot be put right, or the warehouse is another project's.
+    """
+
+    def look() -> list[Change]:
+        with warehouse.reading() as cursor:
+            try:
+                project_claim.require_no_other(cursor)
+                return relation_states.find_changes(cursor, verify_days, everything)
+            except UndefinedTable:  # nothing was loaded yet, or the migrations have to run first
+                return []
+
+    if not warehouse.retry_transaction("the inspection of the warehouse", look):
+        return []
+    migrations.apply()  # creates tables that were dropped
+
+    def examine() -> list[Finding]:
+        with warehouse.transaction() as cursor:
+            changes = relation_states.find_changes(cursor, verify_days, everything)
+            return list(_examine_changes(cursor, changes))
+
+    return warehouse.retry_transaction("the inspection of the warehouse", examine)
+
+
+def find_suspicion(schemas: Sequence[str]) -> str | None:
+    """What others did to a relation of these schemas that its stage has not put right yet."""
+
+    def read() -> dict[str, str]:
+        with warehouse.reading() as cursor:
+            try:
+                return relation_states.list_suspicions(cursor, schemas)
+            except UndefinedTable:
+                return {}
+
+    suspicions = warehouse.retry_transaction("the inspection of the warehouse", read)
+    return next((f"{name}: {reason}" for name, reason in suspicions.items()), None)
+
+
+def _examine_changes(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
+    by_schema: dict[str, list[Change]] = {}
+    for change in changes:
+        by_schema.setdefault(change.schema, []).append(change)
+    for change in by_schema.pop(ETL, []):
+        yield from _examine_table_of_etl(cursor, change)
+    for change in by_schema.pop(RAW_DATA, []):
+        yield from _examine_raw_table(cursor, change)
+    published = [change for schema in relation_states.PUBLISHED_SCHEMAS for change in by_schema.pop(schema, [])]
+    yield from _examine_models(cursor, [change for found in by_schema.values() for change in found])
+    yield from _examine_published(cursor, published)
+
+
+def _examine_table_of_etl(cursor: Cursor, change: Change) -> Iterable[Finding]:
+    """A queue that lost rows can only be made up for by building everything; the ledger is read from its files."""
+    _require_shape(change)
+    if change.relation in relation_states.QUEUES:
+        Marker(CANDIDATES, "").clear(cursor)
+        yield Finding(change.relation, change.reason, "core and the candidates are built from scratch")
+    if change.relation == relation_states.LEDGER:
+        yield from _examine_ledger(cursor)
+    relation_states.settle(cursor, [change.relation])
+
+
+def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
+    cursor.execute(
+        "select batch, verdict, array_agg(row(entity, measure, read, accepted, rejected, duplicate)::text order by "
+        "entity, measure) from etl.ledger group by batch, verdict"
+    )
+    found: dict[str, list[object]] = {}
+    for batch, verdict, lines in cursor.fetchall():
+        found.setdefault(batch, []).append((verdict, lines))
+    for batch in marker.list_contents(relation_states.LEDGER):
+        ledger = read_ledger(checkpoint.audit_checkpoint(batch).folder / paths.LEDGER)
+        if ledger is None:
+            continue
+        lines = sorted(
+            (e.entity, e.measure, f"({e.entity},{e.measure},{e.read},{e.accepted},{e.rejected},{e.duplicate})")
+            for e in ledger.entries
+        )
+        expected = [(ledger.verdict, [text for _, _, text in lines])] if lines else []
+        if found.get(batch, []) != expected:
+            Marker(relation_states.LEDGER, batch).clear(cursor)
+            yield Finding(
+                relation_states.LEDGER, f"the batch {batch} is not as in its ledger file", "it is audited again"
+            )
+
+
+def _examine_raw_table(cursor: Cursor, change: Change) -> Iterable[Finding]:
+    """Have the batches loaded again whose rows are not those that were loaded, and everything after them built."""
+    _require_shape(change)
+    table = change.relation.partition(".")[2]
+    recorded = marker.list_contents(change.relation)
+    found = content_digests.digest_batches(cursor, table)
+    wrong = []
+    for batch in sorted({*recorded, *found}):
+        rows = found.get(batch, content_digests.NO_ROWS)
+        if recorded.get(batch) == rows:
+            continue
+        if recorded.get(batch) == "":  # loaded by a version that recorded none
+            Marker(change.relation, batch).record_content(cursor, rows)
+            continue
+        if landing.find_entry(batch) is None and not checkpoint.is_loadable(batch):
+            raise PipelineError(
+                f"{change.relation} has {content_digests.count_rows(rows)} rows of the batch {batch}, "
+                f"{content_digests.count_rows(recorded.get(batch, content_digests.NO_ROWS))} were loaded, and they are "
+                "not the same; nothing is left to load it from; restore its rows from a backup of the warehouse, put "
+                "its files back into the landing folder, or delete its rows and its markers in etl.table_updates"
+            )
+        wrong.append(batch)
+    relation_states.settle(cursor, [change.relation])
+    for batch in wrong:
+        change_queue.delete_batch(cursor, table, batch)
+        Marker(change.relation, batch).clear(cursor)
+        yield Finding(change.relation, f"the batch {batch} has other rows than were loaded", "it is loaded again")
+    if wrong:
+        relation_states.count_changes(cursor, change.relation, relation_states.CHANGED_BATCHES)
+        Marker(CANDIDATES, "").clear(cursor)
+
+
+def _require_shape(change: Change) -> None:
+    """Raise PipelineError where a table was altered in a way that no stage can undo."""
+    if change.is_lost and not change.only_wider:
+        raise PipelineError(
+            f"{change.relation} is not as this program created it: {change.reason}; nothing was changed; undo that by "
+            "alter table or drop, then run again; the rows are compared then"
+        )
+
+
+def _examine_models(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
+    """What dbt built: DbtRun compares tables whose rows may differ, and builds everything where more does."""
+    lost = [change for change in changes if change.is_lost or change.relation in relation_states.QUEUES]
+    for change in lost:
+        yield Finding(change.relation, change.reason, "everything that dbt builds is built from scratch")
+    if lost:
+        Marker(CANDIDATES, "").clear(cursor)
+        relation_states.forget(cursor, relation_states.BUILT_BY_DBT)
+        return
+    relation_states.suspect(cursor, changes)
+
+
+def _examine_published(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
+    """What readers see: it is published again where it is gone or has other rows than the candidates."""
+    wrong = [change for change in changes if change.is_lost or not _equals_candidate(cursor, change.relation)]
+    for change in wrong:
+        yield Finding(change.relation, change.reason, "all marts are published again")
+    relation_states.settle(cursor, [change.relation for change in changes if change not in wrong])
+    relation_states.suspect(cursor, wrong)
+
+
+def _equals_candidate(cursor: Cursor, published: str) -> bool:
+    name = published.removeprefix(f"{PUBLISHED}.")
+    for schema in (CANDIDATES, INTERMEDIATE):
+        cursor.execute("select to_regclass(%s) is not null", (f"{schema}.{name}",))
+        if cursor.fetchone() == (True,):
+            return content_digests.are_rows_equal(cursor, published, f"select * from {schema}.{name}")
+    return False
