@@ -142,6 +142,20 @@ class Project:
             cursor.execute(sql, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def execute(self, sql: str) -> str | None:
+        """Run SQL in the warehouse, in autocommit. Returns the server's message where it refuses."""
+        self.rows("select 1")
+        assert self._server is not None
+        names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+        where = {names[name]: value for name, value in self._server.parameters.items()}
+        with closing(psycopg2.connect(**where, options="-c timezone=UTC")) as connection:
+            connection.autocommit = True
+            try:
+                connection.cursor().execute(sql)
+            except psycopg2.Error as error:
+                return str(error)
+        return None
+
     def marts(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of every mart, in a fixed order."""
         names = self.rows("select table_name from information_schema.tables where table_schema = 'marts' order by 1")

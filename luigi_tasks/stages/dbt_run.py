@@ -1,5 +1,6 @@
 """DbtRun: the star schema and the candidates for the marts, from raw_data."""
 
+import logging
 import uuid
 from collections.abc import Sequence
 from functools import partial
@@ -23,6 +24,9 @@ from spark_jobs.schemas import TABLES
 
 UNFINISHED = "unfinished"
 """Stands for the inputs in the marker while dbt runs: what is left half done, the next attempt takes up again."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class DbtRun(Stage):
@@ -68,7 +72,8 @@ class DbtRun(Stage):
             build = uuid.uuid4().hex
         else:
             built_from = self.built_from()
-        if warehouse.retry_transaction(self.title, comparison.find_wrong_tables):
+        if wrong := warehouse.retry_transaction(self.title, comparison.find_wrong_tables):
+            logger.warning("%s: rows were changed outside the pipeline; everything is built again", ", ".join(wrong))
             with warehouse.transaction() as cursor:
                 self.output().clear(cursor)
             built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))

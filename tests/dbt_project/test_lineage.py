@@ -8,8 +8,8 @@ from dbt_commands import PROJECT, Dbt
 
 from luigi_tasks.warehouse.schema_names import SCHEMAS
 
-RELATION = re.compile(rf"""(?<![\w."])(?:"\w+"\.)?"?({"|".join(SCHEMAS)})"?\."?([a-z]\w*)"?""")
-"""A relation in SQL: schema and name, with or without a database and quotes."""
+RELATION = re.compile(rf"""(?<![\w."])(?:"\w+"\.)?"?({"|".join(SCHEMAS)})"?\."?([a-z]\w*\b)"?(?!\()""")
+"""A relation in SQL, not a function: schema and name, with or without a database and quotes."""
 WORK_TABLE = re.compile("__dbt_(tmp|backup)$")
 """The end of the names that a table has while dbt builds it."""
 COMMENT = re.compile(r"{#.*?#}|--[^\n]*", re.DOTALL)

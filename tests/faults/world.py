@@ -44,9 +44,12 @@ KEYS = {
     "etl.table_updates": "target_table || ' ' || batch",
 }
 """What is there together or not at all, of the tables of a schema or of one: rows of a key. Else a whole table is."""
-NOT_COMPARED = ("etl.runs", "etl.stages", "etl.remarks", "etl.days_looked_at")
-"""What runs tell of themselves."""
-ROWS = {"etl.table_updates": "(update_id || built_from::text)"}
+NOT_COMPARED = ("etl.runs", "etl.stages", "etl.remarks", "etl.days_looked_at", "etl.relations")
+"""What runs tell of themselves, and what the server says of its tables."""
+ROWS = {
+    "etl.table_updates": "(update_id || (built_from - 'build')::text)",
+    "etl.project": "(host || checkpoints)",
+}
 """The columns that are compared, where not all are: those of time differ."""
 WORK = ("staging.", "etl.changed_batches", "etl.replaced_keys", "etl.table_updates candidates")
 """What only says how far a run has come."""

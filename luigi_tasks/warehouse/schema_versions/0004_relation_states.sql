@@ -52,10 +52,10 @@ set search_path = pg_catalog as $function$
         || case when relhassubclass then '; with child tables' else '' end
         || case when relrowsecurity then '; with policies' else '' end
         || coalesce(
-            '; with the trigger '
+            '; with the trigger ' -- of those that can change or drop a row before it is written
             || (
                 select string_agg(tgname, ', ' order by tgname)
-                from pg_trigger where tgrelid = pg_class.oid and not tgisinternal
+                from pg_trigger where tgrelid = pg_class.oid and not tgisinternal and tgtype & 3 = 3
             ),
             ''
         )

@@ -6,7 +6,8 @@ import pytest
 
 from luigi_tasks import warehouse
 from luigi_tasks.dbt.messages import Relation
-from luigi_tasks.dbt.publication import publish_touched, publish_whole, relations_exist
+from luigi_tasks.dbt.publication import publish_touched, publish_whole
+from luigi_tasks.warehouse import migrations
 
 DAYS = Relation("candidates", "days", is_view=False, is_mart=True, touched={"column": "day", "kind": "day"}, read_by=[])
 TAGS = Relation("candidates", "tags", is_view=False, is_mart=True, touched=None, read_by=["tag"])
@@ -23,6 +24,7 @@ create table staging.touched_keys as select 'day' as kind, 2 as sk;
 
 @pytest.fixture
 def candidates(own_warehouse) -> None:
+    migrations.apply()
     execute(CANDIDATES)
 
 
@@ -86,11 +88,3 @@ def test_publish_touched__replaces_touched_rows_and_whole_small_tables() -> None
         assert publish_touched(cursor, [DAYS, TAGS], lambda *progress: None) == 2
     assert read("select * from marts.days order by day") == [(1, "one"), (2, "new")]
     assert read("select * from marts.tags") == [("tech",)]
-
-
-@pytest.mark.usefixtures("candidates")
-def test_relations_exist__only_if_none_is_missing() -> None:
-    publish([DAYS])
-    with warehouse.reading() as cursor:
-        assert relations_exist(cursor, [DAYS])
-        assert not relations_exist(cursor, [DAYS, TAGS])

@@ -82,6 +82,7 @@ def test_clean__gives_spark_no_folder_of_an_empty_batch(place, spark):
 
 
 def test_clean__passes_the_fault_of_a_broken_file_on_without_spark(place, spark):
+    place.land("a.json")
     place.leave_extract("a", fault=FAULT, content="one fault")
     Clean(batch="a").run()
     before = Clean(batch="a").output().require_intact()
@@ -103,6 +104,7 @@ def test_clean__names_a_damaged_file_and_leaves_what_was_there(place, spark):
 
 
 def test_clean__is_stale_after_a_change_of_documents_code_or_settings(place, spark, monkeypatch):
+    place.land("a.json")
     place.leave_extract("a")
     assert Clean(batch="a").check_target() == "its checkpoint is missing"
     Clean(batch="a").run()

@@ -139,7 +139,6 @@ def test_dbt_test__leaves_no_marker_where_a_test_fails(dbt):
 def test_publish__copies_all_at_first_and_then_what_was_touched(dbt, monkeypatch):
     copied = []
     monkeypatch.setattr(runner, "list_published_relations", list)
-    monkeypatch.setattr(publish, "relations_exist", lambda *arguments: True)
     monkeypatch.setattr(publish, "publish_whole", lambda *arguments: copied.append("all") or 7)
     monkeypatch.setattr(publish, "publish_touched", lambda *arguments: copied.append("touched") or 1)
     Publish().run()
