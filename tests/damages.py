@@ -52,9 +52,7 @@ def _update(table: str, change: str) -> Damage:
 
 
 def _insert(table: str, columns: str = "*") -> Damage:
-    return Damage(
-        f"rows of {table} twice", f"insert into {table} select {columns} from {table} where {_some(table)}"
-    )
+    return Damage(f"rows of {table} twice", f"insert into {table} select {columns} from {table} where {_some(table)}")
 
 
 DAMAGES: Sequence[Damage] = (
@@ -67,19 +65,30 @@ DAMAGES: Sequence[Damage] = (
     _update("raw_data.comments", "comment_text = upper(comment_text)"),
     _update("raw_data.rejected", "raw = null"),
     _update("raw_data.issues", "value = 'changed'"),
-    Damage("rows of raw_data.posts moved to another batch", "update raw_data.posts set batch = '2026-01-02' where batch = "
-           "'2026-01-01' and not exists (select from raw_data.posts as p where p.post_id = posts.post_id and p.batch = "
-           "'2026-01-02')"),
+    Damage(
+        "rows of raw_data.posts moved to another batch",
+        "update raw_data.posts set batch = '2026-01-02' where batch = "
+        "'2026-01-01' and not exists (select from raw_data.posts as p where p.post_id = posts.post_id and p.batch = "
+        "'2026-01-02')",
+    ),
     Damage("a key changed", f"update raw_data.posts set post_id = 'x' || post_id where {_some('raw_data.posts')}"),
-    Damage("columns swapped", f"update raw_data.posts set likes = shares, shares = likes where {_some('raw_data.posts')}"),
-    Damage("rows of a batch that was never loaded", "insert into raw_data.users (batch, file, position, user_id, "
-           "age_imputed) values ('nowhere', 'f', 0, 'u{seed}', false)", is_named=True),
+    Damage("columns swapped", "update raw_data.posts set likes = shares, shares = likes + 1"),
+    Damage(
+        "rows of a batch that was never loaded",
+        "insert into raw_data.users (batch, file, position, user_id, "
+        "age_imputed) values ('nowhere', 'f', 0, 'u{seed}', false)",
+        is_named=True,
+    ),
     Damage("a column of raw_data dropped", "alter table raw_data.posts drop column likes cascade", is_named=True),
     Damage("a column of etl dropped", "alter table etl.ledger drop column read", is_named=True),
     Damage("a type of raw_data changed", "alter table raw_data.issues alter column position type text", is_named=True),
-    Damage("a trigger that changes rows", "create function public.alter_row() returns trigger language plpgsql as "
-           "'begin return null; end'; create trigger alter_row before insert on raw_data.users for each row execute "
-           "function public.alter_row()", is_named=True),
+    Damage(
+        "a trigger that changes rows",
+        "create function public.alter_row() returns trigger language plpgsql as "
+        "'begin return null; end'; create trigger alter_row before insert on raw_data.users for each row execute "
+        "function public.alter_row()",
+        is_named=True,
+    ),
     Damage("a rule", "create rule skip as on insert to raw_data.posts do instead nothing", is_named=True),
     Damage("a child table", "create table public.child () inherits (raw_data.comments)", is_named=True),
     Damage("raw_data rewritten, nothing else", "cluster raw_data.posts using posts_by_batch"),
@@ -95,7 +104,10 @@ DAMAGES: Sequence[Damage] = (
     *(_drop("schema", name) for name in ("staging", "core", "intermediate", "candidates", "published", "marts")),
     *(_drop("table", f"core.{name}") for name in ("dim_users", "fact_comments")),
     *(_truncate(f"core.{name}") for name in ("dim_posts", "bridge_post_tags", "dim_dates", "fact_post_interactions")),
-    *(_delete(f"core.{name}") for name in ("dim_users", "dim_tags", "bridge_post_tags", "fact_comments", "dim_locations")),
+    *(
+        _delete(f"core.{name}")
+        for name in ("dim_users", "dim_tags", "bridge_post_tags", "fact_comments", "dim_locations")
+    ),
     _update("core.fact_post_interactions", "likes = likes + 3"),
     _update("core.dim_users", "username = 'changed'"),
     _update("core.dim_tags", "tag = tag || 'x'"),
@@ -105,12 +117,20 @@ DAMAGES: Sequence[Damage] = (
     _update("intermediate.int_user_engagement", "total_likes = 0"),
     _delete("candidates.tag_analysis_mart"),
     _update("candidates.daily_engagement_mart", "posts = posts + 1"),
-    Damage("a view of staging changed", "create or replace view staging.stg_users as select user_id, batch, username, "
-           "email, name, age, age_imputed, gender, date_created from raw_data.users where age < 50"),
-    Damage("a view of marts changed", "create or replace view marts.tag_analysis_mart as select * from "
-           "published.tag_analysis_mart where tag > 'm'"),
-    Damage("a view of published changed", "create or replace view published.int_post_ranks as select 1::bigint as "
-           "total_engagement, 2::bigint as engagement_rank"),
+    Damage(
+        "a view of staging changed",
+        "create or replace view staging.stg_users as select user_id, batch, username, "
+        "email, name, age, age_imputed, gender, date_created from raw_data.users where age < 50",
+    ),
+    Damage(
+        "a view of marts changed",
+        "create or replace view marts.tag_analysis_mart as select * from published.tag_analysis_mart where tag > 'm'",
+    ),
+    Damage(
+        "a view of published changed",
+        "create or replace view published.int_post_ranks as select 1::bigint as "
+        "total_engagement, 2::bigint as engagement_rank",
+    ),
     _drop("view", "marts.user_engagement_mart"),
     _drop("table", "published.daily_engagement_mart"),
     _truncate("published.int_post_engagement"),
@@ -164,7 +184,7 @@ class DamagedProject:
         self.project.close()
 
     def judge(self, damages: Sequence[Damage], with_later_batch: bool) -> str:
-        """Run the pipeline, twice where the first run puts it right. Returns `put right` or `named`; fails otherwise."""
+        """Run the pipeline, twice if that goes well. Returns `put right` or `named`; fails otherwise."""
         if with_later_batch:
             self._land_later_batch()
         run = self.project.run()

@@ -15,7 +15,7 @@ import click
 from luigi.interface import core
 
 from luigi_tasks import config, paths, run_id, warehouse
-from luigi_tasks.cli import explain, luigid, output, summary
+from luigi_tasks.cli import explain, luigid, output, summary, verify
 from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
 from luigi_tasks.dbt import docs
@@ -122,6 +122,33 @@ def run_pipeline(context: click.Context, as_json: bool, luigi: tuple[str, ...]) 
     if not as_json and (code == 0 or journal.read_finished_stages(run_id.get_run_id())):
         context.invoke(show_summary, as_json=False)
     return code
+
+
+@main.command("verify")
+@click.option("--repair", is_flag=True, help="Run the pipeline, which compares everything and puts right what differs.")
+@json_option
+def verify_warehouse(repair: bool, as_json: bool) -> int:
+    """Compare the rows of the warehouse with what the pipeline loaded and built.
+
+    raw_data is compared with what was loaded, the ledger with its files, every table of dbt with what its model
+    selects, and the published marts with the tested ones. Without --repair nothing is changed.
+    """
+    if repair:
+        from luigi_tasks.cli import watched_run
+
+        return watched_run.run_luigi(["RunAll", "--warehouse-verify-days", str(verify.AT_ONCE)], as_json)
+    findings = verify.list_damage()
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        output.print_lines(verify.list_lines(findings))
+    return int(bool(findings))
+
+
+@main.command("take-over")
+def take_over_warehouse() -> None:
+    """Have the warehouse belong to this project, which another one loaded until now."""
+    print(verify.take_over())
 
 
 @main.command("rejected")

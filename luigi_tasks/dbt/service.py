@@ -68,9 +68,8 @@ class Project:
         arguments = ["compile", "--full-refresh", *selected]
         ended = self._run(InvokeRequest(arguments, request.log, request.pgoptions), tell)
         nodes = [result.node for result in ended.result.results]
-        return QueriesResult(
-            {f"{node.schema}.{node.name}": node.compiled_code for node in nodes if node.name != TOUCHED_KEYS}
-        )
+        models = [node for node in nodes if node.resource_type == "model" and node.name != TOUCHED_KEYS]
+        return QueriesResult({f"{node.schema}.{node.name}": node.compiled_code for node in models})
 
     def _run(self, request: InvokeRequest, tell: Tell) -> Any:
         from dbt.cli.main import dbtRunner

@@ -72,7 +72,7 @@ class DbtRun(Stage):
             build = uuid.uuid4().hex
         else:
             built_from = self.built_from()
-        if wrong := warehouse.retry_transaction(self.title, comparison.find_wrong_tables):
+        if wrong := warehouse.retry_transaction(self.title, comparison.find_wrong_suspects):
             logger.warning("%s: rows were changed outside the pipeline; everything is built again", ", ".join(wrong))
             with warehouse.transaction() as cursor:
                 self.output().clear(cursor)

@@ -6,6 +6,7 @@ candidates. What is wrong is made stale, by deleting its marker or noting a susp
 from what stands before it; DbtRun itself compares the tables that dbt built. What cannot be put right ends the run.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, paths, warehouse
+from luigi_tasks.dbt import comparison
+from luigi_tasks.dbt.publication import OnProgress
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import lock
 from luigi_tasks.targets import checkpoint, landing, marker
@@ -23,6 +26,8 @@ from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, content_digests, migrations, project_claim, relation_states
 from luigi_tasks.warehouse.relation_states import Change
 from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, PUBLISHED, RAW_DATA
+
+REBUILD_MODELS = "everything that dbt builds is built from scratch"
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +79,23 @@ def inspect_warehouse(verify_days: float = 0, everything: bool = False) -> list[
     return warehouse.retry_transaction("the inspection of the warehouse", examine)
 
 
+class _Undone(Exception):
+    """Rolls a transaction back."""
+
+
+def list_damage(on_progress: OnProgress) -> list[Finding]:
+    """Compare everything, and return what is not as the pipeline left it. Changes nothing."""
+    findings: list[Finding] = []
+    with contextlib.suppress(_Undone), warehouse.transaction() as cursor:
+        project_claim.require_no_other(cursor)
+        findings += _examine_changes(cursor, relation_states.find_changes(cursor, everything=True))
+        raise _Undone
+    if any(finding.remedy == REBUILD_MODELS for finding in findings):  # then there is nothing to compare
+        return findings
+    wrong = comparison.find_wrong_tables(on_progress)
+    return findings + [Finding(name, "its rows are not what its model selects", REBUILD_MODELS) for name in wrong]
+
+
 def find_suspicion(schemas: Sequence[str]) -> str | None:
     """What others did to a relation of these schemas that its stage has not put right yet."""
 
@@ -106,7 +128,7 @@ def _examine_table_of_etl(cursor: Cursor, change: Change) -> Iterable[Finding]:
     _require_shape(change)
     if change.relation in relation_states.QUEUES:
         Marker(CANDIDATES, "").clear(cursor)
-        yield Finding(change.relation, change.reason, "core and the candidates are built from scratch")
+        yield Finding(change.relation, change.reason, REBUILD_MODELS)
     if change.relation == relation_states.LEDGER:
         yield from _examine_ledger(cursor)
     relation_states.settle(cursor, [change.relation])
@@ -181,7 +203,7 @@ def _examine_models(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Findi
     """What dbt built: DbtRun compares tables whose rows may differ, and builds everything where more does."""
     lost = [change for change in changes if change.is_lost or change.relation in relation_states.QUEUES]
     for change in lost:
-        yield Finding(change.relation, change.reason, "everything that dbt builds is built from scratch")
+        yield Finding(change.relation, change.reason, REBUILD_MODELS)
     if lost:
         Marker(CANDIDATES, "").clear(cursor)
         relation_states.forget(cursor, relation_states.BUILT_BY_DBT)

@@ -185,7 +185,7 @@ def _find_change(state: _ComparedState, verify_days: float, everything: bool) ->
         reason = describe_counts(state.inserted, state.updated, state.deleted)
     elif not state.track_counts:
         reason = "the server does not count changes (track_counts is off)"
-    elif everything or (verify_days and state.days > verify_days):
+    elif state.name not in QUEUES and (everything or (verify_days and state.days > verify_days)):
         reason = f"its rows were last compared {state.days:,.0f} days ago"
     else:
         reason = state.suspicion
