@@ -1,8 +1,10 @@
 """Asks the dbt service to run commands, and says in a sentence why one failed."""
 
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.dbt.messages import (
@@ -32,17 +34,28 @@ def dbt_service() -> ServiceProcess:
     )
 
 
+def project_variables() -> dict[str, object]:
+    """The variables of dbt_project.yml that luigi.cfg sets. What is built depends on them."""
+    return {"partial_users": config.read_section(config.quality).partial_users}
+
+
 def run_dbt(
-    command: str, options: Sequence[str], on_progress: Callable[[int, int, str], None], settings: str = ""
+    command: str,
+    options: Sequence[str],
+    on_progress: Callable[[int, int, str], None],
+    settings: str = "",
+    variables: Mapping[str, object] = MappingProxyType({}),
 ) -> list[NodeResult]:
     """Run `dbt COMMAND OPTIONS` and return the result of every model or test.
 
-    `settings` are further options of its PostgreSQL sessions. Raises PipelineError with all models and tests that
-    failed, or TransientError if the reason was the server and a retry may help.
+    `settings` are further options of its PostgreSQL sessions, `variables` are set beside project_variables(). Raises
+    PipelineError with all models and tests that failed, or TransientError if the reason was the server and a retry may
+    help.
     """
     log = journal.make_run_folder() / f"dbt_{command}.log"
+    threads = str(config.read_section(config.dbt).threads)
     request = InvokeRequest(
-        arguments=[command, *options, "--threads", str(config.read_section(config.dbt).threads)],
+        arguments=[command, *options, "--threads", threads, "--vars", json.dumps({**project_variables(), **variables})],
         log=str(log),
         pgoptions=f"{warehouse.session_options()} {settings}",
     )

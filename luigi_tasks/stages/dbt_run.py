@@ -5,7 +5,7 @@ from functools import partial
 
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.dbt import project, runner
-from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, choose_run_options
+from luigi_tasks.dbt.selection import FULL_REFRESH, INPUTS, SETTINGS, choose_run_options
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
 from luigi_tasks.stages.load import Load
@@ -42,6 +42,7 @@ class DbtRun(Stage):
         return {
             INPUTS: fingerprints.of_value(marker.list_loads("raw_data")),
             "code": project.fingerprint_shared_files(folder),
+            SETTINGS: fingerprints.of_value(runner.project_variables()),
             **project.fingerprint_models(folder),
         }
 

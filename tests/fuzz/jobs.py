@@ -101,7 +101,11 @@ def folder() -> Iterator[Path]:
 
 
 def run(
-    place: Path, batches: dict[str, list[Path]], spark: Any = None, max_unpacked_bytes: int | None = None
+    place: Path,
+    batches: dict[str, list[Path]],
+    spark: Any = None,
+    max_unpacked_bytes: int | None = None,
+    fill_in_users: bool = False,
 ) -> dict[str, Ended]:
     """Extract and clean batches (name -> files, in order), building below `place`; in Spark, where one is given."""
     spark = spark or InThisProcess()
@@ -116,7 +120,9 @@ def run(
         for number, fault in enumerate(faults)
     ]
     built = [BatchToClean(name, paths) for name, paths in zip(batches, documents, strict=True)]
-    cleaned = clean.run(spark, CleanRequest(built, str(place / "clean"), impute_age=False), _ignore)
+    cleaned = clean.run(
+        spark, CleanRequest(built, str(place / "clean"), impute_age=False, fill_in_users=fill_in_users), _ignore
+    )
     return {
         name: Ended(fault, found.counts, _tables(place / "clean" / f"batch_no={number}"))
         for number, (name, fault, found) in enumerate(zip(batches, faults, cleaned.batches, strict=True))
