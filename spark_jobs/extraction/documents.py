@@ -42,19 +42,23 @@ def build_document_row(value: object, text: str) -> Row:
     """The row of a document: `value` is its parsed JSON (numbers as text), `text` the JSON itself."""
     if not isinstance(value, dict):
         return {"fault": NOT_AN_OBJECT, "raw": text}
-    keys = count_plain_keys(value)
-    if may_repeat_keys(text, keys or count_keys(value)):
-        row = _build_checked_row(parse_repeating(text), text)
-    else:
-        row = value if keys else _build_checked_row(value, text)
+    row, keys = value, count_plain_keys(value)
+    if not keys:
+        row, keys = _build_checked_row(value)
+    if may_repeat_keys(text, keys):
+        row, _ = _build_checked_row(parse_repeating(text))
+    if row is not value:
+        _keep_raw(row, text)
     escape = text.find("\\")
     return _replace_lone_surrogates(row) if escape >= 0 and _SURROGATE.search(text, escape) else row
 
 
 class _Findings:
-    """What is wrong with a document and all in it, other than records that cannot be used."""
+    """What is wrong with a document and all in it, other than records that cannot be used, and how many keys were seen:
+    never more than there are."""
 
     def __init__(self) -> None:
+        self.keys = 0
         self.unknown: set[str] = set()
         self.issues: list[Row] = []
 
@@ -67,15 +71,21 @@ class _Findings:
     def add_keys(self, place: Place, value: Row, known: frozenset[str], level: str, field_prefix: str = "") -> None:
         """Add the keys of an object that are unknown or stand more than once. An issue shows the values that do not
         count; of lists of records all count."""
-        if not value.keys() <= known:
-            self.unknown.update(level + name for name in value.keys() - known)
+        self.keys += len(value)
+        if value.__class__ is dict and known.issuperset(value):
+            return
+        if not known.issuperset(value):
+            unknown = value.keys() - known
+            self.unknown.update(level + name for name in unknown)
+            self.keys += sum(count_keys(value[name]) for name in unknown)
         if isinstance(value, RepeatingObject):
             for name, values in value.repeated.items():
                 dropped = None if name in RECORD_LISTS and name in known else ", ".join(map(_show_leaf, values[:-1]))
                 self.add_issue(place, (field_prefix + name)[:LONGEST_KEY], REPEATED_KEY, dropped)
 
 
-def _build_checked_row(value: Row, text: str) -> Row:
+def _build_checked_row(value: Row) -> tuple[Row, int]:
+    """The row of any object, without raw texts, and the number of keys that were seen."""
     found = _Findings()
     found.add_keys((None, None), value, DOCUMENT_KEYS, "")
     row = _format_leaves(value, USER_FIELDS)
@@ -83,8 +93,7 @@ def _build_checked_row(value: Row, text: str) -> Row:
     row["posts"] = _build_rows(value, "posts", lambda post, index: _build_post_row(post, index, found))
     row["unknown_fields"] = sorted(found.unknown) or None
     row["issues"] = found.issues or None
-    _keep_raw(row, text)
-    return row
+    return row, found.keys
 
 
 def _build_post_row(value: object, index: int, found: _Findings) -> Row:
@@ -116,7 +125,7 @@ def _build_comment_row(value: object, place: Place, found: _Findings) -> Row:
     found.add_keys(place, value, COMMENT_KEYS, "posts.comments.")
     row = _format_leaves(value, COMMENT_FIELDS)
     user_id = value.get("user_id")
-    if user_id is not None and user_id.__class__ is not str:
+    if user_id.__class__ is not str and user_id is not None:
         row["user_id"] = read_key(user_id)
         if row["user_id"] is None:
             found.add_issue(place, "user_id", INVALID_PREFIX + "user_id", format_leaf(user_id))
@@ -126,12 +135,11 @@ def _build_comment_row(value: object, place: Place, found: _Findings) -> Row:
 def _build_rows(parent: Row, name: str, build_row: Callable[[object, int], Row]) -> list[Row]:
     """The rows of the elements of a list, or of all lists of that name, each with its index. A value that is no list
     counts as one element that cannot be used."""
-    repeated = parent.repeated if isinstance(parent, RepeatingObject) else {}
+    values = parent.repeated.get(name) if isinstance(parent, RepeatingObject) else None
     rows: list[Row] = []
-    for found in repeated.get(name, [parent.get(name)]):
+    for found in values or [parent.get(name)]:
         if isinstance(found, list):
-            start = len(rows)
-            rows += [build_row(element, start + number) for number, element in enumerate(found)]
+            rows += [build_row(element, index) for index, element in enumerate(found, len(rows))]
         elif found is not None:
             rows.append({"fault": NOT_A_LIST, "comments": []})
     return rows
