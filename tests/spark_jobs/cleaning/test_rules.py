@@ -252,6 +252,7 @@ def test_clean_tags__are_normal_and_each_there_once_in_order():
         (["Σ", "ς", "ΣΑΣ ΣΑΣ"], ["σ", "σας σας"], []),
         (["\u0130zmir", "I\u0307zmir", "izmir"], ["i\u0307zmir", "izmir"], []),
         (["e\u0301", "\u00c9", "#E\u0301", "e"], ["\u00e9", "e"], []),
+        (["J\u030c", "\u01f0"], ["\u01f0"], []),
         (["Straße", "STRASSE", "STRAẞE"], ["straße", "strasse"], []),
         (["a\u200bb", "ab", "\ufeffab", "\uff21"], ["a\u200bb", "ab", "\ufeffab", "\uff41"], []),
         (["e\u0301" * 400, "e\u0301" * 401], ["\u00e9" * 400], ["too_long"]),

@@ -140,7 +140,17 @@ KEYS = [
     *(("-0.05", "-0.05"), ("12345678901234567890.0", "12345678901234567890"), ("1e21", "1" + "0" * 21)),
     *(("9007199254740993.0", "9007199254740993"), ("1e399", "1" + "0" * 399), ("1.5e3", "1500")),
 ]
-NO_KEYS = ("1e400", "-1e399", "1e-399", "1e999999999999", "1e-99999999999999999999999", "9" * 401 + ".0", "true", "[7]")
+NO_KEYS = (
+    "1e400",
+    "-1e399",
+    "1e-399",
+    "1e999999999999",
+    "1e-99999999999999999999999",
+    "9" * 401 + ".0",
+    "true",
+    "[7]",
+    "1e" + "9" * 5_000,
+)
 
 
 @pytest.mark.parametrize(("value", "expected"), KEYS)
@@ -292,6 +302,8 @@ def test_build_document_row__takes_all_lists_of_records_and_the_last_of_other_ke
         ('"posts": [{"post_id": "a"}], "posts": [{"post_id": "b"}]', ["a", "b"]),
         ('"posts": [{"post_id": "a"}], "p\\u006fsts": [{"post_id": "b"}]', ["a", "b"]),
         ('"posts" : [{"post_id": "a"}], "posts"\t\r\n: [{"post_id": "b"}]', ["a", "b"]),
+        ('"posts": [], "posts"\t: [{"post_id": "b"}]', ["b"]),
+        ('"posts": [], "posts"\r: [{"post_id": "b"}]', ["b"]),
         ('"posts":[{"post_id":"a"}],"posts":[],"posts":[{"post_id":"a"}]', ["a", "a"]),
         ('"posts": [{"post_id": "a"}], "posts": null', ["a"]),
         ('"posts": null, "posts": [{"post_id": "a"}]', ["a"]),
