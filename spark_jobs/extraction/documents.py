@@ -42,25 +42,42 @@ def build_document_row(value: object, text: str) -> Row:
     """The row of a document: `value` is its parsed JSON (numbers as text), `text` the JSON itself."""
     if not isinstance(value, dict):
         return {"fault": NOT_AN_OBJECT, "raw": text}
-    row, keys = value, count_plain_keys(value)
+    row, found = value, _Findings()
+    keys = count_plain_keys(value)
     if not keys:
-        row, keys = _build_checked_row(value)
+        row, keys = _build_checked_row(value, found), found.keys
     if may_repeat_keys(text, keys):
-        row, _ = _build_checked_row(parse_repeating(text))
-    if row is not value:
+        found = _Findings()
+        row = _build_checked_row(parse_repeating(text), found)
+    if found.has_lost_records:
         _keep_raw(row, text)
     escape = text.find("\\")
     return _replace_lone_surrogates(row) if escape >= 0 and _SURROGATE.search(text, escape) else row
 
 
 class _Findings:
-    """What is wrong with a document and all in it, other than records that cannot be used, and how many keys were seen:
-    never more than there are."""
+    """What is wrong with a document and all in it, and how many keys were seen: never more than there are.
+
+    `has_lost_records`: some have no key or no usable shape.
+    """
 
     def __init__(self) -> None:
         self.keys = 0
+        self.has_lost_records = False
         self.unknown: set[str] = set()
         self.issues: list[Row] = []
+
+    def read_key(self, value: Row, name: str) -> str | None:
+        """The key of a record."""
+        key = read_key(value.get(name))
+        if key is None:
+            self.has_lost_records = True
+        return key
+
+    def lose_record(self, fault: str) -> Row:
+        """The row of a post or comment that has no usable shape."""
+        self.has_lost_records = True
+        return {"fault": fault, "comments": []}
 
     def add_issue(self, place: Place, field: str, rule: str, value: str | None) -> None:
         """Add a field of the record at a place."""
@@ -84,25 +101,24 @@ class _Findings:
                 self.add_issue(place, (field_prefix + name)[:LONGEST_KEY], REPEATED_KEY, dropped)
 
 
-def _build_checked_row(value: Row) -> tuple[Row, int]:
-    """The row of any object, without raw texts, and the number of keys that were seen."""
-    found = _Findings()
+def _build_checked_row(value: Row, found: _Findings) -> Row:
+    """The row of any object, without raw texts."""
     found.add_keys((None, None), value, DOCUMENT_KEYS, "")
     row = _format_leaves(value, USER_FIELDS)
-    row["user_id"] = read_key(value.get("user_id"))
-    row["posts"] = _build_rows(value, "posts", lambda post, index: _build_post_row(post, index, found))
+    row["user_id"] = found.read_key(value, "user_id")
+    row["posts"] = _build_rows(value, "posts", found, lambda post, index: _build_post_row(post, index, found))
     row["unknown_fields"] = sorted(found.unknown) or None
     row["issues"] = found.issues or None
-    return row, found.keys
+    return row
 
 
 def _build_post_row(value: object, index: int, found: _Findings) -> Row:
     if not isinstance(value, dict):
-        return {"fault": NOT_AN_OBJECT, "comments": []}
+        return found.lose_record(NOT_AN_OBJECT)
     place = (index, None)
     found.add_keys(place, value, POST_KEYS, "posts.")
     row = _format_leaves(value, POST_FIELDS)
-    row["post_id"] = read_key(value.get("post_id"))
+    row["post_id"] = found.read_key(value, "post_id")
     tags, reactions = value.get("tags"), value.get("reactions")
     if isinstance(tags, list):
         row["tags"] = [format_leaf(tag) for tag in tags]
@@ -114,14 +130,14 @@ def _build_post_row(value: object, index: int, found: _Findings) -> Row:
     elif reactions is not None:
         found.add_issue(place, "reactions", INVALID_PREFIX + "reactions", format_leaf(reactions))
     row["comments"] = _build_rows(
-        value, "comments", lambda comment, number: _build_comment_row(comment, (index, number), found)
+        value, "comments", found, lambda comment, number: _build_comment_row(comment, (index, number), found)
     )
     return row
 
 
 def _build_comment_row(value: object, place: Place, found: _Findings) -> Row:
     if not isinstance(value, dict):
-        return {"fault": NOT_AN_OBJECT}
+        return found.lose_record(NOT_AN_OBJECT)
     found.add_keys(place, value, COMMENT_KEYS, "posts.comments.")
     row = _format_leaves(value, COMMENT_FIELDS)
     user_id = value.get("user_id")
@@ -132,7 +148,7 @@ def _build_comment_row(value: object, place: Place, found: _Findings) -> Row:
     return row
 
 
-def _build_rows(parent: Row, name: str, build_row: Callable[[object, int], Row]) -> list[Row]:
+def _build_rows(parent: Row, name: str, findings: _Findings, build_row: Callable[[object, int], Row]) -> list[Row]:
     """The rows of the elements of a list, or of all lists of that name, each with its index. A value that is no list
     counts as one element that cannot be used."""
     values = parent.repeated.get(name) if isinstance(parent, RepeatingObject) else None
@@ -141,7 +157,7 @@ def _build_rows(parent: Row, name: str, build_row: Callable[[object, int], Row])
         if isinstance(found, list):
             rows += [build_row(element, index) for index, element in enumerate(found, len(rows))]
         elif found is not None:
-            rows.append({"fault": NOT_A_LIST, "comments": []})
+            rows.append(findings.lose_record(NOT_A_LIST))
     return rows
 
 
@@ -171,8 +187,6 @@ def _keep_raw(document: Row, text: str) -> None:
     lost = document["user_id"] is None
     if lost:
         document["raw"] = text
-    if not document["posts"] or not (lost or any(_has_lost(post) for post in document["posts"])):
-        return
     for post, post_text in zip(document["posts"], split_elements(text, "posts"), strict=True):
         post_lost = lost or post.get("post_id") is None
         if post_lost:
