@@ -19,6 +19,10 @@ NOTIFY_LEVELS = (NEVER, ON_FAILURE, ON_WARNINGS, ALWAYS)
 """The values of [notify] on, from the fewest messages to the most."""
 
 
+REPLACE = "replace"
+FILL_IN = "fill_in"
+
+
 class landing(luigi.Config):
     """[landing]: where exports arrive."""
 
@@ -84,6 +88,12 @@ class quality(luigi.Config):
     )
     fill_missing_age: str = luigi.ChoiceParameter(
         default="none", choices=("none", "median"), description="median: of the batch; age_imputed is then true"
+    )
+    partial_users: str = luigi.ChoiceParameter(
+        default=REPLACE,
+        choices=(REPLACE, FILL_IN),
+        description="what a later record of a user does to the earlier one: replace: it counts as it is; "
+        "fill_in: each field that it lacks keeps its last known value",
     )
 
 

@@ -32,6 +32,12 @@ NOT_JSON = "not_json"
 NOT_AN_OBJECT = "not_an_object"
 NOT_A_LIST = "not_a_list"
 
+# Why a field is corrected, where Clean can no longer see it.
+
+REPEATED_KEY = "repeated_key"
+INVALID_PREFIX = "invalid_"
+"""Stands before the name of a field whose value has another shape: `tags`, `reactions`, `user_id` of a comment."""
+
 TEXT = pa.string()
 COMMENT = pa.struct([(name, TEXT) for name in (*COMMENT_FIELDS, "fault", "raw")])
 POST = pa.struct(
@@ -39,11 +45,13 @@ POST = pa.struct(
         *((name, TEXT) for name in ("post_id", *POST_FIELDS)),
         ("tags", pa.list_(TEXT)),
         ("reactions", pa.struct([(name, TEXT) for name in REACTIONS])),
-        ("malformed", pa.list_(pa.struct([("field", TEXT), ("value", TEXT)]))),
         ("comments", pa.list_(COMMENT)),
         ("fault", TEXT),
         ("raw", TEXT),
     ]
+)
+FOUND_ISSUE = pa.struct(
+    [("post_index", pa.int32()), ("comment_index", pa.int32()), ("field", TEXT), ("rule", TEXT), ("value", TEXT)]
 )
 DOCUMENTS = pa.schema(
     [
@@ -53,13 +61,14 @@ DOCUMENTS = pa.schema(
         *((name, TEXT) for name in ("user_id", *USER_FIELDS)),
         ("posts", pa.list_(POST)),
         ("unknown_fields", pa.list_(TEXT)),
+        ("issues", pa.list_(FOUND_ISSUE)),
         ("fault", TEXT),
         ("reason", TEXT),
         ("raw", TEXT),
     ]
 )
-"""`position` is the offset of the document in its unpacked file, in bytes. `malformed` in a post has the tags and
-reactions that are not a list and not an object."""
+"""`position` is the offset of the document in its unpacked file, in bytes. `issues` has the values of another shape and
+the keys that stand twice, in the document (both indexes are null), in a post or in a comment."""
 
 # The tables of the Clean checkpoint and of the schema raw_data.
 

@@ -36,6 +36,23 @@
     {%- endif %}
 {%- endmacro %}
 
+{#- Every user of raw_data, or touched users only, with the last known value of each field. Found in another way than in
+    staging, by grouping all versions. -#}
+{% macro last_known_users() -%}
+    select
+        versions.user_id,
+        {%- for column in ["username", "email", "name", "gender", "date_created"] %}
+        (array_agg(versions.{{ column }} order by versions.batch collate "C" desc)
+            filter (where versions.{{ column }} is not null))[1] as {{ column }},
+        {%- endfor %}
+        (array_agg(versions.age order by versions.age_imputed, versions.batch collate "C" desc)
+            filter (where versions.age is not null))[1] as age,
+        coalesce(bool_and(versions.age_imputed) filter (where versions.age is not null), false) as age_imputed
+    from {{ source("raw_data", "users") }} as versions
+    {{ join_touched("versions.user_id", "user", "id", when=var("touched_only")) }}
+    group by versions.user_id
+{%- endmacro %}
+
 {#- The sums of the measures of a layer: posts and total_likes, ... `prefix` stands before the measures' names in that
     layer; `posts` is the expression that counts its posts. -#}
 {% macro totals_of(layer, relation, posts="count(*)", prefix="total_") -%}

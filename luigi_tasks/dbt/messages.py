@@ -73,14 +73,6 @@ class RelationsResult:
 
 
 @dataclass(frozen=True)
-class QueriesRequest:
-    """List the query from which each table would be built from scratch; sessions are opened with `pgoptions`."""
-
-    log: str
-    pgoptions: str
-
-
-@dataclass(frozen=True)
 class QueriesResult:
     """The queries of the models that are tables, by the tables' names with their schemas, parents first."""
 
@@ -89,4 +81,4 @@ class QueriesResult:
 
 INVOKE = Operation("invoke", InvokeRequest, InvokeResult)
 LIST_PUBLISHED_RELATIONS = Operation("list_published_relations", RelationsRequest, RelationsResult)
-COMPILE_QUERIES = Operation("compile_queries", QueriesRequest, QueriesResult)
+COMPILE_QUERIES = Operation("compile_queries", InvokeRequest, QueriesResult)

@@ -1,8 +1,10 @@
 """Asks the dbt service to run commands, and says in a sentence why one failed."""
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.dbt.messages import (
@@ -11,7 +13,6 @@ from luigi_tasks.dbt.messages import (
     LIST_PUBLISHED_RELATIONS,
     InvokeRequest,
     NodeResult,
-    QueriesRequest,
     Relation,
     RelationsRequest,
 )
@@ -34,17 +35,28 @@ def dbt_service() -> ServiceProcess:
     )
 
 
+def project_variables() -> dict[str, object]:
+    """The variables of dbt_project.yml that luigi.cfg sets. What is built depends on them."""
+    return {"partial_users": config.read_section(config.quality).partial_users}
+
+
 def run_dbt(
-    command: str, options: Sequence[str], on_progress: Callable[[int, int, str], None], settings: str = ""
+    command: str,
+    options: Sequence[str],
+    on_progress: Callable[[int, int, str], None],
+    settings: str = "",
+    variables: Mapping[str, object] = MappingProxyType({}),
 ) -> list[NodeResult]:
     """Run `dbt COMMAND OPTIONS` and return the result of every model or test.
 
-    `settings` are further options of its PostgreSQL sessions. Raises PipelineError with all models and tests that
-    failed, or TransientError if the reason was the server and a retry may help.
+    `settings` are further options of its PostgreSQL sessions, `variables` are set beside project_variables(). Raises
+    PipelineError with all models and tests that failed, or TransientError if the reason was the server and a retry may
+    help.
     """
     log = journal.make_run_folder() / f"dbt_{command}.log"
+    threads = str(config.read_section(config.dbt).threads)
     request = InvokeRequest(
-        arguments=[command, *options, "--threads", str(config.read_section(config.dbt).threads)],
+        arguments=[command, *options, "--threads", threads, "--vars", json.dumps({**project_variables(), **variables})],
         log=str(log),
         pgoptions=f"{warehouse.session_options()} {settings}",
     )
@@ -68,7 +80,12 @@ def list_published_relations() -> list[Relation]:
 
 def compile_queries() -> Mapping[str, str]:
     """The queries from which dbt builds its tables from scratch, by the tables' names, parents first."""
-    request = QueriesRequest(str(journal.make_run_folder() / "dbt_compile.log"), warehouse.session_options())
+    tables = ["--select", "config.materialized:table", "config.materialized:incremental"]
+    request = InvokeRequest(
+        arguments=["compile", "--full-refresh", *tables, "--vars", json.dumps(project_variables())],
+        log=str(journal.make_run_folder() / "dbt_compile.log"),
+        pgoptions=warehouse.session_options(),
+    )
     try:
         return dbt_service().ask(COMPILE_QUERIES, request).queries
     except PipelineError as error:

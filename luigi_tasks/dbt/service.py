@@ -25,7 +25,6 @@ from luigi_tasks.dbt.messages import (
     InvokeRequest,
     InvokeResult,
     NodeResult,
-    QueriesRequest,
     QueriesResult,
     RelationsRequest,
     RelationsResult,
@@ -62,11 +61,9 @@ class Project:
         ended = self._run(request, tell)
         return InvokeResult(ended.success, [_read_result(result) for result in ended.result.results])
 
-    def compile_queries(self, request: QueriesRequest, tell: Tell) -> QueriesResult:
-        """Compile the models that are tables. Raises what dbt raised."""
-        selected = ["--select", "config.materialized:table", "config.materialized:incremental"]
-        arguments = ["compile", "--full-refresh", *selected]
-        ended = self._run(InvokeRequest(arguments, request.log, request.pgoptions), tell)
+    def compile_queries(self, request: InvokeRequest, tell: Tell) -> QueriesResult:
+        """Run `dbt compile` and list the queries of the models. Raises what dbt raised."""
+        ended = self._run(request, tell)
         nodes = [result.node for result in ended.result.results]
         models = [node for node in nodes if node.resource_type == "model" and node.name != TOUCHED_KEYS]
         return QueriesResult({f"{node.schema}.{node.name}": node.compiled_code for node in models})

@@ -40,4 +40,4 @@ def _run_jobs(service: ServiceProcess, folder: Path) -> None:
     landed = BatchToExtract("b", [FileToRead(export.name, str(export))])
     service.ask(EXTRACT, ExtractRequest([landed], str(extracted), max_unpacked_bytes=None))
     documents = BatchToClean("b", [str(extracted / "batch_no=0" / "documents")])
-    service.ask(CLEAN, CleanRequest([documents], str(cleaned), impute_age=False))
+    service.ask(CLEAN, CleanRequest([documents], str(cleaned), impute_age=False, fill_in_users=False))

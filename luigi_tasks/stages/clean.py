@@ -36,7 +36,7 @@ class Clean(BatchStage):
         return {
             "inputs": extracted.content if extracted else "",
             "code": fingerprints.of_program(paths.SPARK_JOBS / "cleaning/job.py", paths.PROJECT),
-            "settings": fingerprints.of_value({"impute_age": _imputes_age()}),
+            "settings": fingerprints.of_value({"impute_age": _imputes_age(), "fill_in_users": _fills_in_users()}),
         }
 
     def check_target(self) -> str | None:
@@ -81,13 +81,17 @@ def _imputes_age() -> bool:
     return config.read_section(config.quality).fill_missing_age == "median"
 
 
+def _fills_in_users() -> bool:
+    return config.read_section(config.quality).partial_users == config.FILL_IN
+
+
 def _make_request(tasks: Sequence[Clean], staging: Path) -> CleanRequest:
     batches = []
     for task in tasks:
         documents = task.input()
         has_documents = documents.require_intact().tables["documents"].rows > 0
         batches.append(BatchToClean(task.batch, [str(documents.folder / "documents")] if has_documents else []))
-    return CleanRequest(batches, str(staging), _imputes_age())
+    return CleanRequest(batches, str(staging), _imputes_age(), _fills_in_users())
 
 
 def _list_parts(staging: Path, number: int) -> Mapping[str, Path]:

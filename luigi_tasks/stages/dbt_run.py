@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.dbt import comparison, project, runner
-from luigi_tasks.dbt.selection import BUILD, FULL_REFRESH, INPUTS, choose_run_options
+from luigi_tasks.dbt.selection import BUILD, FULL_REFRESH, INPUTS, SETTINGS, choose_run_options
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
 from luigi_tasks.stages.inspection import find_suspicion
@@ -51,6 +51,7 @@ class DbtRun(Stage):
         return {
             INPUTS: fingerprints.of_value(marker.list_loads("raw_data")),
             "code": project.fingerprint_shared_files(folder),
+            SETTINGS: fingerprints.of_value(runner.project_variables()),
             **project.fingerprint_models(folder),
         }
 

@@ -46,9 +46,9 @@ class DbtTest(Stage):
     def _run_tests(self, built_from: BuiltFrom, progress: ProgressReporter) -> None:
         with warehouse.transaction() as cursor:
             everything = change_queue.is_everything_touched(cursor)
-        options = choose_test_options(self.output().read_built_from(), built_from, everything)
-        settings = SIDE_BY_SIDE if options == TOUCHED_ONLY else WHOLE_TABLES
-        runner.run_dbt("test", ["--exclude-resource-type", "unit_test", *options], progress.update, settings)
+        options, variables = choose_test_options(self.output().read_built_from(), built_from, everything)
+        settings = SIDE_BY_SIDE if variables == TOUCHED_ONLY else WHOLE_TABLES
+        runner.run_dbt("test", ["--exclude-resource-type", "unit_test", *options], progress.update, settings, variables)
 
     def describe_scope(self, stale: Sequence["DbtTest"]) -> str:
         return "all tests"

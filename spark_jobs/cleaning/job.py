@@ -9,6 +9,7 @@ the records of a batch that others supersede; the parts that have some are then 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 from pyspark import SparkContext
 
 from spark_jobs.cleaning.ages import find_median
+from spark_jobs.cleaning.partial_users import UserRows, find_last_known, join_users, split_users
 from spark_jobs.cleaning.parts import (
     CleanedPart,
     Division,
@@ -24,6 +26,7 @@ from spark_jobs.cleaning.parts import (
     clean_part,
     count_part_ages,
     divide_part,
+    read_users,
     take_accepted,
 )
 from spark_jobs.cleaning.summary import summarize_batch
@@ -46,11 +49,16 @@ def run(spark: SparkContext, request: CleanRequest, tell: Tell) -> CleanResult:
     """Write every table below `staging`, as `batch_no=N/TABLE`, and say what was read and written."""
     parts = _list_parts(request)
     cleaned, superseded = _clean_all(spark, parts, tell)
-    ages = _find_median_ages(spark, parts, superseded) if request.impute_age else {}
+    filled = _fill_in_users(spark, parts, superseded) if request.fill_in_users else {}
     written = {part.number: part.written for part in cleaned}
     divisions = {
-        number: Division(part, superseded.get(number, {}), ages.get(part.batch_no)) for number, part in enumerate(parts)
+        number: Division(part, superseded.get(number, {}), filled.get(number)) for number, part in enumerate(parts)
     }
+    if request.impute_age:
+        ages = _find_median_ages(spark, list(divisions.values()))
+        divisions = {
+            number: replace(division, age=ages[division.documents.batch_no]) for number, division in divisions.items()
+        }
     needed = {number: division for number, division in divisions.items() if division.is_needed()}
     if needed:
         written |= dict(zip(needed, _divide_all(spark, list(needed.values()), tell), strict=True))
@@ -71,11 +79,15 @@ def _list_parts(request: CleanRequest) -> list[DocumentsPart]:
     ]
 
 
+def _count_buckets(parts: list[DocumentsPart]) -> int:
+    return 1 + sum(part.path.stat().st_size for part in parts) // BUCKET_BYTES
+
+
 def _clean_all(
     spark: SparkContext, parts: list[DocumentsPart], tell: Tell
 ) -> tuple[list[CleanedPart], dict[int, SupersededRows]]:
     """Clean every part by itself, and find the superseded records of all, by the number of the part."""
-    buckets = 1 + sum(part.path.stat().st_size for part in parts) // BUCKET_BYTES
+    buckets = _count_buckets(parts)
     progress = Progress(spark, len(parts), f"{{rows:,}} documents, {{files:,}} of {len(parts):,} files")
     with progress.reported(tell):
         found = (
@@ -117,14 +129,43 @@ def _find_in_bucket(bucket: Iterable[tuple[int, CleanedPart | CandidateKeys]]) -
     yield from find_superseded(candidates)
 
 
-def _find_median_ages(
+def _fill_in_users(
     spark: SparkContext, parts: list[DocumentsPart], superseded: dict[int, SupersededRows]
-) -> dict[int, int | None]:
+) -> dict[int, UserRows]:
+    """By the number of their part, the users of which earlier records of their batch know more."""
+    batches = {parts[number].batch_no for number, of_part in superseded.items() if "user" in of_part}
+    concerned = [(number, part) for number, part in enumerate(parts) if part.batch_no in batches]
+    if not concerned:
+        return {}
+    buckets = _count_buckets([part for _, part in concerned])
+    found: dict[int, list[UserRows]] = {}
+    for users in (
+        spark.parallelize(concerned, parallel.count_tasks(spark, concerned))
+        .flatMap(partial(_split_users, buckets=buckets))
+        .partitionBy(buckets, _take_bucket)
+        .mapPartitions(_fill_in_bucket)
+        .collect()
+    ):
+        found.setdefault(users.part, []).append(users)
+    return {number: join_users(of_part) for number, of_part in found.items()}
+
+
+def _split_users(numbered: tuple[int, DocumentsPart], buckets: int) -> Iterator[tuple[int, UserRows]]:
+    number, documents = numbered
+    users = read_users(documents)
+    return split_users(documents.batch_no, number, users, buckets) if users is not None else iter(())
+
+
+def _fill_in_bucket(bucket: Iterable[tuple[int, UserRows]]) -> Iterator[UserRows]:
+    return find_last_known(users for _, users in bucket)
+
+
+def _find_median_ages(spark: SparkContext, divisions: list[Division]) -> dict[int, int | None]:
     """For each batch the median age of its accepted users."""
-    tasks = [(part, superseded.get(number, {})) for number, part in enumerate(parts)]
     counts: dict[int, np.ndarray] = {}
-    for part, of_part in zip(parts, parallel.run_on_each(spark, tasks, count_part_ages), strict=True):
-        counts[part.batch_no] = counts.get(part.batch_no, 0) + of_part
+    for division, of_part in zip(divisions, parallel.run_on_each(spark, divisions, count_part_ages), strict=True):
+        batch_no = division.documents.batch_no
+        counts[batch_no] = counts.get(batch_no, 0) + of_part
     return {batch_no: find_median(of_batch) for batch_no, of_batch in counts.items()}
 
 

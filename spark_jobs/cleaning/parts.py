@@ -1,7 +1,7 @@
 """Parts: each Spark task cleans one Parquet part of the documents, and leaves the same part of every table.
 
 First as if nothing were superseded: then a table's part holds all candidates, the records that were not rejected. Where
-some turn out to be superseded, or an age has to be filled in, the candidates are divided afterwards.
+some turn out to be superseded, or something has to be filled in, the candidates are divided afterwards.
 """
 
 import os
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from spark_jobs.cleaning.ages import count_ages, fill_in_age
+from spark_jobs.cleaning.partial_users import UserRows, fill_in_fields
 from spark_jobs.cleaning.records import BUILDERS, build_issues, build_rejected, count_records
 from spark_jobs.cleaning.rules import OLDEST_AGE
 from spark_jobs.cleaning.superseded import CandidateKeys, SupersededRows, digest_keys
@@ -68,15 +69,18 @@ class CleanedPart:
 
 @dataclass(frozen=True)
 class Division:
-    """How the candidates of a part have to be divided: which rows are superseded, and the age to fill in (or None)."""
+    """How the candidates of a part have to be divided: which rows are superseded, the users whose fields and the age
+    that have to be filled in (or None)."""
 
     documents: DocumentsPart
     superseded: SupersededRows
-    age: int | None
+    filled: UserRows | None = None
+    age: int | None = None
 
     def concerns(self, entity: str) -> bool:
         """Whether the candidates of an entity are not simply the accepted records."""
-        return entity in self.superseded or (entity == "user" and self.age is not None)
+        is_filled = self.filled is not None or self.age is not None
+        return entity in self.superseded or (entity == "user" and is_filled)
 
     def is_needed(self) -> bool:
         """Whether any candidates are not simply the accepted records."""
@@ -108,7 +112,7 @@ def clean_part(number: int, documents: DocumentsPart) -> tuple[CleanedPart, list
                 if entity == "post":
                     add_counts(read, _sum_measures(records.table))
                     add_counts(rejected_sums, _sum_measures(records.table.filter(is_rejected)))
-    written = describe_written(Division(documents, {}, None))
+    written = describe_written(Division(documents, {}))
     cleaned = CleanedPart(number, documents.batch_no, read, rejected_sums, drift, written)
     return cleaned, [_number_keys(entity, cleaned, np.concatenate(blocks)) for entity, blocks in keys.items()]
 
@@ -117,8 +121,7 @@ def divide_part(division: Division) -> WrittenPart:
     """Divide the candidates of a part into accepted and superseded records."""
     for entity, table in ENTITY_TABLES.items():
         if division.concerns(entity):
-            age = division.age if entity == "user" else None
-            _divide_table(division.documents, table, division.superseded.get(entity), age)
+            _divide_table(division, entity, table)
     return describe_written(division)
 
 
@@ -133,11 +136,16 @@ def take_accepted(division: Division) -> None:
                 os.replace(accepted, documents.output(table))
 
 
-def count_part_ages(part: tuple[DocumentsPart, SupersededRows]) -> np.ndarray:
+def read_users(documents: DocumentsPart) -> pa.Table | None:
+    """The users of a part that was not divided yet; None where there are none."""
+    path = documents.output("users")
+    return pq.read_table(path, partitioning=None) if path.exists() else None
+
+
+def count_part_ages(division: Division) -> np.ndarray:
     """How many accepted users of a part have each age (see `count_ages`)."""
-    documents, superseded = part
     ages = np.zeros(OLDEST_AGE + 1, "int64")
-    for users, is_superseded in _read_candidates(documents.output("users"), superseded.get("user")):
+    for users, is_superseded in _read_candidates(division, "user", "users"):
         ages += count_ages(users.filter(pc.invert(is_superseded)))
     return ages
 
@@ -168,27 +176,31 @@ def _number_keys(entity: str, cleaned: CleanedPart, keys: np.ndarray) -> Candida
     return CandidateKeys(entity, cleaned.batch_no, cleaned.number, keys, np.arange(len(keys)))
 
 
-def _divide_table(documents: DocumentsPart, table: str, superseded_rows: np.ndarray | None, age: int | None) -> None:
-    schema = CHECKPOINT_TABLES[table]
+def _divide_table(division: Division, entity: str, table: str) -> None:
+    documents, schema = division.documents, CHECKPOINT_TABLES[table]
+    age = division.age if entity == "user" else None
     with (
         PartWriter(documents.staging, documents.output(f"{ACCEPTED}/{table}"), schema) as accepted,
         PartWriter(documents.staging, documents.output(f"{SUPERSEDED}/{table}"), schema) as superseded,
     ):
-        for rows, is_superseded in _read_candidates(documents.output(table), superseded_rows):
+        for rows, is_superseded in _read_candidates(division, entity, table):
             kept = rows.filter(pc.invert(is_superseded))
             accepted.write(kept if age is None else fill_in_age(kept, age))
             superseded.write(rows.filter(is_superseded))
 
 
-def _read_candidates(path: Path, superseded: np.ndarray | None) -> Iterator[tuple[pa.Table, pa.BooleanArray]]:
-    """The rows of a part, a block at a time, and which of them are superseded."""
+def _read_candidates(division: Division, entity: str, table: str) -> Iterator[tuple[pa.Table, pa.BooleanArray]]:
+    """The rows of a part, a block at a time, with the fields that were filled in, and which of them are superseded."""
+    path = division.documents.output(table)
     if not path.exists():
         return
+    superseded = division.superseded.get(entity, np.arange(0))
+    filled = division.filled if entity == "user" else None
     start = 0
     for block in pq.ParquetFile(path).iter_batches():
         numbers = np.arange(start, start + len(block))
+        yield fill_in_fields(pa.table(block), start, filled), pa.array(np.isin(numbers, superseded))
         start += len(block)
-        yield pa.table(block), pa.array(np.isin(numbers, [] if superseded is None else superseded))
 
 
 def _sum_measures(posts: pa.Table) -> dict[str, int]:

@@ -13,7 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.cleaning import rules
-from spark_jobs.cleaning.values import digest_rows, flatten_lists, format_times, replace_nul_characters, to_mask
+from spark_jobs.cleaning.values import (
+    digest_rows,
+    flatten_lists,
+    format_times,
+    replace_nul_characters,
+    to_mask,
+    write_digests,
+)
 from spark_jobs.schemas import CHECKPOINT_TABLES, MEASURES, NOT_A_LIST, NOT_AN_OBJECT, NOT_JSON
 
 PLACE = ("batch", "file", "position")
@@ -53,7 +60,8 @@ def build_users(documents: pa.RecordBatch) -> Records:
     columns = {name: documents[name] for name in PLACE} | {field.name: field.values for field in fields}
     columns["age_imputed"] = pa.repeat(False, len(documents))
     broken = [*_find_unusable(fault), (rules.MISSING_USER_ID, _are_both_null(user_id, fault))]
-    return Records("user", build_table("users", columns), broken, documents["raw"], rules.list_issues(fields))
+    issues = rules.list_issues(fields, _find_issues("user", documents))
+    return Records("user", build_table("users", columns), broken, documents["raw"], issues)
 
 
 def build_posts(documents: pa.RecordBatch) -> Records:
@@ -78,7 +86,7 @@ def build_posts(documents: pa.RecordBatch) -> Records:
         *_find_unusable(fault),
         (rules.MISSING_POST_ID, _are_both_null(post_id, fault)),
     ]
-    issues = rules.list_issues([*fields, *counts], post("malformed"))
+    issues = rules.list_issues([*fields, *counts], _find_issues("post", documents))
     return Records("post", build_table("posts", columns), broken, post("raw"), issues)
 
 
@@ -97,11 +105,11 @@ def build_comments(documents: pa.RecordBatch) -> Records:
     post_id = rules.clean_key("post_id", pc.struct_field(found_posts, "post_id")).values.take(owners)
     commenter, text, time = (field.values for field in fields)
     text = pc.fill_null(text, "")
-    keys = [digest.hex() for digest in digest_rows(post_id, commenter, format_times(time), text)]
+    keys = write_digests(digest_rows(post_id, commenter, format_times(time), text))
     columns = {name: documents[name].take(document_of) for name in PLACE} | {
         "post_index": post_indexes.take(owners),
         "comment_index": indexes,
-        "comment_key": pa.array(keys, pa.string()),
+        "comment_key": keys,
         "post_id": post_id,
         "comment_user_id": commenter,
         "comment_text": text,
@@ -109,7 +117,8 @@ def build_comments(documents: pa.RecordBatch) -> Records:
     }
     parent_rejected = to_mask(pc.or_(pc.is_null(user_id), pc.is_null(post_id)))
     broken = [(rules.PARENT_REJECTED, parent_rejected), *_find_unusable(comment("fault"))]
-    return Records("comment", build_table("comments", columns), broken, comment("raw"), rules.list_issues(fields))
+    issues = rules.list_issues(fields, _find_issues("comment", documents))
+    return Records("comment", build_table("comments", columns), broken, comment("raw"), issues)
 
 
 BUILDERS: dict[str, Callable[[pa.RecordBatch], Records]] = {
@@ -174,9 +183,35 @@ def _are_both_null(key: pa.Array, fault: pa.Array) -> np.ndarray:
 def _explode(lists: pa.ListArray) -> tuple[pa.Array, pa.Array, pa.StructArray]:
     """For every element of all lists: the number of its list, its index there, and the element."""
     owners, elements = flatten_lists(lists)
-    ends = np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())
-    indexes = np.arange(len(owners)) - np.concatenate([[0], ends[:-1]])[owners]
+    indexes = np.arange(len(owners)) - _count_elements_before(lists)[owners]
     return pa.array(owners), pa.array(indexes, pa.int32()), elements
+
+
+def _count_elements_before(lists: pa.ListArray) -> np.ndarray:
+    """For each list the number of elements of all lists before it."""
+    ends = np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())
+    return np.concatenate([[0], ends[:-1]])
+
+
+def _find_issues(entity: str, documents: pa.RecordBatch) -> pa.Table | None:
+    """What Extract found wrong with records of an entity: columns record (its number among those), field, rule, value.
+    None where it found nothing in any document."""
+    owners, found = flatten_lists(documents["issues"])
+    if not len(found):
+        return None
+    post_index, comment_index = (pc.struct_field(found, name) for name in INDEXES)
+    records, entities = owners, np.where(to_mask(pc.is_valid(comment_index)), "comment", "post")
+    entities[to_mask(pc.is_null(post_index))] = "user"
+    if entity != "user":
+        records = _count_elements_before(documents["posts"])[records] + pc.fill_null(post_index, 0).to_numpy()
+    if entity == "comment":
+        comments = pc.struct_field(pc.list_flatten(documents["posts"]), "comments")
+        chosen = entities == "comment"
+        records[chosen] = _count_elements_before(comments)[records[chosen]] + comment_index.to_numpy(False)[
+            chosen
+        ].astype(int)
+    columns = {"record": records} | {name: pc.struct_field(found, name) for name in ("field", "rule", "value")}
+    return pa.table(columns).filter(pa.array(entities == entity))
 
 
 def _list_places(table: pa.Table) -> dict[str, Any]:

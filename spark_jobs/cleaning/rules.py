@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 
 from spark_jobs.cleaning.values import (
     build_lists,
+    compose_texts,
     flatten_lists,
     has_lost_its_value,
     has_nul_character,
+    lower_texts,
     parse_times,
     parse_whole_numbers,
     replace_nul_characters,
@@ -31,15 +33,13 @@ MISSING_USER_ID = "missing_user_id"
 MISSING_POST_ID = "missing_post_id"
 PARENT_REJECTED = "parent_rejected"
 
-# Why a field is corrected.
+# Why a field is corrected. Extract found the other reasons: REPEATED_KEY and those that begin with INVALID_PREFIX.
 INVALID_AGE = "invalid_age"
 INVALID_EMAIL = "invalid_email"
 UNREADABLE_TIME = "unreadable_time"
 INVALID_COUNT = "invalid_count"
 NUL_CHARACTER = "nul_character"
 TOO_LONG = "too_long"
-INVALID_SHAPE_PREFIX = "invalid_"
-"""Stands before `tags` or `reactions`, where the value is not a list or not an object."""
 
 OLDEST_AGE = 120
 """Years."""
@@ -72,23 +72,26 @@ def clean_name(field_name: str, texts: pa.StringArray) -> Field:
 
 def clean_lower_case_name(field_name: str, texts: pa.StringArray) -> Field:
     """As a name, in lower case."""
-    return _build_field(field_name, texts, pc.utf8_lower(trim_to_null(texts)))
+    return _build_field(field_name, texts, lower_texts(trim_to_null(texts)))
 
 
 def clean_key(field_name: str, texts: pa.StringArray) -> Field:
-    """As a name; null and an issue where it is longer than LONGEST_KEY."""
-    return _build_limited_field(field_name, texts, trim_to_null(texts))
+    """As a name, and -0 is 0; Extract has written out all other numbers. Null and an issue where it is longer than
+    LONGEST_KEY."""
+    keys = trim_to_null(texts)
+    return _build_limited_field(field_name, texts, pc.if_else(pc.equal(keys, "-0"), "0", keys))
 
 
 def clean_location(texts: pa.StringArray) -> Field:
-    """Trimmed, inner white space collapsed; blank is null. Null and an issue where it is longer than LONGEST_KEY."""
+    """Trimmed, inner white space collapsed, in NFC; blank is null. Null and an issue where it is longer than
+    LONGEST_KEY."""
     collapsed = pc.replace_substring_regex(trim_to_null(texts), f"[{WHITE_SPACE}]+", " ")
-    return _build_limited_field("location", texts, collapsed)
+    return _build_limited_field("location", texts, compose_texts(collapsed))
 
 
 def clean_email(texts: pa.StringArray) -> Field:
     """In lower case; null and an issue where it does not have the form a@b.c."""
-    lower = pc.utf8_lower(trim_to_null(texts))
+    lower = lower_texts(trim_to_null(texts))
     values = pc.if_else(pc.match_substring_regex(lower, EMAIL), lower, None)
     return _build_field("email", texts, values, (INVALID_EMAIL, has_lost_its_value(texts, values)))
 
@@ -118,10 +121,11 @@ def clean_time(field_name: str, texts: pa.StringArray) -> Field:
 
 
 def clean_tags(lists: pa.ListArray) -> Field:
-    """Trimmed, without leading #, in lower case, each once, in the order of first appearance. Blank ones are dropped;
-    so are, with an issue, those longer than LONGEST_KEY."""
+    """Trimmed, without leading #, in lower case, in NFC, each once, in the order of first appearance. Blank ones are
+    dropped; so are, with an issue, those longer than LONGEST_KEY."""
     owners, texts = flatten_lists(lists)
-    tags = pc.utf8_lower(trim_blanks(pc.utf8_ltrim(trim_texts(texts), characters="#" + WHITE_SPACE)))
+    trimmed = trim_blanks(pc.utf8_ltrim(trim_texts(texts), characters="#" + WHITE_SPACE))
+    tags = compose_texts(lower_texts(trimmed))
     is_too_long = to_mask(_is_too_long(tags))
     has_too_long = pa.array(np.isin(np.arange(len(lists)), owners[is_too_long]))
     is_kept = to_mask(pc.not_equal(tags, "")) & ~is_too_long
@@ -155,25 +159,22 @@ def _build_field(name: str, texts: pa.Array, values: pa.Array, *broken: tuple[st
     return Field(name, texts, values, ((NUL_CHARACTER, has_nul_character(texts)), *broken))
 
 
-def list_issues(fields: Iterable[Field], malformed: pa.ListArray | None = None) -> pa.Table:
+def list_issues(fields: Iterable[Field], found: pa.Table | None = None) -> pa.Table:
     """What was corrected: columns `record` (the row in the fields), field, rule, value (the beginning of the text).
 
-    In the order of the records, of the fields and of their rules. `malformed` has for each record a list of (field,
-    value) pairs: values that do not have the shape of their field.
+    In the order of the records, of the fields and of their rules; last what Extract found, if there is such a table.
     """
-    found = [
+    issues = [
         _list_broken(np.flatnonzero(to_mask(is_broken)), field, rule)
         for field in fields
         for rule, is_broken in field.broken
     ]
-    if malformed is not None:
-        owners, pairs = flatten_lists(malformed)
-        names = pc.struct_field(pairs, "field")
-        rules = pc.binary_join_element_wise(INVALID_SHAPE_PREFIX, names, "")
-        found.append(_build_issues(owners, names, rules, pc.struct_field(pairs, "value")))
-    issues = pa.concat_tables(found)
-    order = np.argsort(issues["record"].to_numpy(), kind="stable")
-    return issues.take(pa.array(order))
+    if found is not None:
+        columns = (found[name].combine_chunks() for name in ("field", "rule", "value"))
+        issues.append(_build_issues(found["record"].to_numpy(), *columns))
+    joined = pa.concat_tables(issues)
+    order = np.argsort(joined["record"].to_numpy(), kind="stable")
+    return joined.take(pa.array(order))
 
 
 def _list_broken(records: np.ndarray, field: Field, rule: str) -> pa.Table:
@@ -183,4 +184,5 @@ def _list_broken(records: np.ndarray, field: Field, rule: str) -> pa.Table:
 
 def _build_issues(records: np.ndarray, fields: pa.Array, rules: pa.Array, texts: pa.Array) -> pa.Table:
     shown = pc.utf8_slice_codeunits(replace_nul_characters(texts), 0, ISSUE_VALUE_LENGTH)
-    return pa.table({"record": pa.array(records, pa.int64()), "field": fields, "rule": rules, "value": shown})
+    names = replace_nul_characters(fields)
+    return pa.table({"record": pa.array(records, pa.int64()), "field": names, "rule": rules, "value": shown})

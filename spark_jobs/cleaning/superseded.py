@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_jobs.cleaning.records import KEY_COLUMNS
-from spark_jobs.cleaning.values import digest_rows
+from spark_jobs.cleaning.values import digest_rows, read_digests
 
 SupersededRows = dict[str, np.ndarray]
 """By entity: the numbers of the rows of a part that are superseded."""
@@ -32,10 +32,10 @@ def digest_keys(entity: str, candidates: pa.Table) -> np.ndarray:
     """The keys of records as 16 bytes each: an array of pairs of numbers. Of two with the same key, the later one
     supersedes the other."""
     if entity == "comment":
-        digests = [bytes.fromhex(key) for key in candidates["comment_key"].to_pylist()]
+        digests = read_digests(candidates["comment_key"])
     else:
         digests = digest_rows(candidates[KEY_COLUMNS[entity]].combine_chunks())
-    return np.frombuffer(b"".join(digests), "u8").reshape(-1, 2)
+    return np.frombuffer(digests, "u8").reshape(-1, 2)
 
 
 def split_into_buckets(candidates: CandidateKeys, buckets: int) -> Iterator[tuple[int, CandidateKeys]]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+import unicodedata
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +15,8 @@ from spark_jobs.schemas import TIME, WHITE_SPACE
 
 NUL = "\0"
 NUL_SYMBOL = "\u2400"
+DIGEST_BYTES = 16
+CAPITAL_SIGMA = "\u03a3"
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 USUAL_TIME = r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$"
 ANY_TIME = re.compile(
@@ -40,6 +44,36 @@ def trim_to_null(texts: pa.StringArray) -> pa.StringArray:
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
+def lower_texts(texts: pa.StringArray) -> pa.StringArray:
+    """Texts in lower case as Unicode has it: of a whole text, so that İ becomes two characters and the last sigma of a
+    word its final form; also where a small one stands in the other form, since ΟΔΟΣ may have been either."""
+    return _convert_texts(texts, pc.ascii_lower(texts), _lower_text)
+
+
+def compose_texts(texts: pa.StringArray) -> pa.StringArray:
+    """Texts in Unicode's normal form NFC: an é of one character and one of two are the same."""
+    return _convert_texts(texts, texts, _compose_text)
+
+
+def _lower_text(text: str) -> str:
+    return text.replace("\u03c3", CAPITAL_SIGMA).replace("\u03c2", CAPITAL_SIGMA).lower()
+
+
+def _compose_text(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _convert_texts(texts: pa.StringArray, of_ascii: pa.StringArray, convert: Callable[[str], str]) -> pa.StringArray:
+    """The texts converted: those in ASCII, as most are, already are in `of_ascii`; every distinct other one is
+    converted once."""
+    is_other = pc.invert(pc.string_is_ascii(texts))
+    if not pc.any(is_other).as_py():
+        return of_ascii
+    others = texts.filter(is_other).dictionary_encode()
+    converted = pa.array(map(convert, others.dictionary.to_pylist()), pa.string())
+    return pc.replace_with_mask(of_ascii, pc.fill_null(is_other, False), converted.take(others.indices))
+
+
 def has_nul_character(texts: pa.StringArray) -> pa.BooleanArray:
     return pc.match_substring(texts, NUL)
 
@@ -59,14 +93,26 @@ def to_mask(values: pa.BooleanArray) -> np.ndarray:
     return pc.fill_null(values, False).to_numpy(zero_copy_only=False)
 
 
-def digest_rows(*columns: pa.StringArray) -> list[bytes]:
-    """16 bytes for the values of each row; a null differs from every text."""
+def digest_rows(*columns: pa.StringArray) -> bytes:
+    """DIGEST_BYTES for the values of each row, joined; a null differs from every text."""
     written = []
     for column in columns:
         length = pc.utf8_length(column).cast(pa.string())
         written.append(pc.fill_null(pc.binary_join_element_wise(length, column, ":"), "-"))
     rows = pc.binary_join_element_wise(*written, "")
-    return [hashlib.md5(row, usedforsecurity=False).digest() for row in rows.cast(pa.binary()).to_pylist()]
+    return b"".join([hashlib.md5(row, usedforsecurity=False).digest() for row in rows.cast(pa.binary()).to_pylist()])
+
+
+def write_digests(digests: bytes) -> pa.StringArray:
+    """Digests, joined, as an array of their hexadecimal digits."""
+    text = digests.hex().encode()
+    ends = pa.array(range(0, len(text) + 1, 2 * DIGEST_BYTES), pa.int32())
+    return pa.StringArray.from_buffers(len(ends) - 1, ends.buffers()[1], pa.py_buffer(text))
+
+
+def read_digests(digits: pa.StringArray) -> bytes:
+    """The opposite of `write_digests`."""
+    return bytes.fromhex("".join(digits.to_pylist()))
 
 
 def parse_whole_numbers(texts: pa.StringArray, largest: int) -> pa.Int64Array:

@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from spark_jobs.extraction.parsing import parse_value_at, skip_blanks
+from spark_jobs.extraction.keys import read_key
+from spark_jobs.extraction.parsing import RepeatingObject, parse_repeating, parse_value_at, skip_blanks
+from spark_jobs.extraction.plain_documents import count_keys, count_plain_keys, may_repeat_keys
 from spark_jobs.schemas import (
     COMMENT_FIELDS,
     COMMENT_KEYS,
     DOCUMENT_KEYS,
+    INVALID_PREFIX,
     LONGEST_KEY,
     NOT_A_LIST,
     NOT_AN_OBJECT,
@@ -21,13 +24,17 @@ from spark_jobs.schemas import (
     POST_KEYS,
     REACTION_KEYS,
     REACTIONS,
+    REPEATED_KEY,
     USER_FIELDS,
-    WHITE_SPACE,
 )
 
 Row = dict[str, Any]
+Place = tuple[int | None, int | None]
+"""The index of a post in its document, and of a comment in its post; None of both is the document."""
 
-_TEXT = frozenset({str})
+RECORD_LISTS = frozenset({"posts", "comments"})
+"""The keys whose lists all count if the key stands twice."""
+
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -35,102 +42,126 @@ def build_document_row(value: object, text: str) -> Row:
     """The row of a document: `value` is its parsed JSON (numbers as text), `text` the JSON itself."""
     if not isinstance(value, dict):
         return {"fault": NOT_AN_OBJECT, "raw": text}
-    row = value if _is_plain(value) else _build_checked_row(value, text)
-    return _replace_lone_surrogates(row) if _SURROGATE.search(text) else row
+    row, found = value, _Findings()
+    keys = count_plain_keys(value)
+    if not keys:
+        row, keys = _build_checked_row(value, found), found.keys
+    if may_repeat_keys(text, keys):
+        found = _Findings()
+        row = _build_checked_row(parse_repeating(text), found)
+    if found.has_lost_records:
+        _keep_raw(row, text)
+    escape = text.find("\\")
+    return _replace_lone_surrogates(row) if escape >= 0 and _SURROGATE.search(text, escape) else row
 
 
-def _is_plain(user: dict[str, Any]) -> bool:
-    """Whether an object already is its row, as most are: only known fields, every leaf a text, lists where they
-    belong, no key missing. Without generators, as there are millions of leaves."""
-    posts = user.get("posts")
-    return (
-        read_key(user.get("user_id")) is not None
-        and _holds_texts(user, USER_FIELDS, DOCUMENT_KEYS)
-        and isinstance(posts, list)
-        and all(map(_is_plain_post, posts))
-    )
+class _Findings:
+    """What is wrong with a document and all in it, and how many keys were seen: never more than there are.
+
+    `has_lost_records`: some have no key or no usable shape.
+    """
+
+    def __init__(self) -> None:
+        self.keys = 0
+        self.has_lost_records = False
+        self.unknown: set[str] = set()
+        self.issues: list[Row] = []
+
+    def read_key(self, value: Row, name: str) -> str | None:
+        """The key of a record."""
+        key = read_key(value.get(name))
+        if key is None:
+            self.has_lost_records = True
+        return key
+
+    def lose_record(self, fault: str) -> Row:
+        """The row of a post or comment that has no usable shape."""
+        self.has_lost_records = True
+        return {"fault": fault, "comments": []}
+
+    def add_issue(self, place: Place, field: str, rule: str, value: str | None) -> None:
+        """Add a field of the record at a place."""
+        post_index, comment_index = place
+        where = {"post_index": post_index, "comment_index": comment_index}
+        self.issues.append({**where, "field": field, "rule": rule, "value": value})
+
+    def add_keys(self, place: Place, value: Row, known: frozenset[str], level: str, field_prefix: str = "") -> None:
+        """Add the keys of an object that are unknown or stand more than once. An issue shows the values that do not
+        count; of lists of records all count."""
+        self.keys += len(value)
+        if value.__class__ is dict and known.issuperset(value):
+            return
+        if not known.issuperset(value):
+            unknown = value.keys() - known
+            self.unknown.update(level + name for name in unknown)
+            self.keys += sum(count_keys(value[name]) for name in unknown)
+        if isinstance(value, RepeatingObject):
+            for name, values in value.repeated.items():
+                dropped = None if name in RECORD_LISTS and name in known else ", ".join(map(_show_leaf, values[:-1]))
+                self.add_issue(place, (field_prefix + name)[:LONGEST_KEY], REPEATED_KEY, dropped)
 
 
-def _is_plain_post(post: Any) -> bool:
-    if not isinstance(post, dict) or not _holds_texts(post, POST_FIELDS, POST_KEYS):
-        return False
-    comments = post.get("comments")
-    if not isinstance(comments, list) or read_key(post.get("post_id")) is None:
-        return False
-    for comment in comments:
-        if not isinstance(comment, dict) or not _holds_texts(comment, COMMENT_FIELDS, COMMENT_KEYS):
-            return False
-    tags, reactions = post.get("tags", ()), post.get("reactions", {})
-    return (
-        isinstance(tags, list)
-        and _TEXT.issuperset(map(type, tags))
-        and isinstance(reactions, dict)
-        and _holds_texts(reactions, REACTIONS, REACTION_KEYS)
-    )
-
-
-def _holds_texts(value: dict[str, object], names: Sequence[str], known: frozenset[str]) -> bool:
-    """Whether all members of an object are known, and the named ones are texts, null or absent."""
-    if not known.issuperset(value):
-        return False
-    for name in names:  # noqa: SIM110
-        if (found := value.get(name)).__class__ is not str and found is not None:
-            return False
-    return True
-
-
-def _build_checked_row(value: dict[str, Any], text: str) -> Row:
-    unknown: set[str] = {*(value.keys() - DOCUMENT_KEYS)}
+def _build_checked_row(value: Row, found: _Findings) -> Row:
+    """The row of any object, without raw texts."""
+    found.add_keys((None, None), value, DOCUMENT_KEYS, "")
     row = _format_leaves(value, USER_FIELDS)
-    row["user_id"] = read_key(value.get("user_id"))
-    row["posts"] = _build_rows(value.get("posts"), lambda post: _build_post_row(post, unknown))
-    row["unknown_fields"] = sorted(unknown) or None
-    _keep_raw(row, text)
+    row["user_id"] = found.read_key(value, "user_id")
+    row["posts"] = _build_rows(value, "posts", found, lambda post, index: _build_post_row(post, index, found))
+    row["unknown_fields"] = sorted(found.unknown) or None
+    row["issues"] = found.issues or None
     return row
 
 
-def _build_post_row(value: object, unknown: set[str]) -> Row:
+def _build_post_row(value: object, index: int, found: _Findings) -> Row:
     if not isinstance(value, dict):
-        return {"fault": NOT_AN_OBJECT, "comments": []}
-    if not value.keys() <= POST_KEYS:
-        unknown.update(f"posts.{name}" for name in value.keys() - POST_KEYS)
+        return found.lose_record(NOT_AN_OBJECT)
+    place = (index, None)
+    found.add_keys(place, value, POST_KEYS, "posts.")
     row = _format_leaves(value, POST_FIELDS)
-    row["post_id"] = read_key(value.get("post_id"))
-    malformed = []
+    row["post_id"] = found.read_key(value, "post_id")
     tags, reactions = value.get("tags"), value.get("reactions")
     if isinstance(tags, list):
         row["tags"] = [format_leaf(tag) for tag in tags]
     elif tags is not None:
-        malformed.append({"field": "tags", "value": format_leaf(tags)})
+        found.add_issue(place, "tags", INVALID_PREFIX + "tags", format_leaf(tags))
     if isinstance(reactions, dict):
         row["reactions"] = _format_leaves(reactions, REACTIONS)
-        if not reactions.keys() <= REACTION_KEYS:
-            unknown.update(f"posts.reactions.{name}" for name in reactions.keys() - REACTION_KEYS)
+        found.add_keys(place, reactions, REACTION_KEYS, "posts.reactions.", "reactions.")
     elif reactions is not None:
-        malformed.append({"field": "reactions", "value": format_leaf(reactions)})
-    row["malformed"] = malformed or None
-    row["comments"] = _build_rows(value.get("comments"), lambda comment: _build_comment_row(comment, unknown))
+        found.add_issue(place, "reactions", INVALID_PREFIX + "reactions", format_leaf(reactions))
+    row["comments"] = _build_rows(
+        value, "comments", found, lambda comment, number: _build_comment_row(comment, (index, number), found)
+    )
     return row
 
 
-def _build_comment_row(value: object, unknown: set[str]) -> Row:
+def _build_comment_row(value: object, place: Place, found: _Findings) -> Row:
     if not isinstance(value, dict):
-        return {"fault": NOT_AN_OBJECT}
-    if not value.keys() <= COMMENT_KEYS:
-        unknown.update(f"posts.comments.{name}" for name in value.keys() - COMMENT_KEYS)
-    return _format_leaves(value, COMMENT_FIELDS)
+        return found.lose_record(NOT_AN_OBJECT)
+    found.add_keys(place, value, COMMENT_KEYS, "posts.comments.")
+    row = _format_leaves(value, COMMENT_FIELDS)
+    user_id = value.get("user_id")
+    if user_id.__class__ is not str and user_id is not None:
+        row["user_id"] = read_key(user_id)
+        if row["user_id"] is None:
+            found.add_issue(place, "user_id", INVALID_PREFIX + "user_id", format_leaf(user_id))
+    return row
 
 
-def _build_rows(value: object, build_row: Callable[[object], Row]) -> list[Row]:
-    """The rows of a list's elements. Any other value counts as one element that cannot be used."""
-    if value is None:
-        return []
-    if isinstance(value, list):
-        return [build_row(element) for element in value]
-    return [{"fault": NOT_A_LIST, "comments": []}]
+def _build_rows(parent: Row, name: str, findings: _Findings, build_row: Callable[[object, int], Row]) -> list[Row]:
+    """The rows of the elements of a list, or of all lists of that name, each with its index. A value that is no list
+    counts as one element that cannot be used."""
+    values = parent.repeated.get(name) if isinstance(parent, RepeatingObject) else None
+    rows: list[Row] = []
+    for found in values or [parent.get(name)]:
+        if isinstance(found, list):
+            rows += [build_row(element, index) for index, element in enumerate(found, len(rows))]
+        elif found is not None:
+            rows.append(findings.lose_record(NOT_A_LIST))
+    return rows
 
 
-def _format_leaves(value: dict[str, object], names: Sequence[str]) -> Row:
+def _format_leaves(value: Row, names: Sequence[str]) -> Row:
     """The named members of an object as text. Most are text, so the check here saves millions of calls."""
     row: Row = {}
     for name in names:
@@ -146,11 +177,9 @@ def format_leaf(value: object) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def read_key(value: object) -> str | None:
-    """The text of a key; None where there is none: absent, blank, too long, or neither a text nor a number."""
-    if isinstance(value, str) and 0 < len(value.strip(WHITE_SPACE + "\0")) <= LONGEST_KEY:
-        return value
-    return None
+def _show_leaf(value: object) -> str:
+    """The same with null as JSON writes it."""
+    return "null" if value is None else str(format_leaf(value))
 
 
 def _keep_raw(document: Row, text: str) -> None:
@@ -158,8 +187,6 @@ def _keep_raw(document: Row, text: str) -> None:
     lost = document["user_id"] is None
     if lost:
         document["raw"] = text
-    if not document["posts"] or not (lost or any(_has_lost(post) for post in document["posts"])):
-        return
     for post, post_text in zip(document["posts"], split_elements(text, "posts"), strict=True):
         post_lost = lost or post.get("post_id") is None
         if post_lost:
@@ -176,10 +203,10 @@ def _has_lost(post: Row) -> bool:
 
 
 def split_elements(text: str, name: str) -> list[str]:
-    """The exact texts of the elements of the list `name` in the object `text` (of the last one, if named twice); a
-    value that is no list is its own only element."""
-    found = [value for key, value in _split_members(text) if key == name][-1]
-    return list(_split_list(found)) if found.startswith("[") else [found]
+    """The exact texts of the elements of all lists `name` in the object `text`; a value that is no list is its own only
+    element, null is none."""
+    found = [value for key, value in _split_members(text) if key == name and value != "null"]
+    return [element for value in found for element in (_split_list(value) if value.startswith("[") else [value])]
 
 
 def _split_members(text: str) -> Iterator[tuple[object, str]]:

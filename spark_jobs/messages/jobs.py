@@ -76,12 +76,14 @@ class BatchToClean:
 class CleanRequest:
     """Clean the documents of batches into tables below the folder `staging`, as `batch_no=N/TABLE`.
 
-    `impute_age`: a missing age becomes the median of the batch.
+    `impute_age`: a missing age becomes the median of the batch. `fill_in_users`: each field that the last record of a
+    user in the batch lacks takes its last known value.
     """
 
     batches: Sequence[BatchToClean]
     staging: str
     impute_age: bool
+    fill_in_users: bool
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Runs commands of dbt in the service of the pipeline, against the server of a test module."""
 
+import json
 from pathlib import Path
 
 from luigi_tasks.dbt.messages import INVOKE, LIST_PUBLISHED_RELATIONS, InvokeRequest, Relation, RelationsRequest
@@ -16,10 +17,12 @@ class Dbt:
         self._service = service
         self._folder = folder
         self.target = folder / "target"
+        self.variables: dict[str, object] = {}
 
     def __call__(self, *options: str, command: str = "run") -> None:
         log = self._folder / f"{command}.log"
-        request = InvokeRequest([command, "--threads", "4", *options], str(log), pgoptions="")
+        variables = ["--vars", json.dumps(self.variables)]
+        request = InvokeRequest([command, "--threads", "4", *variables, *options], str(log), pgoptions="")
         assert self._service.ask(INVOKE, request).success, child_process.tail(log)
 
     def relations(self) -> list[Relation]:

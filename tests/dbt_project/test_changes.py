@@ -7,7 +7,7 @@ dbt takes in a change of each. A world has few keys, so that its batches have mo
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,6 +31,7 @@ WORLDS = 60
 CHANGES_A_COMPARISON = 2
 USERS, POSTS, COMMENTS, BATCHES = 8, 12, 20, 4
 SHOWN_ROWS = 5
+AGES = [{"age": age, "age_imputed": imputed} for age, imputed in ((None, False), (18, False), (80, False), (40, True))]
 
 Row = dict[str, Any]
 Batch = dict[str, dict[str, Row]]
@@ -51,6 +52,20 @@ class World:
             f"2026-01-0{day} {self._name}": {table: {} for table in change_queue.KEYS} for day in range(1, BATCHES + 1)
         }
 
+    def find_last_known(self) -> dict[str, tuple[Any, ...]]:
+        """The last known values of each user's fields over all batches; an imputed age only if there is no other."""
+        known: dict[str, Row] = {}
+        for name in sorted(self._batches):
+            for user, row in self._batches[name]["users"].items():
+                found = known.setdefault(
+                    user, dict.fromkeys(("username", "name", "gender", "age")) | {"imputed": False}
+                )
+                for field in ("username", "name", "gender"):
+                    found[field] = found[field] if row[field] is None else row[field]
+                if row["age"] is not None and (found["age"] is None or found["imputed"] or not row["age_imputed"]):
+                    found |= {"age": row["age"], "imputed": row["age_imputed"]}
+        return {user: tuple(found.values()) for user, found in known.items()}
+
     def change(self, cursor: Cursor) -> None:
         """Replace a batch: those of its tables that come out differently."""
         name = self._random.choice(list(self._batches))
@@ -70,8 +85,9 @@ class World:
         batch["users"][user] = {
             "user_id": user,
             "username": self._random.choice([None, "one", "another"]),
-            "age": self._random.choice([None, 18, 80]),
-            "age_imputed": False,
+            "name": self._random.choice([None, None, "A", "B"]),
+            "gender": self._random.choice([None, "f", "m"]),
+            **self._random.choice(AGES),
         }
 
     def _put_post(self, batch: Batch) -> None:
@@ -226,6 +242,42 @@ def test_changes__come_out_as_a_rebuild_does(dbt: Dbt, seed: int, changes_before
         change(worlds)
         take_in(dbt)
     assert_equals_rebuild(dbt, f"seed {seed}:")
+
+
+@pytest.fixture
+def fills_in(dbt: Dbt) -> Iterator[Dbt]:
+    """dbt, filling in what the last version of a user lacks."""
+    dbt.variables = {"partial_users": "fill_in"}
+    yield dbt
+    dbt.variables = {}
+
+
+@pytest.mark.parametrize(("seed", "changes_before"), [(7, 0), (8, 12)])
+def test_changes__come_out_as_a_rebuild_does_where_partial_users_are_filled_in(
+    fills_in: Dbt, seed: int, changes_before: int
+) -> None:
+    worlds = rebuilt(fills_in, seed, changes_before)
+    for _ in range(CHANGES_A_COMPARISON):
+        change(worlds)
+        take_in(fills_in)
+    with warehouse.transaction() as cursor:
+        cursor.execute("select user_id, username, name, gender, age, age_imputed from core.dim_users")
+        found = {user: tuple(values) for user, *values in cursor.fetchall()}
+    expected = {user: values for world in worlds for user, values in world.find_last_known().items()}
+    assert found == expected
+    assert_equals_rebuild(fills_in, f"seed {seed}:")
+    fills_in("--select", "assert_users_agree", command="test")
+
+
+def test_users__that_differ_from_raw_data_are_found(dbt: Dbt) -> None:
+    rebuilt(dbt, 9, 12)
+    for variables in ({}, {"touched_only": True}):
+        dbt.variables = variables
+        dbt("--select", "assert_users_agree", command="test")
+    dbt.variables = {"partial_users": "fill_in"}
+    with pytest.raises(AssertionError, match="assert_users_agree"):
+        dbt("--select", "assert_users_agree", command="test")
+    dbt.variables = {}
 
 
 @pytest.mark.parametrize("seed", [4, 5])

@@ -103,8 +103,10 @@ def array_of(elements: Texts, max_size: int = 3) -> Texts:
 
 def object_of(*members: st.SearchStrategy[tuple[str, str]], max_size: int = 6) -> Texts:
     """An object of any of these members; some of them twice."""
-    return st.lists(st.one_of(*members), max_size=max_size).map(
-        lambda found: "{" + ", ".join(f"{name}: {value}" for name, value in found) + "}"
+    return st.builds(
+        lambda found, colon: "{" + ", ".join(name + colon + value for name, value in found) + "}",
+        st.lists(st.one_of(*members), max_size=max_size),
+        st.sampled_from([": ", ":", " :", "\t: "]),
     )
 
 
@@ -129,9 +131,16 @@ anything: Texts = st.recursive(
 )
 unknown = st.tuples(strings, anything)
 values: Texts = st.one_of(leaves, leaves, leaves, anything)
-identifiers: Texts = st.one_of(st.sampled_from(['"u1"', '"u2"', '" u1 "', '"p1"', '"p2"', "1", "1.0"]), values)
+identifiers: Texts = st.one_of(
+    st.sampled_from(
+        ['"u1"', '"u2"', '" u1 "', '"p1"', '"p2"', "1", "1.0", "10e-1", '"1"', '"1.0"', "-0", "0.0", "1.50"]
+    ),
+    values,
+)
 
-comments: Texts = st.one_of(object_of(*members(COMMENT_FIELDS, values), unknown), values)
+comments: Texts = st.one_of(
+    object_of(member("user_id", identifiers), *members(COMMENT_FIELDS, values), unknown), values
+)
 reactions: Texts = st.one_of(object_of(*members(REACTIONS, values), unknown), values)
 posts: Texts = st.one_of(
     object_of(
@@ -152,6 +161,7 @@ documents: Texts = st.one_of(
         *members(USER_FIELDS, values),
         member("posts", st.one_of(array_of(posts), values)),
         member("posts", array_of(posts)),
+        st.tuples(st.just('"p\\u006fsts"'), array_of(posts)),
         unknown,
         max_size=8,
     ),

@@ -25,10 +25,11 @@ from spark_jobs.messages import (
     FileToRead,
     JobProgress,
 )
-from spark_jobs.schemas import CHECKPOINT_TABLES
+from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES
 
 Json = Any
 Row = dict[str, Any]
+PLACE = ("file", "position", "post_index", "comment_index")
 
 
 class Rows:
@@ -100,7 +101,11 @@ def folder() -> Iterator[Path]:
 
 
 def run(
-    place: Path, batches: dict[str, list[Path]], spark: Any = None, max_unpacked_bytes: int | None = None
+    place: Path,
+    batches: dict[str, list[Path]],
+    spark: Any = None,
+    max_unpacked_bytes: int | None = None,
+    fill_in_users: bool = False,
 ) -> dict[str, Ended]:
     """Extract and clean batches (name -> files, in order), building below `place`; in Spark, where one is given."""
     spark = spark or InThisProcess()
@@ -115,7 +120,9 @@ def run(
         for number, fault in enumerate(faults)
     ]
     built = [BatchToClean(name, paths) for name, paths in zip(batches, documents, strict=True)]
-    cleaned = clean.run(spark, CleanRequest(built, str(place / "clean"), impute_age=False), _ignore)
+    cleaned = clean.run(
+        spark, CleanRequest(built, str(place / "clean"), impute_age=False, fill_in_users=fill_in_users), _ignore
+    )
     return {
         name: Ended(fault, found.counts, _tables(place / "clean" / f"batch_no={number}"))
         for number, (name, fault, found) in enumerate(zip(batches, faults, cleaned.batches, strict=True))
@@ -156,6 +163,11 @@ def assert_accounted_for(ended: Ended) -> None:
     )
     assert rejected == on_disk["rejected"]
     assert all(row["raw"] is not None and row["rules"] for row in ended.tables["rejected"])
+    for entity, table in ENTITY_TABLES.items():
+        lost = [row for row in ended.tables["rejected"] if row["entity"] == entity]
+        rows = [*ended.tables[table], *ended.tables[f"superseded/{table}"], *lost]
+        places = {tuple(row.get(name) for name in PLACE) for row in rows}
+        assert len(places) == len(rows), "two records with one place"
     assert "\0" not in json.dumps(list(ended.tables.values()), default=str, ensure_ascii=False)
 
 
@@ -170,19 +182,39 @@ def accepted(ended: Ended) -> dict[str, list[Row]]:
     }
 
 
+class Pairs(list[tuple[str, Json]]):
+    """The members of an object, also of keys that stand twice."""
+
+
+class Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def loaded(text: str) -> Json:
+    """The value of a JSON text, with nothing lost: no member, no digit. Raises ValueError."""
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    return json.loads(text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=refuse)
+
+
 def counted(documents: list[Json]) -> dict[str, int]:
-    """How many documents, posts and comments there are: a plain walk through what json.loads gives."""
+    """How many documents, posts and comments there are: a plain walk through what `loaded` gives."""
     found = {"documents": len(documents), "posts": 0, "comments": 0}
     for document in documents:
-        for post in _listed(document, "posts"):
+        for post in listed(document, "posts"):
             found["posts"] += 1
-            found["comments"] += len(_listed(post, "comments"))
+            found["comments"] += len(listed(post, "comments"))
     return found
 
 
-def _listed(value: Json, name: str) -> list[Json]:
-    """A value where a list belongs counts as one element, whatever it holds."""
-    inner = value.get(name) if isinstance(value, dict) else None
-    if inner is None:
-        return []
-    return inner if isinstance(inner, list) else [None]
+def listed(value: Json, name: str) -> list[Json]:
+    """The elements of all lists of that name; a value where a list belongs counts as one, whatever it holds."""
+    found: list[Json] = []
+    for key, inner in value if isinstance(value, Pairs) else []:
+        if key == name and inner is not None:
+            found += inner if isinstance(inner, list) and not isinstance(inner, Pairs) else [None]
+    return found

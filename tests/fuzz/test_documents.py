@@ -2,27 +2,17 @@
 
 import json
 from time import monotonic
-from typing import Any
 
 import exports
 import pytest
 from hypothesis import example, given
-from jobs import Ended, Row, assert_accounted_for, counted, folder, run_file
+from jobs import Ended, Row, assert_accounted_for, counted, folder, loaded, run_file
 
 from spark_jobs.cleaning import rules, values
 from spark_jobs.extraction import splitting
 from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.reading import BrokenSource, read_documents
 from spark_jobs.extraction.splitting import Piece
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
-def loaded(text: str) -> Any:
-    """The value of a JSON text; an int of Python has no more than some thousand digits."""
-    return json.loads(text, parse_int=str, parse_constant=_refuse)
 
 
 def read(ended: Ended) -> dict[str, int]:

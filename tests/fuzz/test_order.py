@@ -5,9 +5,12 @@ import shutil
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jobs import accepted, assert_accounted_for, folder, run
+
+from spark_jobs.extraction import assignments
 
 READ = "select table_schema || '.' || table_name from information_schema.tables where table_schema in ('core', 'marts')"
 BUILT = ("raw_data", "etl", "staging", "core", "intermediate", "candidates", "published", "marts")
@@ -32,6 +35,7 @@ documents = st.fixed_dictionaries(
 
 @given(st.lists(documents, max_size=8), st.data())
 def test_files__of_a_batch_may_be_split_anywhere_and_the_last_version_counts(found, data):
+    fill_in = data.draw(st.booleans())
     cuts = sorted(data.draw(st.lists(st.integers(0, len(found)), max_size=3)))
     with folder() as place:
         split = [found[start:end] for start, end in pairwise([0, *cuts, len(found)])]
@@ -44,12 +48,20 @@ def test_files__of_a_batch_may_be_split_anywhere_and_the_last_version_counts(fou
             for path, part in zip(paths[name], parts, strict=True):
                 is_lines = data.draw(st.booleans())
                 path.write_text("\n".join(map(json.dumps, part)) if is_lines else json.dumps(part))
-        ended = {name: run(place / f"built {name}", {"b": files})["b"] for name, files in paths.items()}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(assignments, "GROUP_BYTES", data.draw(st.sampled_from([1, 1 << 20])))
+            ended = {
+                name: run(place / f"built {name}", {"b": files}, fill_in_users=fill_in)["b"]
+                for name, files in paths.items()
+            }
     for one in ended.values():
         assert_accounted_for(one)
     tables = accepted(ended["split"])
     assert tables == accepted(ended["whole"])
-    users = {each["user_id"]: (each.get("name"), each.get("age")) for each in found}
+    users: dict[str, tuple[Any, Any]] = {}
+    for each in found:
+        name, age = users.get(each["user_id"], (None, None)) if fill_in else (None, None)
+        users[each["user_id"]] = (each.get("name") or name, each.get("age") or age)
     assert {row["user_id"]: (row["name"], row["age"]) for row in tables["users"]} == users
     posts = {post["post_id"]: (each["user_id"], post.get("shares", 0)) for each in found for post in each["posts"]}
     assert {row["post_id"]: (row["user_id"], row["shares"]) for row in tables["posts"]} == posts

@@ -21,6 +21,7 @@ def read_anew():
         (config.quality, "max_rejected_share", "1.5"),
         (config.quality, "max_rejected_share", "-0.1"),
         (config.quality, "fill_missing_age", "mean"),
+        (config.quality, "partial_users", "merge"),
         (config.landing, "max_unpacked_bytes", "20 GB"),
         (config.landing, "max_unpacked_bytes", "0"),
         (config.dbt, "threads", "many"),

@@ -1,6 +1,7 @@
 """The job Clean: documents of many batches become Parquet parts of every table, and each record is counted."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def run_job(
     documents_a_part: int = 1000,
     told: list[JobProgress] | None = None,
     impute_age: bool = False,
+    fill_in_users: bool = False,
 ) -> Sequence[CleanedBatch]:
     """Run the job on checkpoints below `folder`, each batch's in a folder of its name; what it tells goes to `told`."""
     built = []
@@ -35,7 +37,7 @@ def run_job(
         for start in range(0, len(of_batch), documents_a_part):
             pq.write_table(pa.table(of_batch.slice(start, documents_a_part)), path / f"{start:06}.parquet")
         built.append(BatchToClean(batch, [str(path)]))
-    request = CleanRequest(built, str(folder / "staging"), impute_age)
+    request = CleanRequest(built, str(folder / "staging"), impute_age, fill_in_users)
     return job.run(spark, request, ([] if told is None else told).append).batches
 
 
@@ -168,6 +170,58 @@ def test_run__fills_in_the_median_age_of_the_accepted_users_of_a_batch_where_con
     ]
     assert ages("superseded/users") == [("u1", 90, False), ("u5", None, False)]
     assert ages("users", 1) == [("u1", None, False)]
+
+
+PARTIAL = [
+    {"user_id": "u1", "username": "a", "name": "Ann", "age": 30, "gender": "f", "date_created": "2020-01-01"},
+    {"user_id": "u2", "email": "b@c.de", "age": 40},
+    {"user_id": "u1", "username": "b", "age": None, "email": "a@b.cd"},
+    {"user_id": "u3", "name": "only once"},
+    {"user_id": "u2", "email": "not an address", "gender": "m", "age": "forty"},
+    {"user_id": "u4"},
+    {"user_id": "u1", "username": "c", "name": " "},
+    {"user_id": "u4"},
+]
+
+
+@pytest.mark.parametrize("documents_a_part", [1, 3, 1000])
+def test_run__fills_in_what_the_last_record_of_a_user_lacks_where_configured(spark, tmp_path, documents_a_part):
+    files: Files = {("b", "f"): list(PARTIAL), ("c", "f"): [{"user_id": "u1", "name": "of another batch"}]}
+    run_job(spark, tmp_path, files, "b", "c", documents_a_part=documents_a_part, fill_in_users=True)
+
+    def found(table: str, batch_no: int = 0) -> list[tuple[object, ...]]:
+        names = ("position", "user_id", "username", "email", "name", "age", "gender", "date_created")
+        return [tuple(row[name] for name in names) for row in written(tmp_path, batch_no, table)]
+
+    day = datetime(2020, 1, 1)
+    assert found("users") == [
+        (3, "u3", None, None, "only once", None, None, None),
+        (4, "u2", None, "b@c.de", None, 40, "m", None),
+        (6, "u1", "c", "a@b.cd", "Ann", 30, "f", day),
+        (7, "u4", None, None, None, None, None, None),
+    ]
+    assert found("superseded/users") == [
+        (0, "u1", "a", None, "Ann", 30, "f", day),
+        (1, "u2", None, "b@c.de", None, 40, None, None),
+        (2, "u1", "b", "a@b.cd", None, None, None, None),
+        (5, "u4", None, None, None, None, None, None),
+    ]
+    assert found("users", 1) == [(0, "u1", None, None, "of another batch", None, None, None)]
+
+
+def test_run__replaces_users_whole_unless_configured(spark, tmp_path):
+    run_job(spark, tmp_path, {("b", "f"): list(PARTIAL)}, "b")
+    found = [(row["user_id"], row["name"], row["gender"]) for row in written(tmp_path, 0, "users")]
+    assert found == [("u3", "only once", None), ("u2", None, "m"), ("u1", None, None), ("u4", None, None)]
+
+
+@pytest.mark.parametrize("documents_a_part", [1, 1000])
+def test_run__imputes_an_age_only_where_no_record_of_the_user_has_one(spark, tmp_path, documents_a_part):
+    users = [{"user_id": "u1", "age": 10}, {"user_id": "u2", "age": 20}, {"user_id": "u1"}, {"user_id": "u3"}]
+    files: Files = {("b", "f"): users}
+    run_job(spark, tmp_path, files, "b", documents_a_part=documents_a_part, impute_age=True, fill_in_users=True)
+    found = [(row["user_id"], row["age"], row["age_imputed"]) for row in written(tmp_path, 0, "users")]
+    assert found == [("u2", 20, False), ("u1", 10, False), ("u3", 15, True)]
 
 
 def test_run__gives_tables_a_fingerprint_that_differs_where_any_value_does(spark, tmp_path):

@@ -71,7 +71,8 @@ def test_clean__by_hand_with_a_broken_request_ends_with_a_sentence(tmp_path):
     options = ["--request", str(tmp_path / "request.json"), "--result", str(tmp_path / "result.json")]
     ended = spark_submit(SPARK_JOBS / "clean.py", *options, folder=tmp_path)
     assert ended.returncode == 2
-    sentence = f"clean: {tmp_path}/request.json: does not fit CleanRequest: staging: missing; impute_age: missing"
+    missing = "staging: missing; impute_age: missing; fill_in_users: missing"
+    sentence = f"clean: {tmp_path}/request.json: does not fit CleanRequest: {missing}"
     assert sentence in (ended.stdout + ended.stderr).splitlines()
     assert "Traceback" not in ended.stdout + ended.stderr
     assert "\tat " not in ended.stdout + ended.stderr

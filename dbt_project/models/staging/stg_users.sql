@@ -2,12 +2,12 @@
 select
     users.user_id,
     users.batch,
-    users.username,
-    users.email,
-    users.name,
-    users.age,
-    users.age_imputed,
-    users.gender,
-    users.date_created
+    {{ last_known('username', 'users') }} as username,
+    {{ last_known('email', 'users') }} as email,
+    {{ last_known('name', 'users') }} as name,
+    {{ last_known_age('age', 'users') }} as age,
+    {{ last_known_age('age_imputed', 'users') }} as age_imputed,
+    {{ last_known('gender', 'users') }} as gender,
+    {{ last_known('date_created', 'users') }} as date_created
 from {{ source('raw_data', 'users') }} as users
 where not {{ has_later_version(source('raw_data', 'users'), 'user_id', 'users') }}

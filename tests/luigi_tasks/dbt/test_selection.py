@@ -4,7 +4,7 @@ import pytest
 
 from luigi_tasks.dbt.selection import choose_run_options, choose_test_options
 
-BUILT_FROM = {"inputs": "1", "code": "1", "dim_users": "1", "fact_comments": "1"}
+BUILT_FROM = {"inputs": "1", "code": "1", "settings": "1", "dim_users": "1", "fact_comments": "1"}
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ BUILT_FROM = {"inputs": "1", "code": "1", "dim_users": "1", "fact_comments": "1"
         ({"dim_users": "0"}, ["--full-refresh", "--select", "dim_users+"]),
         ({"fact_comments": "0", "dim_users": "0"}, ["--full-refresh", "--select", "dim_users+", "fact_comments+"]),
         ({"code": "0"}, ["--full-refresh"]),
+        ({"settings": "0"}, ["--full-refresh"]),
+        ({"settings": "0", "inputs": "0"}, ["--full-refresh"]),
         ({"code": "0", "dim_users": "0"}, ["--full-refresh"]),
         ({"inputs": "0", "dim_users": "0"}, ["--full-refresh"]),
         ({"inputs": "0", "code": "0"}, ["--full-refresh"]),
@@ -29,10 +31,12 @@ def test_choose_run_options__rebuilds_only_what_changed(before: dict[str, str] |
     ("before", "options"),
     [
         (None, []),
-        ({"inputs": "0"}, ["--vars", "{touched_only: true}"]),
+        ({"inputs": "0"}, None),
         ({"dim_users": "0"}, ["--select", "dim_users+"]),
         ({"fact_comments": "0", "dim_users": "0"}, ["--select", "dim_users+", "fact_comments+"]),
         ({"code": "0"}, []),
+        ({"settings": "0"}, []),
+        ({"settings": "0", "dim_users": "0"}, []),
         ({"tests": "0"}, []),
         ({"tests": "0", "dim_users": "0"}, []),
         ({"inputs": "0", "dim_users": "0"}, []),
@@ -40,15 +44,17 @@ def test_choose_run_options__rebuilds_only_what_changed(before: dict[str, str] |
     ],
 )
 def test_choose_test_options__selects_what_may_come_out_differently(
-    before: dict[str, str] | None, options: list[str]
+    before: dict[str, str] | None, options: list[str] | None
 ) -> None:
+    """All rows, or (None) only those that were touched."""
     now = BUILT_FROM | {"tests": "1"}
-    assert choose_test_options(before and now | before, now, everything_touched=False) == options
+    expected = ([], {"touched_only": True}) if options is None else (options, {})
+    assert choose_test_options(before and now | before, now, everything_touched=False) == expected
 
 
 def test_choose_test_options__selects_all_rows_after_a_rebuild() -> None:
     before = BUILT_FROM | {"inputs": "0"}
-    assert choose_test_options(before, BUILT_FROM, everything_touched=True) == []
+    assert choose_test_options(before, BUILT_FROM, everything_touched=True) == ([], {})
 
 
 def test_choose_run_options__builds_a_model_that_is_new() -> None:

@@ -65,7 +65,7 @@ def test_clean__leaves_a_checkpoint_of_each_batch(place, spark):
         place.leave_extract(batch, content=f"content of {batch}")
     Clean(batch="a/b").run()
     [request] = spark.requests
-    assert request.impute_age is False
+    assert (request.impute_age, request.fill_in_users) == (False, False)
     folders = [str(extract_checkpoint(batch).folder / "documents") for batch in ("a", "b")]
     assert [(batch.name, batch.paths) for batch in request.batches] == [("a", [folders[0]]), ("b", [folders[1]])]
     manifest = Clean(batch="b").output().require_intact()
@@ -113,5 +113,16 @@ def test_clean__is_stale_after_a_change_of_documents_code_or_settings(place, spa
     assert Clean(batch="a").check_target() == "its inputs changed"
     monkeypatch.setattr(config.read_section_once(config.quality), "fill_missing_age", "median")
     assert Clean(batch="a").check_target() == "its inputs and settings changed"
+    Clean(batch="a").run()
+    monkeypatch.setattr(config.read_section_once(config.quality), "partial_users", "fill_in")
+    assert Clean(batch="a").check_target() == "its settings changed"
+    Clean(batch="a").run()
+    assert [(each.impute_age, each.fill_in_users) for each in spark.requests] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+    place.leave_extract("a", content="third")
+    monkeypatch.setattr(config.read_section_once(config.quality), "partial_users", "replace")
     monkeypatch.setattr(fingerprints, "of_program", lambda entry, root: "other")
     assert Clean(batch="a").check_target() == "its inputs and code and settings changed"

@@ -1,10 +1,11 @@
 """DbtRun, DbtTest, Publish and Report alone: what they ask dbt for, and the markers they leave. dbt is a stand-in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import pytest
 
-from luigi_tasks import warehouse
+from luigi_tasks import config, warehouse
 from luigi_tasks.dbt import project, runner
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.report import page
@@ -27,8 +28,15 @@ class StandIn:
         self.commands: list[list[str]] = []
         self.fails: str | None = None
 
-    def __call__(self, command: str, options: Sequence[str], tell: Callable[..., None], settings: str = "") -> list:
-        self.commands.append([command, *options])
+    def __call__(
+        self,
+        command: str,
+        options: Sequence[str],
+        tell: Callable[..., None],
+        settings: str = "",
+        variables: Mapping[str, object] = MappingProxyType({}),
+    ) -> list:
+        self.commands.append([command, *options, *variables])
         tell(1, 2, "one of two")
         if command == self.fails:
             raise PipelineError(f"dbt {command}: 1 failed: one: no such column")
@@ -88,6 +96,17 @@ def test_dbt_run__takes_new_rows_in_and_rebuilds_what_a_changed_model_reaches(db
     ]
 
 
+def test_dbt_run__builds_and_tests_everything_after_a_change_of_what_partial_users_do(dbt, monkeypatch):
+    DbtRun().run()
+    DbtTest().run()
+    monkeypatch.setattr(config.read_section_once(config.quality), "partial_users", "fill_in")
+    assert DbtRun().check_target() == "its settings changed"
+    DbtRun().run()
+    DbtTest().run()
+    assert dbt.commands[2:] == [["run", "--full-refresh"], ["test", *UNIT_TESTS_ASIDE]]
+    assert (DbtRun().check_target(), DbtTest().check_target()) == (None, None)
+
+
 def test_dbt_run__that_fails_leaves_its_work_to_the_next(dbt):
     DbtRun().run()
     load("a")
@@ -126,7 +145,7 @@ def test_dbt_test__marks_the_state_that_passed(dbt):
     load("a")
     assert DbtTest().check_target() == "its inputs changed"
     DbtTest().run()
-    assert dbt.commands[2:] == [["test", *UNIT_TESTS_ASIDE, "--vars", "{touched_only: true}"]]
+    assert dbt.commands[2:] == [["test", *UNIT_TESTS_ASIDE, "touched_only"]]
 
 
 def test_dbt_test__leaves_no_marker_where_a_test_fails(dbt):

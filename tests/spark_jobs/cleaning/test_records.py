@@ -353,3 +353,32 @@ def test_build_issues__have_the_place_and_key_of_kept_records_only():
         place(0, **no_index, entity="user", record_id="u1") | issue("gender", "nul_character", "\u2400"),
         place(1, **no_index, entity="user", record_id="u1") | issue("age", "invalid_age", "200"),
     ]
+
+
+def test_build_issues__are_those_of_the_records_in_which_extract_found_them():
+    """Whatever stands before a record, in other documents too, and whatever became of it."""
+    many = '{"post_id": "p1", "comments": [{}, {}, 7]}, 7'
+    comments = '"comments": [{}], "comments": [17, {"user_id": true}]'
+    twice = f'{{"post_id": "p2", "shares": 1, "shares": 2, "reactions": 7, {comments}}}'
+    lost = '{"shares": 1, "shares": 2, "comments": [{"comment": "x", "comment": "y"}]}'
+    files: Files = {
+        ("b", "f"): [
+            f'{{"user_id": "u1", "posts": [{many}]}}',
+            "17",
+            f'{{"posts": [{twice}], "posts": [{many}]}}',
+            f'{{"user_id": "u2", "posts": [{many}], "posts": [{lost}, {twice}], "age": 1, "age": 2}}',
+        ]
+    }
+    found = extract_documents(files)
+    issues = [row for build in records.BUILDERS.values() for row in records.build_issues(build(found)).to_pylist()]
+    expected = [
+        ("user", None, None, "u2", "posts", "repeated_key", None),
+        ("user", None, None, "u2", "age", "repeated_key", "1"),
+        ("post", 3, None, "p2", "shares", "repeated_key", "1"),
+        ("post", 3, None, "p2", "comments", "repeated_key", None),
+        ("post", 3, None, "p2", "reactions", "invalid_reactions", "7"),
+        ("comment", 3, 2, "p2", "user_id", "invalid_user_id", "true"),
+    ]
+    columns = ("entity", "post_index", "comment_index", "record_id", "field", "rule", "value")
+    assert [tuple(row[name] for name in columns) for row in issues] == expected
+    assert {row["position"] for row in issues} == {3}

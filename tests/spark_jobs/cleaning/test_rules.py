@@ -56,12 +56,28 @@ def test_clean_name__is_null_where_blank():
     check(partial(rules.clean_key, "user_id"), cases)
 
 
+def test_clean_key__is_what_its_text_says_but_for_minus_0():
+    cases: list[Case] = [
+        ("7", "7", []),
+        (" 7 ", "7", []),
+        ("007", "007", []),
+        ("7.0", "7.0", []),
+        ("1e3", "1e3", []),
+        ("-0", "0", []),
+        ("-00", "-00", []),
+        ("é", "é", []),
+        ("e\u0301", "e\u0301", []),
+    ]
+    check(partial(rules.clean_key, "user_id"), cases)
+
+
 def test_clean_lower_case_name__is_in_lower_case():
     cases: list[Case] = [
         (None, None, []),
         (" ", None, []),
         (" Female\n", "female", []),
         ("F\0", "f", ["nul_character"]),
+        ("ΓΥΝΑΊΚΑΣ", "γυναίκας", []),
     ]
     check(partial(rules.clean_lower_case_name, "gender"), cases)
 
@@ -75,6 +91,9 @@ def test_clean_location__collapses_white_space():
         ("  New \t\n York\u00a0\u3000City ", "New York City", []),
         ("New\0York", "NewYork", ["nul_character"]),
         ("[São-Paulo]\\^", "[São-Paulo]\\^", []),
+        ("Sa\u0303o Paulo", "S\u00e3o Paulo", []),
+        ("\u212bngstr\u00f6m", "\u00c5ngstr\u00f6m", []),
+        ("a\u200bb", "a\u200bb", []),
     ]
     check(rules.clean_location, cases)
 
@@ -229,6 +248,14 @@ def test_clean_tags__are_normal_and_each_there_once_in_order():
         (["# a b", "#", "", " ", None, "#\u00a0#", "c#"], ["a b", "c#"], []),
         (["Ünï", "17", "a,b", '"'], ["ünï", "17", "a,b", '"'], []),
         (["a\0b", "\0", None], ["ab"], ["nul_character"]),
+        (["ΟΔΟΣ", "οδος", "οδοσ", "Οδός", "ΟΔΟ\u0301Σ"], ["οδος", "οδός"], []),
+        (["Σ", "ς", "ΣΑΣ ΣΑΣ"], ["σ", "σας σας"], []),
+        (["\u0130zmir", "I\u0307zmir", "izmir"], ["i\u0307zmir", "izmir"], []),
+        (["e\u0301", "\u00c9", "#E\u0301", "e"], ["\u00e9", "e"], []),
+        (["J\u030c", "\u01f0"], ["\u01f0"], []),
+        (["Straße", "STRASSE", "STRAẞE"], ["straße", "strasse"], []),
+        (["a\u200bb", "ab", "\ufeffab", "\uff21"], ["a\u200bb", "ab", "\ufeffab", "\uff41"], []),
+        (["e\u0301" * 400, "e\u0301" * 401], ["\u00e9" * 400], ["too_long"]),
     ]
     check(rules.clean_tags, cases, pa.list_(pa.string()))
 
@@ -252,8 +279,9 @@ def test_clean_age_and_time__with_nul_characters_are_not_corrected_without_a_wor
 def test_list_issues__are_in_the_order_of_records_and_fields_and_hold_the_beginning_of_the_text():
     mails = pa.array(["\0A", None, f"\0{'é' * 201}", "A@b.c"])
     years = pa.array(["abc", None, "-1", " 7"])
-    pair = pa.struct([("field", pa.string()), ("value", pa.string())])
-    malformed = pa.array([[("tags", "x")], None, [("tags", None), ("reactions", "7")], []], pa.list_(pair))
+    rows = [(0, "tags", "invalid_tags", "x"), (2, "tags", "repeated_key", None), (2, "a\0", "invalid_a", "7")]
+    columns = zip(*rows, strict=True)
+    extracted = pa.table(dict(zip(("record", "field", "rule", "value"), map(pa.array, columns), strict=True)))
     start = "\u2400" + "é" * 199
     mail_rules = ("nul_character", "invalid_email")
     first = [*(("email", rule, "\u2400A") for rule in mail_rules), ("age", "invalid_age", "abc")]
@@ -262,6 +290,6 @@ def test_list_issues__are_in_the_order_of_records_and_fields_and_hold_the_beginn
     found = [tuple(row.values()) for row in rules.list_issues(fields).to_pylist()]
     assert found == [*((0, *issue) for issue in first), *((2, *issue) for issue in third)]
     first.append(("tags", "invalid_tags", "x"))
-    third += [("tags", "invalid_tags", None), ("reactions", "invalid_reactions", "7")]
-    found = [tuple(row.values()) for row in rules.list_issues(fields, malformed).to_pylist()]
+    third += [("tags", "repeated_key", None), ("a\u2400", "invalid_a", "7")]
+    found = [tuple(row.values()) for row in rules.list_issues(fields, extracted).to_pylist()]
     assert found == [*((0, *issue) for issue in first), *((2, *issue) for issue in third)]

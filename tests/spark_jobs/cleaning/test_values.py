@@ -2,13 +2,14 @@
 
 import pyarrow as pa
 
-from spark_jobs.cleaning.values import digest_rows
+from spark_jobs.cleaning.values import digest_rows, read_digests, write_digests
 
 
 def digests(*records: tuple[str | None, ...]) -> list[str]:
-    return [
-        digest.hex() for digest in digest_rows(*(pa.array(part, pa.string()) for part in zip(*records, strict=True)))
-    ]
+    joined = digest_rows(*(pa.array(part, pa.string()) for part in zip(*records, strict=True)))
+    written = write_digests(joined)
+    assert read_digests(written) == joined
+    return written.to_pylist()
 
 
 def test_digest_rows__differ_where_any_part_does():

@@ -28,11 +28,11 @@ def stored(row: dict[str, Any]) -> dict[str, Any]:
 
 def user(**fields: object) -> dict[str, Any]:
     """The row of a user without anything else, and `fields`."""
-    return stored({**NO_USER_FIELDS, "user_id": "u1", "posts": [], "unknown_fields": None, **fields})
+    return stored({**NO_USER_FIELDS, "user_id": "u1", "posts": [], **fields})
 
 
 def post(**fields: object) -> dict[str, Any]:
-    return {**NO_POST_FIELDS, "post_id": "p1", "malformed": None, "comments": [], **fields}
+    return {**NO_POST_FIELDS, "post_id": "p1", "comments": [], **fields}
 
 
 def comment(**fields: object) -> dict[str, Any]:
@@ -69,7 +69,6 @@ def test_build_document_row__keeps_every_field_as_it_is_written():
                     "shares": "2",
                     "tags": ["Art", "#tech"],
                     "reactions": {"like": "1", "love": "0", "wow": "7", "haha": "8", "sad": "9", "angry": "10"},
-                    "malformed": None,
                     "comments": [{"user_id": "u2", "comment": "", "timestamp": "2014-02-10 03:52:11"}],
                 },
                 post(post_id="p2"),
@@ -126,10 +125,55 @@ def test_build_document_row__finds_no_key_in_what_is_blank_or_neither_text_nor_n
     assert row(text) == user(posts=[post(post_id=None, raw=f'{{"post_id": {value}}}')])
 
 
-@pytest.mark.parametrize(("value", "expected"), [("17", "17"), ("0", "0"), ("1.50", "1.50"), ('" u1\\n"', " u1\n")])
-def test_build_document_row__takes_a_text_or_a_number_for_a_key(value, expected):
+KEYS = [
+    *(("7", "7"), ("7.0", "7"), ("7e0", "7"), ("70E-1", "7"), ("0.7e+1", "7"), ("7.000e000", "7"), ('"7"', "7")),
+    *(('"7.0"', "7.0"), ('"007"', "007"), ('"7e0"', "7e0"), ('" 7 "', " 7 "), ('" u1\\n"', " u1\n")),
+    *(
+        ("0", "0"),
+        ("0.0", "0"),
+        ("-0.0", "0"),
+        ("0e999999999999", "0"),
+        ("-7.0", "-7"),
+        ("7.50", "7.5"),
+        ("75e-1", "7.5"),
+    ),
+    *(("-0.05", "-0.05"), ("12345678901234567890.0", "12345678901234567890"), ("1e21", "1" + "0" * 21)),
+    *(("9007199254740993.0", "9007199254740993"), ("1e399", "1" + "0" * 399), ("1.5e3", "1500")),
+]
+NO_KEYS = (
+    "1e400",
+    "-1e399",
+    "1e-399",
+    "1e999999999999",
+    "1e-99999999999999999999999",
+    "9" * 401 + ".0",
+    "true",
+    "[7]",
+    "1e" + "9" * 5_000,
+)
+
+
+@pytest.mark.parametrize(("value", "expected"), KEYS)
+def test_build_document_row__takes_a_text_or_a_number_written_out_for_a_key(value, expected):
     assert row(f'{{"user_id": {value}}}') == user(user_id=expected)
     assert row(f'{{"user_id": "u1", "posts": [{{"post_id": {value}}}]}}') == user(posts=[post(post_id=expected)])
+    text = f'{{"user_id": "u1", "posts": [{{"post_id": "p1", "comments": [{{"user_id": {value}}}]}}]}}'
+    assert row(text) == user(posts=[post(comments=[comment(user_id=expected)])])
+
+
+@pytest.mark.parametrize("value", NO_KEYS)
+def test_build_document_row__finds_no_key_in_what_cannot_be_written_out(value):
+    assert row(f'{{"user_id": {value}}}')["user_id"] is None
+    text = f'{{"user_id": "u1", "posts": [{{"post_id": "p1", "comments": [{{}}, {{"user_id": {value}}}]}}]}}'
+    invalid = issue("user_id", "invalid_user_id", value if value != "[7]" else '["7"]', 0, 1)
+    assert row(text) == user(posts=[post(comments=[comment(), comment()])], issues=[invalid])
+
+
+def test_build_document_row__of_a_document_with_fractions_is_still_plain():
+    text = '{"user_id": "u1", "age": 32.0, "posts": [{"post_id": "p1", "shares": 1e0, "tags": [1.5], "comments": []}]}'
+    value = parse_json(text.encode())
+    assert build_document_row(value, text) is value
+    assert row(text) == user(age="32.0", posts=[post(shares="1e0", tags=["1.5"])])
 
 
 @pytest.mark.parametrize("text", ["null", "17", '"x"', "[]", '[{"user_id": "u1"}]', "true"])
@@ -208,21 +252,113 @@ def test_build_document_row__keeps_the_exact_text_of_a_post_without_key_and_its_
     )
 
 
-def test_build_document_row__takes_the_last_of_keys_that_stand_twice():
-    text = """{"user_id": "u0", "posts": [{"post_id": "p0"}, 1], "user_id": "u1", "age": 1, "age": 2,
+def repeated(field: str, value: str | None, *place: int) -> dict[str, Any]:
+    return issue(field, "repeated_key", value, *place)
+
+
+def issue(field: str, rule: str, value: str | None, *place: int) -> dict[str, Any]:
+    post_index, comment_index = (*place, None, None)[:2]
+    return {
+        "post_index": post_index,
+        "comment_index": comment_index,
+        "field": field,
+        "rule": rule,
+        "value": value,
+    }
+
+
+def test_build_document_row__takes_all_lists_of_records_and_the_last_of_other_keys_that_stand_twice():
+    text = """{"user_id": "u0", "posts": [{"post_id": "p0"}, 1], "user_id": "u1", "age": 1, "age": null, "age": 2,
         "posts": [{"post_text": "a", "comments": [1, 2], "comments": [{"comment": "b"}]}, 3]}"""
     assert row(text) == user(
         age="2",
         posts=[
+            post(post_id="p0"),
+            {"fault": "not_an_object", "comments": [], "raw": "1"},
             post(
                 post_id=None,
                 post_text="a",
-                comments=[comment(comment="b", raw='{"comment": "b"}')],
+                comments=[
+                    {"fault": "not_an_object", "raw": "1"},
+                    {"fault": "not_an_object", "raw": "2"},
+                    comment(comment="b", raw='{"comment": "b"}'),
+                ],
                 raw='{"post_text": "a", "comments": [1, 2], "comments": [{"comment": "b"}]}',
             ),
             {"fault": "not_an_object", "comments": [], "raw": "3"},
         ],
+        issues=[
+            repeated("user_id", "u0"),
+            repeated("posts", None),
+            repeated("age", "1, null"),
+            repeated("comments", None, 2),
+        ],
     )
+
+
+@pytest.mark.parametrize(
+    ("lists", "post_ids"),
+    [
+        ('"posts": [{"post_id": "a"}], "posts": [{"post_id": "b"}]', ["a", "b"]),
+        ('"posts": [{"post_id": "a"}], "p\\u006fsts": [{"post_id": "b"}]', ["a", "b"]),
+        ('"posts" : [{"post_id": "a"}], "posts"\t\r\n: [{"post_id": "b"}]', ["a", "b"]),
+        ('"posts": [], "posts"\t: [{"post_id": "b"}]', ["b"]),
+        ('"posts": [], "posts"\r: [{"post_id": "b"}]', ["b"]),
+        ('"posts":[{"post_id":"a"}],"posts":[],"posts":[{"post_id":"a"}]', ["a", "a"]),
+        ('"posts": [{"post_id": "a"}], "posts": null', ["a"]),
+        ('"posts": null, "posts": [{"post_id": "a"}]', ["a"]),
+        ('"posts": null, "posts": null', []),
+        ('"posts": [{"post_id": "a"}], "posts": "b"', ["a", None]),
+        ('"posts": {"post_id": "a"}, "posts": [{"post_id": "b"}]', [None, "b"]),
+        ('"posts": [{"post_id": "a"}], "age": 1, "posts": [{"post_id": "b"}], "name": "\\":"', ["a", "b"]),
+    ],
+)
+def test_build_document_row__takes_the_posts_of_all_lists(lists, post_ids):
+    found = row(f'{{"user_id": "u1", {lists}}}')
+    assert [each["post_id"] for each in found["posts"]] == post_ids
+    assert found["issues"] == [repeated("posts", None)]
+    assert all((each["raw"] is None) == (each["post_id"] is not None) for each in found["posts"])
+
+
+def test_build_document_row__finds_keys_that_stand_twice_at_every_level_but_in_values_it_does_not_take_apart():
+    text = """{"user_id": "u1", "mood": {"a": 1, "a": 2}, "mood": 1, "posts": [{"post_id": "p0"}, {"post_id": "p1",
+        "tags": ["a"], "tags": ["b"], "reactions": {"like": 1, "like": 2, "care": 3, "care": 4}, "comments": [{},
+        {"user_id": "a", "comment": "x", "user_id": "b"}]}]}"""
+    assert row(text) == user(
+        posts=[
+            post(post_id="p0"),
+            post(
+                tags=["b"],
+                reactions=NO_REACTIONS | {"like": "2"},
+                comments=[comment(), comment(user_id="b", comment="x")],
+            ),
+        ],
+        unknown_fields=["mood", "posts.reactions.care"],
+        issues=[
+            repeated("mood", '{"a": "2"}'),
+            repeated("tags", '["a"]', 1),
+            repeated("reactions.like", "1", 1),
+            repeated("reactions.care", "3", 1),
+            repeated("user_id", "a", 1, 1),
+        ],
+    )
+
+
+def test_build_document_row__of_a_document_without_id_keeps_the_text_of_all_posts():
+    lost = '{"posts": [{"post_id": "a"}], "posts": null, "posts": [ 1.50 , {"comments": [{}], "comments": 7}]}'
+    found = row(lost)
+    assert [each["raw"] for each in found["posts"]] == ['{"post_id": "a"}', "1.50", '{"comments": [{}], "comments": 7}']
+    assert [each["raw"] for each in found["posts"][2]["comments"]] == ["{}", "7"]
+
+
+@pytest.mark.parametrize("text", [":)", "a :)", '":', '"', '\\":x', " :", "\n:", "!:", "user_id", "a:b", "é :x"])
+def test_build_document_row__is_not_led_astray_by_a_text_that_looks_like_a_key(text):
+    document = PLAIN | {"name": text, "posts": [PLAIN["posts"][0] | {"post_text": text, "tags": [text]}]}
+    compact = json.dumps(document, separators=(",", ":"))
+    spaced = json.dumps(document, ensure_ascii=False, indent=4, separators=(" ,", " : "))
+    for written in (compact, spaced):
+        assert row(written)["issues"] is None
+        assert row(written.rstrip("}") + ', "age": 2}')["issues"] == [repeated("age", "1")]
 
 
 def test_build_document_row__finds_keys_that_are_written_with_escapes():
@@ -233,14 +369,15 @@ def test_build_document_row__finds_keys_that_are_written_with_escapes():
 @pytest.mark.parametrize(
     ("tags", "reactions", "malformed"),
     [
-        ('"art"', "null", [{"field": "tags", "value": "art"}]),
-        ('{"a": 1.50}', "[]", [{"field": "tags", "value": '{"a": "1.50"}'}, {"field": "reactions", "value": "[]"}]),
-        ("null", "17", [{"field": "reactions", "value": "17"}]),
+        ('"art"', "null", [("tags", "art")]),
+        ('{"a": 1.50}', "[]", [("tags", '{"a": "1.50"}'), ("reactions", "[]")]),
+        ("null", "17", [("reactions", "17")]),
     ],
 )
 def test_build_document_row__keeps_tags_and_reactions_of_another_shape_apart(tags, reactions, malformed):
     text = f'{{"user_id": "u1", "posts": [{{"post_id": "p1", "tags": {tags}, "reactions": {reactions}}}]}}'
-    assert row(text) == user(posts=[post(malformed=malformed)])
+    issues = [issue(field, f"invalid_{field}", value, 0) for field, value in malformed]
+    assert row(text) == user(posts=[post()], issues=issues)
 
 
 def test_build_document_row__takes_missing_reactions_for_null():
@@ -318,5 +455,5 @@ def test_build_document_row__is_the_same_for_a_document_that_is_nearly_plain(mon
         parent = parent[step]
     parent[place[-1]] = value
     found = row(json.dumps(document))
-    monkeypatch.setattr(documents, "_is_plain", lambda user: False)
+    monkeypatch.setattr(documents, "count_plain_keys", lambda user: 0)
     assert found == row(json.dumps(document))

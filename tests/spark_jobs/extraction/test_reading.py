@@ -30,7 +30,7 @@ def fault(path: Path) -> FileFault:
 
 
 def user(user_id: str | None, position: int, **fields: object) -> dict[str, Any]:
-    whole = {**NO_FIELDS, "user_id": user_id, "posts": [], "unknown_fields": None}
+    whole = {**NO_FIELDS, "user_id": user_id, "posts": [], "unknown_fields": None, "issues": None}
     return {**whole, "position": position, **fields}
 
 
