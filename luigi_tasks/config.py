@@ -17,6 +17,8 @@ ON_WARNINGS = "warnings"
 ALWAYS = "always"
 NOTIFY_LEVELS = (NEVER, ON_FAILURE, ON_WARNINGS, ALWAYS)
 """The values of [notify] on, from the fewest messages to the most."""
+REFUSE = "refuse"
+SET_ASIDE = "set_aside"
 
 
 class landing(luigi.Config):
@@ -97,6 +99,11 @@ class warehouse(luigi.Config):
     )
     retries: int = luigi.IntParameter(default=5, description="attempts when the warehouse fails temporarily")
     retry_seconds: int = luigi.IntParameter(default=60, description="total seconds to wait between attempts")
+    dependent_views: str = luigi.ChoiceParameter(
+        default=REFUSE,
+        choices=(REFUSE, SET_ASIDE),
+        description="what to do where views of others would be lost; set_aside: keep their text in etl.set_aside",
+    )
 
 
 class dbt(luigi.Config):

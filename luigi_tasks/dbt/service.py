@@ -20,9 +20,12 @@ from typing import Any
 from luigi_tasks.dbt import project
 from luigi_tasks.dbt.messages import (
     INVOKE,
+    LIST_MODELS,
     LIST_PUBLISHED_RELATIONS,
     InvokeRequest,
     InvokeResult,
+    ModelsRequest,
+    ModelsResult,
     NodeResult,
     RelationsRequest,
     RelationsResult,
@@ -65,6 +68,11 @@ class Project:
         if ended.exception is not None:
             raise ended.exception
         return InvokeResult(ended.success, [_read_result(result) for result in ended.result.results])
+
+    def list_models(self, request: ModelsRequest, tell: Tell) -> ModelsResult:
+        """List the models that dbt builds."""
+        self._parse_if_changed()
+        return ModelsResult(project.list_models(self._manifest))
 
     def list_published_relations(self, request: RelationsRequest, tell: Tell) -> RelationsResult:
         """List what the stage Publish has to publish."""
@@ -141,6 +149,7 @@ def main() -> None:
         arguments.address,
         [
             Handler(INVOKE, served.invoke),
+            Handler(LIST_MODELS, served.list_models),
             Handler(LIST_PUBLISHED_RELATIONS, served.list_published_relations),
         ],
     )

@@ -3,24 +3,34 @@
 Each file of schema_versions/, 0001_NAME.sql and so on, is plain SQL that leads from one version to the next, and is
 applied once; etl.schema_versions lists those that were applied. A file keeps all rows and everything that others made
 in these schemas: no `drop … cascade`. It also runs on a warehouse that has its changes already (`if not exists`),
-because all files run again where the schema raw_data was dropped.
+because all files run again where the schema raw_data was dropped. A table that it creates has a name that nothing of
+others has: that is found out before any file runs.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from psycopg2.errors import InsufficientPrivilege, UndefinedTable
+from psycopg2.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse import change_queue, ownership
 from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
 from spark_jobs.schemas import TABLES
 
 LOCK = 7_267_001
 """Advisory lock, any number of our own: one process migrates at a time, as concurrent `create` of one table collide."""
 FOLDER = Path(__file__).with_name("schema_versions")
+
+CREATED_TABLE = re.compile(r"^create table if not exists (\w+)\.(\w+)", re.MULTILINE)
+"""How a file creates a table."""
+FIRST_WITH_MARKS = "set_aside"
+"""The migration from which on every table of ours has a mark."""
+OLDEST_MARKERS = {"update_id", "target_table", "batch", "inserted"}
+"""Columns of etl.table_updates in every version."""
 
 SCHEMA_VERSIONS = """
 create table if not exists etl.schema_versions (
@@ -38,6 +48,11 @@ class Migration:
     version: int
     name: str
     sql: str
+
+    @property
+    def tables(self) -> list[ownership.Name]:
+        """The tables that it creates."""
+        return CREATED_TABLE.findall(self.sql)
 
 
 @cache
@@ -63,7 +78,7 @@ def is_current(cursor: Cursor) -> bool:
     """
     try:
         return _find_version(cursor) == len(list_migrations())
-    except (UndefinedTable, InsufficientPrivilege):
+    except (UndefinedTable, UndefinedColumn, InsufficientPrivilege):
         return False
 
 
@@ -86,6 +101,7 @@ def _apply() -> None:
             return
     with warehouse.transaction() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        _require_free_names(cursor)
         create_schema(cursor, ETL)
         cursor.execute(SCHEMA_VERSIONS)
         for migration in list_migrations()[_find_version(cursor) :]:
@@ -95,7 +111,53 @@ def _apply() -> None:
                 "on conflict (version) do update set name = excluded.name, applied_at = excluded.applied_at",
                 (migration.version, migration.name),
             )
+        _mark_tables(cursor)
         _require_columns(cursor)
+
+
+def _require_free_names(cursor: Cursor) -> None:
+    """Raise PipelineError where something of others has the name of a table or index that is to be created."""
+    tables = [(ETL, "schema_versions"), *(table for migration in list_migrations() for table in migration.tables)]
+    known = _list_unmarked_tables(cursor)
+    indexes = [(RAW_DATA, name) for table, name in change_queue.INDEXES if (RAW_DATA, table) not in known]
+    ownership.require_free_names(cursor, tables, known)
+    ownership.require_free_names(cursor, indexes, change_queue.list_indexes(cursor))
+
+
+def _list_unmarked_tables(cursor: Cursor) -> list[ownership.Name]:
+    """The tables that an older version made, and left without a mark: those of the migrations that it applied."""
+    if not _list_columns(cursor, "table_updates") >= OLDEST_MARKERS:
+        return []
+    applied = {1}
+    if _list_columns(cursor, "schema_versions") == {"version", "name", "applied_at"}:
+        cursor.execute(f"select version, name from {ETL}.schema_versions")
+        found = dict(cursor.fetchall())
+        if FIRST_WITH_MARKS in found.values():
+            return []
+        applied = set(found)
+    tables = [table for migration in list_migrations() if migration.version in applied for table in migration.tables]
+    return [(ETL, "schema_versions"), *tables]
+
+
+def _list_columns(cursor: Cursor, table: str) -> set[str]:
+    """The columns of a table in etl; none where it does not exist."""
+    cursor.execute(
+        "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+        (f"{ETL}.{table}",),
+    )
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _mark_tables(cursor: Cursor) -> None:
+    """Mark the tables that were created."""
+    marked = {(schema, name) for schema in (RAW_DATA, ETL) for name in ownership.list_ours(cursor, schema)}
+    tables = {(ETL, "schema_versions"), *(table for migration in list_migrations() for table in migration.tables)}
+    for schema, name in sorted(tables - marked):
+        mark = f"{ownership.MARK} Load." if schema == RAW_DATA else f"{ownership.MARK}s of a run."
+        cursor.execute(
+            "select concat_ws(' ', obj_description(%s::regclass, 'pg_class'), %s)", (f"{schema}.{name}", mark)
+        )
+        cursor.execute(f"comment on table {schema}.{name} is %s", cursor.fetchone())
 
 
 def _require_columns(cursor: Cursor) -> None:

@@ -39,6 +39,7 @@ class StandIn:
 def dbt(monkeypatch, own_warehouse, place) -> StandIn:
     stand_in = StandIn()
     monkeypatch.setattr(runner, "run_dbt", stand_in)
+    monkeypatch.setattr(runner, "list_models", list)
     monkeypatch.setattr(project, "fingerprint_models", lambda folder: MODELS)
     monkeypatch.setattr(project, "fingerprint_shared_files", lambda folder: "macros")
     monkeypatch.setattr(project, "fingerprint_tests", lambda folder: "tests")
