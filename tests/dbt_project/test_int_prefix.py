@@ -42,7 +42,8 @@ def undo_the_prefix() -> None:
             execute(f"alter table {schema}.{name} rename to {name.removeprefix('int_')}")
     execute(
         "delete from pg_description where classoid = 'pg_class'::regclass and objsubid = 0 "
-        "and description like 'Written by the stage%'"
+        "and description like 'Written by the stage%' and objoid in ("
+        "select oid from pg_class where relnamespace not in ('raw_data'::regnamespace, 'etl'::regnamespace))"
     )
 
 
@@ -96,7 +97,10 @@ def test_upgrade__takes_over_what_has_a_name_and_the_columns_of_ours(dbt: Dbt) -
 
 def test_migration__leaves_relations_of_others_alone_in_a_new_warehouse(dbt: Dbt) -> None:
     execute("delete from etl.table_updates; delete from etl.schema_versions where version >= 3")
-    execute("create schema if not exists intermediate; create table intermediate.user_ranks as select 'mine' as x")
+    execute(
+        "drop schema if exists intermediate cascade; create schema intermediate; "
+        "create table intermediate.user_ranks as select 'mine' as x"
+    )
     migrations.apply()
     assert "user_ranks" in list_relations("intermediate")
     execute("drop table intermediate.user_ranks")

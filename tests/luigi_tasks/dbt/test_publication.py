@@ -153,7 +153,7 @@ def test_publish_whole__refuses_where_a_view_reads_a_column_that_goes() -> None:
     execute("create view public.shout as select upper(name) from public.names")
     execute("alter table candidates.days rename column name to title")
     before = read(EVERYTHING)
-    with pytest.raises(PipelineError, match="^would be lost") as raised:
+    with pytest.raises(PipelineError, match=r"^would be lost") as raised:
         publish([DAYS])
     assert 'view public.names (column "name" does not exist)' in str(raised.value)
     assert 'view public.shout (relation "public.names" does not exist)' in str(raised.value)
