@@ -27,8 +27,6 @@ FOLDER = Path(__file__).with_name("schema_versions")
 
 CREATED_TABLE = re.compile(r"^create table if not exists (\w+)\.(\w+)", re.MULTILINE)
 """How a file creates a table."""
-FIRST_WITH_MARKS = "set_aside"
-"""The migration from which on every table of ours has a mark."""
 OLDEST_MARKERS = {"update_id", "target_table", "batch", "inserted"}
 """Columns of etl.table_updates in every version."""
 
@@ -126,15 +124,12 @@ def _require_free_names(cursor: Cursor) -> None:
 
 def _list_unmarked_tables(cursor: Cursor) -> list[ownership.Name]:
     """The tables that an older version made, and left without a mark: those of the migrations that it applied."""
-    if not _list_columns(cursor, "table_updates") >= OLDEST_MARKERS:
+    if ownership.list_ours(cursor, ETL) or not _list_columns(cursor, "table_updates") >= OLDEST_MARKERS:
         return []
     applied = {1}
     if _list_columns(cursor, "schema_versions") == {"version", "name", "applied_at"}:
-        cursor.execute(f"select version, name from {ETL}.schema_versions")
-        found = dict(cursor.fetchall())
-        if FIRST_WITH_MARKS in found.values():
-            return []
-        applied = set(found)
+        cursor.execute(f"select version from {ETL}.schema_versions")
+        applied = {version for (version,) in cursor.fetchall()}
     tables = [table for migration in list_migrations() if migration.version in applied for table in migration.tables]
     return [(ETL, "schema_versions"), *tables]
 
@@ -155,9 +150,11 @@ def _mark_tables(cursor: Cursor) -> None:
     for schema, name in sorted(tables - marked):
         mark = f"{ownership.MARK} Load." if schema == RAW_DATA else f"{ownership.MARK}s of a run."
         cursor.execute(
-            "select concat_ws(' ', obj_description(%s::regclass, 'pg_class'), %s)", (f"{schema}.{name}", mark)
+            "select concat_ws(' ', obj_description(oid, 'pg_class'), %s) from pg_class where oid = to_regclass(%s)",
+            (mark, f"{schema}.{name}"),
         )
-        cursor.execute(f"comment on table {schema}.{name} is %s", cursor.fetchone())
+        if found := cursor.fetchone():
+            cursor.execute(f"comment on table {schema}.{name} is %s", found)
 
 
 def _require_columns(cursor: Cursor) -> None:

@@ -188,7 +188,7 @@ def refuse(failed: Failures) -> None:
 def list_pending(cursor: Cursor) -> list[Pending]:
     """What is set aside and could not be made again so far."""
     cursor.execute(
-        "select kind || ' ' || name, owner, set_aside_at, coalesce(reason, 'a run was ended before it could') "
+        "select kind || ' ' || name, owner, set_aside_at, coalesce(reason, 'the run was ended before') "
         "from etl.set_aside order by position"
     )
     return [Pending(*row) for row in cursor.fetchall()]
