@@ -60,8 +60,8 @@ def require_free_names(cursor: Cursor, names: Iterable[Name], known: Collection[
     found = [described for (described,) in cursor.fetchall()]
     if found:
         raise PipelineError(
-            f"not made by this pipeline, and in the way of what it makes: {', '.join(found)}; nothing was changed; "
-            "rename or move what is in the way, then run again"
+            f"the pipeline needs names that objects of others have: {', '.join(found)}; nothing was changed; "
+            "rename or move these objects, then run again"
         )
 
 

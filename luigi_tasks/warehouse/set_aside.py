@@ -50,8 +50,8 @@ def set_aside(cursor: Cursor, roots: Sequence[int], kept: Sequence[int] = ()) ->
     stuck = [one.description for one in found if one.kind is None]
     if stuck:
         raise PipelineError(
-            f"depends on what is to be replaced, and could not be made again: {', '.join(stuck)}; nothing was changed; "
-            "drop what is named here, then run again"
+            f"this run replaces relations on which others depend that it cannot make again: {', '.join(stuck)}; "
+            "nothing was changed; drop these, then run again"
         )
     for root in roots:
         rights = dependents.read_definition(cursor, RIGHTS, root)
@@ -179,9 +179,9 @@ def refuse(failed: Failures) -> None:
     if failed and config.read_section(config.warehouse).dependent_views == config.REFUSE:
         listed = ", ".join(f"{title} ({reason})" for title, reason in sorted(failed.items()))
         raise PipelineError(
-            f"would be lost, because it depends on what is to be replaced: {listed}; nothing was changed; change or "
-            "drop it, give PGUSER the right that is missing, or set [warehouse] dependent_views = set_aside, "
-            "which keeps it as text in etl.set_aside"
+            f"this run would lose objects of others, because it replaces what they depend on: {listed}; nothing was "
+            "changed; change or drop them, grant PGUSER the rights that are missing, or set [warehouse] "
+            "dependent_views = set_aside, which keeps their SQL in etl.set_aside"
         )
 
 

@@ -102,8 +102,8 @@ def test_publish_whole__names_what_is_in_the_way_and_changes_nothing(made: str, 
     execute(f"create schema published; create schema marts; {made}")
     before = read(EVERYTHING)
     expected = (
-        f"not made by this pipeline, and in the way of what it makes: {name}; nothing was changed; "
-        "rename or move what is in the way, then run again"
+        f"the pipeline needs names that objects of others have: {name}; nothing was changed; "
+        "rename or move these objects, then run again"
     )
     with pytest.raises(PipelineError, match=f"^{re.escape(expected)}$"):
         publish([DAYS, TAGS, LAST_DAY])
@@ -153,7 +153,7 @@ def test_publish_whole__refuses_where_a_view_reads_a_column_that_goes() -> None:
     execute("create view public.shout as select upper(name) from public.names")
     execute("alter table candidates.days rename column name to title")
     before = read(EVERYTHING)
-    with pytest.raises(PipelineError, match=r"^would be lost") as raised:
+    with pytest.raises(PipelineError, match=r"^this run would lose objects of others") as raised:
         publish([DAYS])
     assert 'view public.names (column "name" does not exist)' in str(raised.value)
     assert 'view public.shout (relation "public.names" does not exist)' in str(raised.value)
@@ -180,7 +180,8 @@ def test_publish_whole__keeps_a_view_on_a_mart_that_is_gone() -> None:
     publish([DAYS, TAGS])
     execute("create view public.on_tags as select tag from marts.tags")
     with pytest.raises(
-        PipelineError, match=r"^would be lost.*view public\.on_tags \(relation \"marts\.tags\" does not"
+        PipelineError,
+        match=r"^this run would lose objects of others.*view public\.on_tags \(relation \"marts\.tags\" does not",
     ):
         publish([DAYS])
     assert read("table public.on_tags") == [("art",)]

@@ -173,8 +173,8 @@ def test_apply__names_what_is_in_the_way_and_changes_nothing(own_warehouse, made
     everything = "select oid, relname, (select count(*) from pg_attribute where attrelid = pg_class.oid) from pg_class"
     before = rows(f"{everything} where oid >= 16384 order by oid")
     expected = (
-        f"the migrations of the warehouse: not made by this pipeline, and in the way of what it makes: {name}; "
-        "nothing was changed; rename or move what is in the way, then run again"
+        f"the migrations of the warehouse: the pipeline needs names that objects of others have: {name}; "
+        "nothing was changed; rename or move these objects, then run again"
     )
     with pytest.raises(PipelineError, match=f"^{re.escape(expected)}$"):
         migrations.apply()
@@ -185,7 +185,9 @@ def test_apply__names_a_table_of_others_that_stands_where_ours_was(own_warehouse
     migrations.apply()
     rows("drop schema raw_data cascade; create schema raw_data; create table raw_data.users as select 1 as user_id")
     rows("delete from etl.schema_versions where version = %s", LAST)
-    with pytest.raises(PipelineError, match=r"in the way of what it makes: table raw_data\.users; nothing was changed"):
+    with pytest.raises(
+        PipelineError, match=r"names that objects of others have: table raw_data\.users; nothing was changed"
+    ):
         migrations.apply()
 
 
