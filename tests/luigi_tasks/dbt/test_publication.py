@@ -155,7 +155,7 @@ def test_publish_whole__refuses_where_a_view_reads_a_column_that_goes() -> None:
     before = read(EVERYTHING)
     with pytest.raises(PipelineError, match=r"^this run would lose objects of others") as raised:
         publish([DAYS])
-    assert 'view public.names (column "name" does not exist)' in str(raised.value)
+    assert re.search(r"view public\.names \(column \S*name\S* does not exist\)", str(raised.value))
     assert 'view public.shout (relation "public.names" does not exist)' in str(raised.value)
     assert read(EVERYTHING) == before
 
@@ -168,7 +168,7 @@ def test_publish_whole__sets_such_a_view_aside_where_told_to_and_makes_it_again_
     execute("alter table candidates.days rename column name to title")
     publish([DAYS])
     [(kind, name, reason)] = read("select kind, name, reason from etl.set_aside")
-    assert (kind, name, reason) == ("view", "public.names", 'column "name" does not exist')
+    assert (kind, name) == ("view", "public.names") and re.fullmatch(r"column \S+ does not exist", reason)
     execute("alter table candidates.days rename column title to name")
     publish([DAYS])
     assert read("select * from public.names order by 1") == [("one",), ("two",)]
