@@ -176,6 +176,17 @@ def test_publish_whole__sets_such_a_view_aside_where_told_to_and_makes_it_again_
 
 
 @pytest.mark.usefixtures("candidates")
+def test_publish_whole__goes_on_beside_what_was_set_aside_before() -> None:
+    publish([DAYS])
+    execute(
+        "insert into etl.set_aside (kind, name, owner, statements) "
+        "values ('view', 'public.v', 'postgres', array['create view public.v as select gone from marts.days'])"
+    )
+    publish([DAYS])
+    assert read("select name from etl.set_aside") == [("public.v",)]
+
+
+@pytest.mark.usefixtures("candidates")
 def test_publish_whole__keeps_a_view_on_a_mart_that_is_gone() -> None:
     publish([DAYS, TAGS])
     execute("create view public.on_tags as select tag from marts.tags")

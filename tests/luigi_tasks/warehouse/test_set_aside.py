@@ -69,6 +69,13 @@ def test_restore__gives_nobody_a_right_that_was_taken_from_the_relation_before(n
     assert execute(f"select {rights.format('one')}, {rights.format('two')}") == [(False, True)]
 
 
+def test_restore__lets_a_grant_on_a_column_end_with_it(numbers):
+    execute('grant select ("N") on "Ours"."Numbers" to pg_monitor')
+    replace_numbers("Other")
+    assert restore() == {}
+    assert execute("table etl.set_aside") == []
+
+
 def test_restore__makes_policies_before_it_grants_and_grants_nothing_without_them(numbers):
     execute('alter table "Ours"."Numbers" enable row level security; grant select on "Ours"."Numbers" to pg_monitor')
     execute('create policy p on "Ours"."Numbers" using ("N" > 0)')
