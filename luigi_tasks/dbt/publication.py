@@ -69,6 +69,7 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
     for name in old_tables:
         cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
     set_aside.require_restored(cursor, before)
+    ownership.remember_ours(cursor)
     return copied
 
 

@@ -45,6 +45,7 @@ def finish() -> None:
 def _restore() -> None:
     with warehouse.transaction() as cursor:
         set_aside.restore(cursor)
+        ownership.remember_ours(cursor)
 
 
 def _list_present(cursor: Cursor, models: Sequence[Model]) -> dict[int, Model]:

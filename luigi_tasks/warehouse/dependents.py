@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import cursor as Cursor
 
 RIGHTS = "rights"
-"""Kind of what is kept of a relation of ours: its policies and the grants on it."""
+"""Kind of what is kept of a relation of ours: its policies, triggers, extended statistics, and the grants on it."""
 
 FIND = """
 with recursive
@@ -214,6 +214,18 @@ select
         )
         from pg_policy where polrelid = target.oid
         order by polname
+    )
+    || array(
+        select format('drop trigger if exists %%I on %%s; %%s', tgname, name, pg_get_triggerdef(pg_trigger.oid))
+        from pg_trigger where tgrelid = target.oid and not tgisinternal
+        order by tgname
+    )
+    || array(
+        select format(
+            'drop statistics if exists %%I.%%I; %%s', nspname, stxname, pg_get_statisticsobjdef(pg_statistic_ext.oid)
+        )
+        from pg_statistic_ext inner join pg_namespace on stxnamespace = pg_namespace.oid where stxrelid = target.oid
+        order by stxname
     ),
     case when {HAS_RIGHTS} then {RELATION_RIGHTS} end,
     null

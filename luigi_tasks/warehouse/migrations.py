@@ -110,6 +110,7 @@ def _apply() -> None:
                 (migration.version, migration.name),
             )
         _mark_tables(cursor)
+        ownership.remember_ours(cursor)
         _require_columns(cursor)
 
 

@@ -22,6 +22,9 @@ grant select (user_sk, username) on core.dim_users to reader;
 grant select on core.dim_tags to reader with grant option;
 alter table core.dim_posts enable row level security;
 create policy of_reader on core.dim_posts for select to reader using (post_id <> 'secret');
+create function analyst.audit() returns trigger language plpgsql as 'begin return new; end';
+create trigger audit before delete on core.dim_posts for each row execute function analyst.audit();
+create statistics analyst.of_users (ndistinct) on username, email from core.dim_users;
 create table analyst.notes (user_sk uuid references core.dim_users (user_sk), note text);
 set role analyst;
 create view analyst.users with (security_barrier = true) as select user_sk, username from core.dim_users;
@@ -61,6 +64,12 @@ from (
     union all
     select 'pg_policy'::regclass, oid, 10, null, concat(polroles::regrole[], polcmd, pg_get_expr(polqual, polrelid))
     from pg_policy
+    union all
+    select 'pg_trigger'::regclass, oid, 10, null, pg_get_triggerdef(oid)
+    from pg_trigger where not tgisinternal
+    union all
+    select 'pg_statistic_ext'::regclass, oid, 10, null, pg_get_statisticsobjdef(oid)
+    from pg_statistic_ext
     union all
     select 'pg_rewrite'::regclass, pg_rewrite.oid, 10, null, pg_get_ruledef(pg_rewrite.oid)
     from pg_rewrite inner join pg_class on ev_class = pg_class.oid

@@ -11,6 +11,12 @@ create table if not exists etl.set_aside (
     unique (kind, name)
 );
 
+-- Relations of ours as the last run left them: they are known by these where somebody changed their comments.
+create table if not exists etl.own_relations (
+    oid oid primary key,
+    schema_name text not null
+);
+
 -- Relations of ours have a comment that tells them from those of others. An older version left none: of a warehouse
 -- that it loaded, relations with a name and columns of ours are ours.
 do $$

@@ -176,6 +176,17 @@ def test_publish_whole__sets_such_a_view_aside_where_told_to_and_makes_it_again_
 
 
 @pytest.mark.usefixtures("candidates")
+def test_publish_whole__knows_its_relations_after_somebody_changed_their_comments() -> None:
+    publish([DAYS])
+    execute("comment on view marts.days is 'Days with posts.'; comment on table published.days is null")
+    publish([DAYS])
+    assert read("select day from marts.days order by day") == [(1,), (2,)]
+    execute("drop table published.days cascade; create table published.days (mine int)")
+    with pytest.raises(PipelineError, match=r"objects of others have: table published\.days;"):
+        publish([DAYS])
+
+
+@pytest.mark.usefixtures("candidates")
 def test_publish_whole__goes_on_beside_what_was_set_aside_before() -> None:
     publish([DAYS])
     execute(
