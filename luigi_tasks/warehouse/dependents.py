@@ -123,6 +123,8 @@ select
                 rtrim(pg_get_viewdef(oid), ';'),
                 case relkind when 'm' then ' with no data' else '' end
             )
+            union all -- before the indexes: functions in these then run as the owner, never as the pipeline
+            select 1, 1, format('alter %%s %%s owner to %%I', kind, name, pg_get_userbyid(relowner))
             union all
             select 2, adnum, format(
                 'alter view %%s alter column %%I set default %%s', name, attname, pg_get_expr(adbin, adrelid)
@@ -149,9 +151,7 @@ select
             from pg_description left join pg_attribute on objoid = attrelid and objsubid = attnum
             where classoid = 'pg_class'::regclass and objoid = target.oid
             union all
-            select 6, 0, format('alter %%s %%s owner to %%I', kind, name, pg_get_userbyid(relowner))
-            union all
-            select 7, 0, format('refresh materialized view %%s', name) where relkind = 'm' and relispopulated
+            select 6, 0, format('refresh materialized view %%s', name) where relkind = 'm' and relispopulated
         ) as steps (step, number, statement)
         order by step, number, statement
     ),

@@ -175,6 +175,7 @@ def test_prepare__sets_a_view_aside_where_told_to(prepare, models, monkeypatch):
     ("made", "name"),
     [
         ("create table core.dim_users__dbt_tmp (mine int)", "table core.dim_users__dbt_tmp"),
+        ("create schema marts; create table marts.tag_analysis_mart (mine int)", "table marts.tag_analysis_mart"),
         ("create sequence staging.stg_users__dbt_backup", "sequence staging.stg_users__dbt_backup"),
         ("alter table core.dim_tags rename to t; create view core.dim_tags as select 1 as n", "view core.dim_tags"),
     ],

@@ -114,6 +114,22 @@ def test_restore__makes_views_of_a_role_again_whose_member_the_loader_is(numbers
     assert execute("table analyst.m") == [(2,)]
 
 
+def test_restore__runs_functions_of_others_as_their_owners(numbers):
+    execute(
+        "create role analyst; create schema analyst authorization analyst; set role analyst; "
+        "create function analyst.who(int) returns int immutable language plpgsql as "
+        "'begin if current_user <> ''analyst'' then raise ''lent to %'', current_user; end if; return 1; end'; "
+        "reset role"
+    )
+    execute('grant usage on schema "Ours" to analyst; grant select on "Ours"."Numbers" to analyst; set role analyst')
+    execute('create view analyst.v as select analyst.who(1) as one, "N" from "Ours"."Numbers"')
+    execute("create materialized view analyst.m as table analyst.v")
+    execute("create index on analyst.m ((one + analyst.who(1))); reset role")
+    replace_numbers()
+    assert restore() == {}
+    assert execute("set role analyst; table analyst.m") == [(1, 2)]
+
+
 def test_set_aside__refuses_what_its_role_may_not_drop(numbers, monkeypatch):
     execute(
         'create role loader login; alter schema "Ours" owner to loader; alter table "Ours"."Numbers" owner to loader'
