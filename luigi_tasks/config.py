@@ -17,6 +17,8 @@ ON_WARNINGS = "warnings"
 ALWAYS = "always"
 NOTIFY_LEVELS = (NEVER, ON_FAILURE, ON_WARNINGS, ALWAYS)
 """The values of [notify] on, from the fewest messages to the most."""
+REFUSE = "refuse"
+SET_ASIDE = "set_aside"
 
 
 REPLACE = "replace"
@@ -113,6 +115,11 @@ class warehouse(luigi.Config):
         min_value=0.0,
         max_value=sys.float_info.max,
         description="days after which a run compares all rows again, changed or not; 0: only those of changed tables",
+    )
+    dependent_views: str = luigi.ChoiceParameter(
+        default=REFUSE,
+        choices=(REFUSE, SET_ASIDE),
+        description="what to do where views of others would be lost; set_aside: keep their text in etl.set_aside",
     )
 
 

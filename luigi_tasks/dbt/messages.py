@@ -61,6 +61,28 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class Model:
+    """A model that dbt builds. `columns` are the types of its columns by name; empty where the project does not say."""
+
+    schema: str
+    name: str
+    materialized: str
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ModelsRequest:
+    """List the models of the project."""
+
+
+@dataclass(frozen=True)
+class ModelsResult:
+    """The models of the project."""
+
+    models: Sequence[Model]
+
+
+@dataclass(frozen=True)
 class RelationsRequest:
     """List everything that readers need to have the marts."""
 
@@ -80,5 +102,6 @@ class QueriesResult:
 
 
 INVOKE = Operation("invoke", InvokeRequest, InvokeResult)
+LIST_MODELS = Operation("list_models", ModelsRequest, ModelsResult)
 LIST_PUBLISHED_RELATIONS = Operation("list_published_relations", RelationsRequest, RelationsResult)
 COMPILE_QUERIES = Operation("compile_queries", InvokeRequest, QueriesResult)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from luigi_tasks import fingerprints
-from luigi_tasks.dbt.messages import Relation
+from luigi_tasks.dbt.messages import Model, Relation
 from luigi_tasks.warehouse.schema_names import CANDIDATES
 
 MODELS, TESTS = "models", "tests"
@@ -45,6 +45,20 @@ def fingerprint_shared_files(project: Path) -> str:
         if _top_folder(path, project) != TESTS and path.name != EXPOSURES and not _belongs_to_model(path, project)
     ]
     return fingerprints.of_files(shared, project)
+
+
+def list_models(manifest: Any) -> list[Model]:
+    """The models that dbt builds."""
+    return [
+        Model(
+            schema=node.schema,
+            name=node.name,
+            materialized=node.config.materialized,
+            columns={name: column.data_type for name, column in node.columns.items() if column.data_type},
+        )
+        for _, node in sorted(manifest.nodes.items())
+        if node.resource_type == "model"
+    ]
 
 
 def list_published_relations(manifest: Any) -> list[Relation]:

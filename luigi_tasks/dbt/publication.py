@@ -6,19 +6,20 @@ only a query become views there. Each view in the schema marts selects everythin
 
 from collections.abc import Callable, Iterator, Sequence
 
-from psycopg2.errors import InvalidTableDefinition, WrongObjectType
+from psycopg2.errors import InvalidTableDefinition
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks.dbt.messages import Relation
-from luigi_tasks.warehouse import migrations, relation_states
+from luigi_tasks.warehouse import migrations, ownership, relation_states, set_aside
 from luigi_tasks.warehouse.schema_names import MARTS, PUBLISHED
 
 OnProgress = Callable[[int, int, str], None]
 """Called with the number of tables done, the number of all tables, and the status in words."""
 NEW, OLD = "__new", "__old"
 """Suffixes of tables and views while all of them are being replaced."""
-MARK = "Written by the stage Publish. Read the views in the schema marts instead."
-"""Comment on every relation that Publish creates in published: it tells them from those that others created there."""
+MARK = f"{ownership.MARK} Publish. Read the views in the schema marts instead."
+MART_MARK = f"{ownership.MARK} Publish."
+"""Comments on what is created in published and in marts: they tell it from what others created there."""
 
 
 def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress) -> int:
@@ -34,6 +35,7 @@ def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: 
         cursor.execute(f"insert into {table.published} select * from {table.candidate} {condition}")
         copied += cursor.rowcount
         relation_states.count_changes(cursor, table.published)
+    set_aside.restore(cursor)
     return copied
 
 
@@ -41,13 +43,16 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
     """Replace all tables and views in published, and have the views in marts read them. Returns the number of rows
     copied.
 
-    Views and rights that others created on a mart stay as long as its columns are the same. Relations that others
-    created in published stay; their views on a table of published are dropped together with it.
+    Everything that others made stays: views on a mart as they are, unless its columns change; these, and what reads
+    published, are dropped and made again, with the rights on marts and published. Raises PipelineError where something
+    of others is in the way, or could not be made again.
     """
     for schema in (PUBLISHED, MARTS):
         migrations.create_schema(cursor, schema)
+    _require_free_names(cursor, relations)
     copied = sum(_create_table(cursor, table) for table in _iterate_tables(relations, on_progress))
-    old_tables = _rename_old_relations(cursor, relations)  # readers wait from here until the transaction ends
+    before = set_aside.restore(cursor)  # what a run left that was ended
+    old_tables = _clear_names(cursor, relations)  # readers wait from here until the transaction ends
     for relation in relations:
         if relation.is_view:
             _create_view(cursor, relation, [relation.schema for relation in relations])
@@ -58,10 +63,20 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
         _redirect_mart(cursor, mart)
     for name in old_tables:
         cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
-    relation_states.forget(cursor, relation_states.PUBLISHED_SCHEMAS)
+    set_aside.require_restored(cursor, before)
+    ownership.remember_ours(cursor)
     marts = [f"{MARTS}.{relation.name}" for relation in relations if relation.is_mart]
+    relation_states.forget(cursor, relation_states.PUBLISHED_SCHEMAS)
     relation_states.remember(cursor, [*(relation.published for relation in relations), *marts])
     return copied
+
+
+def _require_free_names(cursor: Cursor, relations: Sequence[Relation]) -> None:
+    """Raise PipelineError where something of others has a name in published or marts that we are about to use."""
+    names = [(PUBLISHED, f"{relation.name}{suffix}") for relation in relations for suffix in ("", NEW, OLD)]
+    names += [(PUBLISHED, f"{name}{OLD}") for name in ownership.list_ours(cursor, PUBLISHED)]
+    names += [(MARTS, relation.name) for relation in relations if relation.is_mart]
+    ownership.require_free_names(cursor, names)
 
 
 def _iterate_tables(relations: Sequence[Relation], on_progress: OnProgress) -> Iterator[Relation]:
@@ -83,21 +98,34 @@ def _create_table(cursor: Cursor, table: Relation) -> int:
     return copied
 
 
-def _rename_old_relations(cursor: Cursor, relations: Sequence[Relation]) -> list[str]:
-    """Rename what was published before, and return the new names of the tables. The views go when these are dropped.
-
-    Includes relations that the project has no longer (they have the mark) and those that were published before there
-    was a mark (they have the name of one to be published).
+def _clear_names(cursor: Cursor, relations: Sequence[Relation]) -> list[str]:
+    """Rename what was published before, with relations that the project has no longer, and return the new names of the
+    tables. The views go when these are dropped. What others made on them is set aside, but for what reads the marts.
     """
+    ours = ownership.list_ours(cursor, PUBLISHED)
+    if ours:
+        listed = ", ".join(f"{PUBLISHED}.{name}" for name in ours)
+        cursor.execute(f"lock table {listed} in access exclusive mode")  # so that nothing more comes to depend on them
+    marts = {name: f"{MARTS}.{name}" for name in ownership.list_ours(cursor, MARTS)}
+    kept = [marts[relation.name] for relation in relations if relation.is_mart and relation.name in marts]
+    gone = [mart for mart in marts.values() if mart not in kept]
+    roots = [*(f"{PUBLISHED}.{name}" for name in ours), *gone]
+    set_aside.set_aside(cursor, _find_oids(cursor, roots), _find_oids(cursor, kept))
+    for mart in gone:
+        cursor.execute(f"drop view {mart}")
     cursor.execute(
-        "select relname, relkind from pg_class where relnamespace = %s::regnamespace and relkind in ('r', 'v') "
-        "and (obj_description(oid, 'pg_class') = %s or relname = any(%s))",
-        (PUBLISHED, MARK, [relation.name for relation in relations]),
+        "select relname from pg_class where oid = any(%s::oid[]) and relkind = 'r'",
+        (_find_oids(cursor, [f"{PUBLISHED}.{name}" for name in ours]),),
     )
-    found = cursor.fetchall()
-    for name, _ in found:
+    tables = [name for (name,) in cursor.fetchall()]
+    for name in ours:
         cursor.execute(f"alter table {PUBLISHED}.{name} rename to {name}{OLD}")
-    return [f"{name}{OLD}" for name, kind in found if kind == "r"]
+    return [f"{name}{OLD}" for name in tables]
+
+
+def _find_oids(cursor: Cursor, names: Sequence[str]) -> list[int]:
+    cursor.execute("select name::regclass::oid::bigint from unnest(%s::text[]) as name", (list(names),))
+    return [oid for (oid,) in cursor.fetchall()]
 
 
 def _create_view(cursor: Cursor, view: Relation, schemas: Sequence[str]) -> None:
@@ -114,11 +142,13 @@ def _create_view(cursor: Cursor, view: Relation, schemas: Sequence[str]) -> None
 
 def _redirect_mart(cursor: Cursor, mart: Relation) -> None:
     """Have a view in marts read what is in published now."""
-    view = f"view {MARTS}.{mart.name} as select * from {mart.published}"
+    name = f"{MARTS}.{mart.name}"
+    view = f"view {name} as select * from {mart.published}"
     cursor.execute("savepoint before_the_mart")
     try:
         cursor.execute(f"create or replace {view}")
-    except (InvalidTableDefinition, WrongObjectType) as error:  # its columns changed, or it was a table
-        kind = "view" if isinstance(error, InvalidTableDefinition) else "table"
+    except InvalidTableDefinition:  # its columns changed
         cursor.execute("rollback to savepoint before_the_mart")
-        cursor.execute(f"drop {kind} {MARTS}.{mart.name} cascade; create {view}")
+        set_aside.set_aside(cursor, _find_oids(cursor, [name]))
+        cursor.execute(f"drop view {name} cascade; create {view}")
+    cursor.execute(f"comment on view {name} is %s", (MART_MARK,))

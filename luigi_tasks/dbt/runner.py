@@ -10,8 +10,11 @@ from luigi_tasks import config, paths, warehouse
 from luigi_tasks.dbt.messages import (
     COMPILE_QUERIES,
     INVOKE,
+    LIST_MODELS,
     LIST_PUBLISHED_RELATIONS,
     InvokeRequest,
+    Model,
+    ModelsRequest,
     NodeResult,
     Relation,
     RelationsRequest,
@@ -71,6 +74,11 @@ def run_dbt(
         listed = "; ".join(f"{result.name}: {_shorten_message(result)}" for result in failed)
         raise _describe_failure(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
     return list(outcome.results)
+
+
+def list_models() -> list[Model]:
+    """The models of the project."""
+    return list(dbt_service().ask(LIST_MODELS, ModelsRequest()).models)
 
 
 def list_published_relations() -> list[Relation]:

@@ -21,9 +21,12 @@ from luigi_tasks.dbt import project
 from luigi_tasks.dbt.messages import (
     COMPILE_QUERIES,
     INVOKE,
+    LIST_MODELS,
     LIST_PUBLISHED_RELATIONS,
     InvokeRequest,
     InvokeResult,
+    ModelsRequest,
+    ModelsResult,
     NodeResult,
     QueriesResult,
     RelationsRequest,
@@ -80,6 +83,11 @@ class Project:
         if ended.exception is not None:
             raise ended.exception
         return ended
+
+    def list_models(self, request: ModelsRequest, tell: Tell) -> ModelsResult:
+        """List the models that dbt builds."""
+        self._parse_if_changed()
+        return ModelsResult(project.list_models(self._manifest))
 
     def list_published_relations(self, request: RelationsRequest, tell: Tell) -> RelationsResult:
         """List what the stage Publish has to publish."""
@@ -156,6 +164,7 @@ def main() -> None:
         arguments.address,
         [
             Handler(INVOKE, served.invoke),
+            Handler(LIST_MODELS, served.list_models),
             Handler(LIST_PUBLISHED_RELATIONS, served.list_published_relations),
             Handler(COMPILE_QUERIES, served.compile_queries),
         ],

@@ -11,6 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import config, paths
 from luigi_tasks.runs.journal import DONE, StageRecord
 from luigi_tasks.targets.ledger_file import read_ledger
+from luigi_tasks.warehouse import set_aside
 
 LAST_RUNS = 20
 """Runs in a stage's history: recent enough for today's amount of data."""
@@ -65,7 +66,18 @@ def find_anomalies(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> l
         *find_drifted_batches(audited),
         *(find_strange_days(cursor) if published else ()),
         *find_stale_data(cursor, config.read_section(config.notify).stale_hours),
+        *find_set_aside(cursor),
     ]
+
+
+def find_set_aside(cursor: Cursor) -> Iterator[Anomaly]:
+    """Yield what others made on relations of ours and could not be made again after these were replaced."""
+    for pending in set_aside.list_pending(cursor):
+        text = (
+            f"{pending.title} of {pending.owner} is set aside since {pending.since:%Y-%m-%d %H:%M}: {pending.reason}; "
+            "etl.set_aside has its SQL"
+        )
+        yield Anomaly("set aside", pending.title, text)
 
 
 def find_stale_data(cursor: Cursor, stale_hours: float) -> Iterator[Anomaly]:

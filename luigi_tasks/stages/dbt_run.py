@@ -1,5 +1,6 @@
 """DbtRun: the star schema and the candidates for the marts, from raw_data."""
 
+import contextlib
 import logging
 import uuid
 from collections.abc import Sequence
@@ -8,8 +9,9 @@ from functools import partial
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import fingerprints, paths, warehouse
-from luigi_tasks.dbt import comparison, project, runner
+from luigi_tasks.dbt import comparison, project, replacement, runner
 from luigi_tasks.dbt.selection import BUILD, FULL_REFRESH, INPUTS, SETTINGS, choose_run_options
+from luigi_tasks.errors import PipelineError
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
 from luigi_tasks.stages.inspection import find_suspicion
@@ -85,9 +87,11 @@ class DbtRun(Stage):
     def _conclude(cursor: Cursor) -> None:
         change_queue.remove_taken(cursor)
         relation_states.forget(cursor, relation_states.BUILT_BY_DBT, gone_only=True)
+        relation_states.accept_shapes(cursor, relation_states.BUILT_BY_DBT)
 
     def _run_dbt(self, progress: ProgressReporter) -> BuiltFrom:
         """Build what has to be built. Returns what it was built from."""
+        models = runner.list_models()
         with warehouse.transaction() as cursor:
             for table in TABLES:
                 change_queue.create_key_index(cursor, table)
@@ -95,11 +99,18 @@ class DbtRun(Stage):
             target, built_from = self.output(), self.built_from()
             before = target.read_built_from()
             options = choose_run_options(before, built_from)
+            replacement.prepare(cursor, models, full_refresh=FULL_REFRESH in options)
             if before and FULL_REFRESH not in options:
                 target.touch(cursor, {**built_from, INPUTS: UNFINISHED})
             else:
                 target.clear(cursor)
-        results = runner.run_dbt("run", options, progress.update)
+        try:
+            results = runner.run_dbt("run", options, progress.update)
+        except PipelineError:
+            with contextlib.suppress(PipelineError):  # the run's own failure is the one to tell
+                replacement.finish()
+            raise
+        replacement.finish()
         progress.rows = sum(max(result.rows, 0) for result in results)
         return built_from
 

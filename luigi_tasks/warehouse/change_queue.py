@@ -7,10 +7,16 @@ staging.touched_keys, which dbt fills, lists the rows that Publish has to copy.
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks.warehouse import relation_states
+from luigi_tasks.warehouse import ownership, relation_states
+from spark_jobs.schemas import TABLES
 
 KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
 """The tables of raw_data that core is built from, and the column that identifies a record across batches."""
+INDEXES = [
+    *((table, f"{table}_versions") for table in KEYS),
+    *((table, f"{table}_by_batch") for table in TABLES),
+]
+"""Table of raw_data and name of each index that is created after the first load."""
 QUEUES = ("changed_batches", "replaced_keys")
 STATISTICS_TARGET = 10
 """Per column; PostgreSQL samples 300 times as many rows. 3,000 are enough to plan by, and quick to read."""
@@ -71,16 +77,33 @@ def create_key_index(cursor: Cursor, table: str) -> None:
 
     It is not created with the table: building it after the first load is faster than filling it during that load.
     """
-    if table in KEYS and not _exists(cursor, f"raw_data.{table}_versions"):
-        cursor.execute(f'create unique index {table}_versions on raw_data.{table} ({KEYS[table]}, batch collate "C")')
+    name = f"{table}_versions"
+    if table in KEYS and not _has_index(cursor, table, name):
+        cursor.execute(f'create unique index {name} on raw_data.{table} ({KEYS[table]}, batch collate "C")')
 
 
 def create_batch_index(cursor: Cursor, table: str) -> None:
     """Create the index that finds a batch's rows, where it is missing; after the first load, for the same reason."""
-    if not _exists(cursor, f"raw_data.{table}_by_batch"):
-        cursor.execute(f'create index {table}_by_batch on raw_data.{table} (batch collate "C")')
+    name = f"{table}_by_batch"
+    if not _has_index(cursor, table, name):
+        cursor.execute(f'create index {name} on raw_data.{table} (batch collate "C")')
 
 
-def _exists(cursor: Cursor, relation: str) -> bool:
-    cursor.execute("select to_regclass(%s) is not null", (relation,))
-    return cursor.fetchone() == (True,)
+def _has_index(cursor: Cursor, table: str, name: str) -> bool:
+    """Whether a table has an index. Raises PipelineError where something else has its name."""
+    found = ("raw_data", name) in list_indexes(cursor)
+    if not found:
+        ownership.require_free_names(cursor, [("raw_data", name)])
+    return found
+
+
+def list_indexes(cursor: Cursor) -> set[ownership.Name]:
+    """Schema and name of those of INDEXES that are there, each on its table."""
+    cursor.execute(
+        "select pg_class.relname from pg_index inner join pg_class on pg_class.oid = indexrelid "
+        "inner join unnest(%s, %s) as ours (table_name, index_name) "
+        "on pg_class.relname = index_name and indrelid = to_regclass('raw_data.' || table_name) "
+        "where pg_class.relnamespace = to_regnamespace('raw_data') and indisvalid",
+        tuple(map(list, zip(*INDEXES, strict=True))),
+    )
+    return {("raw_data", name) for (name,) in cursor.fetchall()}

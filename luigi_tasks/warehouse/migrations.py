@@ -3,25 +3,32 @@
 Each file of schema_versions/, 0001_NAME.sql and so on, is plain SQL that leads from one version to the next, and is
 applied once; etl.schema_versions lists those that were applied. A file keeps all rows and everything that others made
 in these schemas: no `drop … cascade`. It also runs on a warehouse that has its changes already (`if not exists`),
-because all files run again where the schema raw_data was dropped.
+because all files run again where the schema raw_data was dropped. A table that it creates has a name that nothing of
+others has: that is found out before any file runs.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from psycopg2.errors import InsufficientPrivilege, UndefinedTable
+from psycopg2.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import project_claim, relation_states
+from luigi_tasks.warehouse import change_queue, ownership, project_claim, relation_states
 from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
 from spark_jobs.schemas import TABLES
 
 LOCK = 7_267_001
 """Advisory lock, any number of our own: one process migrates at a time, as concurrent `create` of one table collide."""
 FOLDER = Path(__file__).with_name("schema_versions")
+
+CREATED_TABLE = re.compile(r"^create table if not exists (\w+)\.(\w+)", re.MULTILINE)
+"""How a file creates a table."""
+OLDEST_MARKERS = {"update_id", "target_table", "batch", "inserted"}
+"""Columns of etl.table_updates in every version."""
 
 SCHEMA_VERSIONS = """
 create table if not exists etl.schema_versions (
@@ -40,6 +47,11 @@ class Migration:
     name: str
     sql: str
 
+    @property
+    def tables(self) -> list[ownership.Name]:
+        """The tables that it creates."""
+        return CREATED_TABLE.findall(self.sql)
+
 
 @cache
 def list_migrations() -> tuple[Migration, ...]:
@@ -47,6 +59,11 @@ def list_migrations() -> tuple[Migration, ...]:
     paths = sorted(FOLDER.glob("*.sql"))
     named = [(*path.stem.split("_", 1), path.read_text(encoding="utf-8")) for path in paths]
     return tuple(Migration(int(number), name, sql) for number, name, sql in named)
+
+
+def list_tables() -> list[ownership.Name]:
+    """The tables that migrations create, and the one that lists them."""
+    return [(ETL, "schema_versions"), *(table for migration in list_migrations() for table in migration.tables)]
 
 
 def apply() -> None:
@@ -64,7 +81,7 @@ def is_current(cursor: Cursor) -> bool:
     """
     try:
         return _find_version(cursor) == len(list_migrations())
-    except (UndefinedTable, InsufficientPrivilege):
+    except (UndefinedTable, UndefinedColumn, InsufficientPrivilege):
         return False
 
 
@@ -73,7 +90,7 @@ def _find_version(cursor: Cursor) -> int:
     cursor.execute(
         f"select max(version), (select bool_and(to_regclass(name) is not null) from unnest(%s) as name) "
         f"and (select bool_and(to_regproc(name) is not null) from unnest(%s) as name) from {ETL}.schema_versions",
-        (list(relation_states.CREATED_BY_MIGRATIONS), list(relation_states.FUNCTIONS)),
+        ([".".join(table) for table in list_tables()], list(relation_states.FUNCTIONS)),
     )
     found, is_whole = cursor.fetchone()
     known = len(list_migrations())
@@ -91,6 +108,7 @@ def _apply() -> None:
             return
     with warehouse.transaction() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
+        _require_free_names(cursor)
         create_schema(cursor, ETL)
         cursor.execute(SCHEMA_VERSIONS)
         for migration in list_migrations()[_find_version(cursor) :]:
@@ -100,9 +118,53 @@ def _apply() -> None:
                 "on conflict (version) do update set name = excluded.name, applied_at = excluded.applied_at",
                 (migration.version, migration.name),
             )
+        _mark_tables(cursor)
+        ownership.remember_ours(cursor)
         _require_columns(cursor)
         project_claim.claim_if_free(cursor)
-        relation_states.remember_new(cursor, relation_states.CREATED_BY_MIGRATIONS)
+        relation_states.remember_new(cursor, [".".join(table) for table in list_tables()])
+
+
+def _require_free_names(cursor: Cursor) -> None:
+    """Raise PipelineError where something of others has the name of a table or index that is to be created."""
+    known = _list_unmarked_tables(cursor)
+    indexes = [(RAW_DATA, name) for table, name in change_queue.INDEXES if (RAW_DATA, table) not in known]
+    ownership.require_free_names(cursor, list_tables(), known)
+    ownership.require_free_names(cursor, indexes, change_queue.list_indexes(cursor))
+
+
+def _list_unmarked_tables(cursor: Cursor) -> list[ownership.Name]:
+    """The tables that an older version made, and left without a mark: those of the migrations that it applied."""
+    if ownership.list_ours(cursor, ETL) or not _list_columns(cursor, "table_updates") >= OLDEST_MARKERS:
+        return []
+    applied = {1}
+    if _list_columns(cursor, "schema_versions") == {"version", "name", "applied_at"}:
+        cursor.execute(f"select version from {ETL}.schema_versions")
+        applied = {version for (version,) in cursor.fetchall()}
+    tables = [table for migration in list_migrations() if migration.version in applied for table in migration.tables]
+    return [(ETL, "schema_versions"), *tables]
+
+
+def _list_columns(cursor: Cursor, table: str) -> set[str]:
+    """The columns of a table in etl; none where it does not exist."""
+    cursor.execute(
+        "select attname from pg_attribute where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+        (f"{ETL}.{table}",),
+    )
+    return {name for (name,) in cursor.fetchall()}
+
+
+def _mark_tables(cursor: Cursor) -> None:
+    """Mark the tables that were created."""
+    marked = {(schema, name) for schema in (RAW_DATA, ETL) for name in ownership.list_ours(cursor, schema)}
+    for schema, name in sorted(set(list_tables()) - marked):
+        mark = f"{ownership.MARK} Load." if schema == RAW_DATA else f"{ownership.MARK}s of a run."
+        cursor.execute(
+            "select concat_ws(' ', obj_description(oid, 'pg_class'), %s) from pg_class where oid = to_regclass(%s)",
+            (mark, f"{schema}.{name}"),
+        )
+        if found := cursor.fetchone():
+            cursor.execute(f"comment on table {schema}.{name} is %s", found)
 
 
 def _require_columns(cursor: Cursor) -> None:

@@ -12,32 +12,12 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks.warehouse.schema_names import CANDIDATES, CORE, ETL, INTERMEDIATE, MARTS, PUBLISHED, RAW_DATA, STAGING
-from spark_jobs.schemas import TABLES
+from luigi_tasks.warehouse.schema_names import CANDIDATES, CORE, ETL, INTERMEDIATE, MARTS, PUBLISHED, STAGING
 
-RAW_TABLES = tuple(f"{RAW_DATA}.{table}" for table in TABLES)
 LEDGER = f"{ETL}.ledger"
 CHANGED_BATCHES = f"{ETL}.changed_batches"
 QUEUES = (CHANGED_BATCHES, f"{ETL}.replaced_keys", f"{STAGING}.touched_keys")
 """Tables of which a lost row would be work that is never done. What others insert into them only adds work."""
-ETL_TABLES = (
-    "table_updates",
-    "relations",
-    "project",
-    "ledger",
-    "changed_batches",
-    "replaced_keys",
-    "runs",
-    "stages",
-    "remarks",
-    "days_looked_at",
-    "replayed_records",
-    "replays",
-)
-"""The tables that migrations create in etl, besides its list of versions."""
-SHAPE_ALONE = tuple(f"{ETL}.{table}" for table in ETL_TABLES if f"{ETL}.{table}" not in (LEDGER, *QUEUES))
-"""Tables that say of themselves what they hold, or that nothing is computed from: their rows are not counted."""
-CREATED_BY_MIGRATIONS = (*RAW_TABLES, *(f"{ETL}.{table}" for table in ETL_TABLES))
 FUNCTIONS = ("etl.describe_relation", "etl.remember_relations", "etl.count_changes")
 BUILT_BY_DBT = (STAGING, CORE, INTERMEDIATE, CANDIDATES)
 PUBLISHED_SCHEMAS = (PUBLISHED, MARTS)
@@ -110,6 +90,15 @@ def forget(cursor: Cursor, schemas: Iterable[str], gone_only: bool = False) -> N
     )
 
 
+def accept_shapes(cursor: Cursor, schemas: Iterable[str]) -> None:
+    """Record what relations that were just built are like with all that others had put on those before them."""
+    cursor.execute(
+        "update etl.relations set shape = etl.describe_relation(relation) where split_part(name, '.', 1) = any(%s) "
+        "and to_regclass(name) = relation",
+        (list(schemas),),
+    )
+
+
 def suspect(cursor: Cursor, changes: Iterable[Change]) -> None:
     """Have the stage that builds these relations compare or rebuild them: its target is stale until it has."""
     for change in changes:
@@ -177,7 +166,7 @@ def _find_change(state: _ComparedState, verify_days: float, everything: bool) ->
         return Change(state.name, "it was dropped", is_lost=True)
     if state.shape_now != state.shape:
         return describe_shapes(state.name, state.shape, state.shape_now)
-    if state.name in SHAPE_ALONE or _is_view(state.shape):
+    if not _is_counted(state.name) or _is_view(state.shape):
         reason = "" if state.same_relation else "it was replaced"
     elif not (state.same_relation and state.same_file):
         reason = "it was replaced, truncated or rewritten"
@@ -190,6 +179,12 @@ def _find_change(state: _ComparedState, verify_days: float, everything: bool) ->
     else:
         reason = state.suspicion
     return Change(state.name, reason, is_lost=False) if reason else None
+
+
+def _is_counted(relation: str) -> bool:
+    """Whether a relation's rows are watched. Other tables in etl say of themselves what they hold, or nothing is
+    computed from them."""
+    return not relation.startswith(f"{ETL}.") or relation in (LEDGER, *QUEUES)
 
 
 def _is_view(shape: str) -> bool:

@@ -3,7 +3,16 @@
 import json
 from pathlib import Path
 
-from luigi_tasks.dbt.messages import INVOKE, LIST_PUBLISHED_RELATIONS, InvokeRequest, Relation, RelationsRequest
+from luigi_tasks.dbt.messages import (
+    INVOKE,
+    LIST_MODELS,
+    LIST_PUBLISHED_RELATIONS,
+    InvokeRequest,
+    Model,
+    ModelsRequest,
+    Relation,
+    RelationsRequest,
+)
 from luigi_tasks.processes import child_process
 from luigi_tasks.processes.service_process import ServiceProcess
 
@@ -24,6 +33,10 @@ class Dbt:
         variables = ["--vars", json.dumps(self.variables)]
         request = InvokeRequest([command, "--threads", "4", *variables, *options], str(log), pgoptions="")
         assert self._service.ask(INVOKE, request).success, child_process.tail(log)
+
+    def models(self) -> list[Model]:
+        """What dbt builds."""
+        return list(self._service.ask(LIST_MODELS, ModelsRequest()).models)
 
     def relations(self) -> list[Relation]:
         """What Publish publishes."""

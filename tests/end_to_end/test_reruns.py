@@ -130,12 +130,16 @@ def test_publish__runs_again_alone_when_its_marker_is_deleted(project, lost):
     assert project.marts() == marts
 
 
-def test_publish__takes_the_place_of_a_table_and_of_a_view_with_other_columns(project):
+def test_publish__names_relations_of_others_in_place_of_its_views(project):
     marts = project.marts()
     project.rows("delete from etl.table_updates where target_table = 'marts'")
     project.rows("drop view marts.tag_analysis_mart, marts.daily_engagement_mart")
     project.rows("create table marts.tag_analysis_mart (tag text)")
     project.rows("create view marts.daily_engagement_mart as select 1 as another")
+    ended = project.run()
+    assert ended.code == 30
+    assert "have: table marts.tag_analysis_mart, view marts.daily_engagement_mart; nothing was changed" in ended.output
+    project.rows("drop table marts.tag_analysis_mart; drop view marts.daily_engagement_mart")
     assert run(project) == ["Publish"]
     assert project.marts() == marts
 

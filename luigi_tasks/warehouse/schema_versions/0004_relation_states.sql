@@ -50,7 +50,7 @@ set search_path = pg_catalog as $function$
         || case relpersistence when 'p' then '' else '; not logged' end
         || case when relkind = 'r' and relhasrules then '; with rules' else '' end
         || case when relhassubclass then '; with child tables' else '' end
-        || case when relrowsecurity then '; with policies' else '' end
+        || case when relforcerowsecurity then '; with policies that bind its owner' else '' end
         || coalesce(
             '; with the trigger ' -- of those that can change or drop a row before it is written
             || (

@@ -1,12 +1,14 @@
 """DbtRun, DbtTest, Publish and Report alone: what they ask dbt for, and the markers they leave. dbt is a stand-in."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from types import MappingProxyType
 
 import pytest
 
 from luigi_tasks import config, warehouse
 from luigi_tasks.dbt import project, runner
+from luigi_tasks.dbt.messages import Model
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.report import page
 from luigi_tasks.stages import dbt_run, publish
@@ -27,6 +29,8 @@ class StandIn:
     def __init__(self) -> None:
         self.commands: list[list[str]] = []
         self.fails: str | None = None
+        self.before: Callable[[], object] = list
+        self.seen: list[int] = []
 
     def __call__(
         self,
@@ -37,6 +41,7 @@ class StandIn:
         variables: Mapping[str, object] = MappingProxyType({}),
     ) -> list:
         self.commands.append([command, *options, *variables])
+        self.before()
         tell(1, 2, "one of two")
         if command == self.fails:
             raise PipelineError(f"dbt {command}: 1 failed: one: no such column")
@@ -47,6 +52,7 @@ class StandIn:
 def dbt(monkeypatch, own_warehouse, place) -> StandIn:
     stand_in = StandIn()
     monkeypatch.setattr(runner, "run_dbt", stand_in)
+    monkeypatch.setattr(runner, "list_models", list)
     monkeypatch.setattr(project, "fingerprint_models", lambda folder: MODELS)
     monkeypatch.setattr(project, "fingerprint_shared_files", lambda folder: "macros")
     monkeypatch.setattr(project, "fingerprint_tests", lambda folder: "tests")
@@ -129,6 +135,19 @@ def test_dbt_run__that_fails_at_building_everything_builds_everything_the_next_t
     dbt.fails = None
     DbtRun().run()
     assert dbt.commands == [["run", "--full-refresh"]] * 2
+
+
+def test_dbt_run__that_fails_leaves_the_views_of_others(dbt, monkeypatch):
+    with warehouse.transaction() as cursor:
+        cursor.execute("create schema core; create table core.one (n int); create view public.two as table core.one")
+        cursor.execute("comment on table core.one is 'Written by the stage DbtRun.'")
+    monkeypatch.setattr(runner, "list_models", lambda: [Model("core", "one", "incremental", {"n": "integer"})])
+    dbt.before = lambda: dbt.seen.append(count("pg_class where relname = 'two'"))
+    for dbt.fails in ("run", None):
+        with pytest.raises(PipelineError, match="no such column") if dbt.fails else nullcontext():
+            DbtRun().run()
+        assert (count("public.two"), count("etl.set_aside")) == (0, 0)
+    assert dbt.seen == [0, 0]
 
 
 def test_dbt_run__waits_for_the_loads_of_admitted_batches_only(dbt, place, monkeypatch):

@@ -152,5 +152,56 @@ def test_apply__takes_no_right_to_create_schemas_where_they_are_there(own_wareho
     assert len(versions()) == LAST
 
 
+@pytest.mark.parametrize(
+    ("made", "name"),
+    [
+        ("create table etl.runs (id int, stages text)", "table etl.runs"),
+        ("create table raw_data.users as select 1 as user_id", "table raw_data.users"),
+        ("create view etl.ledger as select 1 as n", "view etl.ledger"),
+        ("create table etl.schema_versions (id int)", "table etl.schema_versions"),
+        ("create sequence raw_data.posts", "sequence raw_data.posts"),
+        ("create type etl.stages as enum ('one')", "type etl.stages"),
+        (
+            "create table raw_data.mine (n int); create index users_versions on raw_data.mine (n)",
+            "index raw_data.users_versions",
+        ),
+    ],
+)
+def test_apply__names_what_is_in_the_way_and_changes_nothing(own_warehouse, made, name):
+    rows("create schema etl; create schema raw_data")
+    rows(made)
+    everything = "select oid, relname, (select count(*) from pg_attribute where attrelid = pg_class.oid) from pg_class"
+    before = rows(f"{everything} where oid >= 16384 order by oid")
+    expected = (
+        f"the migrations of the warehouse: the pipeline needs names that objects of others have: {name}; "
+        "nothing was changed; rename or move these objects, then run again"
+    )
+    with pytest.raises(PipelineError, match=f"^{re.escape(expected)}$"):
+        migrations.apply()
+    assert rows(f"{everything} where oid >= 16384 order by oid") == before
+
+
+def test_apply__names_a_table_of_others_that_stands_where_ours_was(own_warehouse):
+    migrations.apply()
+    rows("drop schema raw_data cascade; create schema raw_data; create table raw_data.users as select 1 as user_id")
+    rows("delete from etl.schema_versions where version = %s", LAST)
+    with pytest.raises(
+        PipelineError, match=r"names that objects of others have: table raw_data\.users; nothing was changed"
+    ):
+        migrations.apply()
+
+
+def test_apply__marks_every_table_and_keeps_a_comment(own_warehouse):
+    apply_first(1)
+    rows("comment on table etl.runs is 'Nightly runs.'")
+    migrations.apply()
+    unmarked = (
+        "select relname from pg_class where relnamespace in ('etl'::regnamespace, 'raw_data'::regnamespace) "
+        "and relkind = 'r' and obj_description(oid, 'pg_class') not like '%Written by the stage%'"
+    )
+    assert rows(unmarked) == []
+    assert rows("select obj_description('etl.runs'::regclass)") == [("Nightly runs. Written by the stages of a run.",)]
+
+
 def test_list_migrations__has_versions_that_count_up_from_one():
     assert [migration.version for migration in list_migrations()] == list(range(1, LAST + 1))

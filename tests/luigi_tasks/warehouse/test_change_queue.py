@@ -1,0 +1,33 @@
+"""The indexes of raw_data beside what others made, in a real PostgreSQL."""
+
+import pytest
+
+from luigi_tasks import warehouse
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse import change_queue, migrations
+
+
+def test_create_key_index__creates_it_once(own_warehouse):
+    migrations.apply()
+    with warehouse.transaction() as cursor:
+        for _ in range(2):
+            change_queue.create_key_index(cursor, "users")
+            change_queue.create_batch_index(cursor, "users")
+        assert change_queue.list_indexes(cursor) == {("raw_data", "users_versions"), ("raw_data", "users_by_batch")}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "create table raw_data.mine (n int); create index users_versions on raw_data.mine (n)",
+        "create index users_versions on raw_data.posts (post_id)",
+        "create materialized view raw_data.users_versions as select 1 as n",
+    ],
+)
+def test_create_key_index__names_what_has_its_name(own_warehouse, made):
+    migrations.apply()
+    with warehouse.transaction() as cursor:
+        cursor.execute(made)
+    taken = r"^the pipeline needs names that objects of others have: \S.* raw_data\.users_versions; nothing was changed"
+    with pytest.raises(PipelineError, match=taken), warehouse.transaction() as cursor:
+        change_queue.create_key_index(cursor, "users")
