@@ -3,12 +3,14 @@
 Its addresses hold passwords and tokens, so they come from the environment.
 """
 
+import contextlib
 import json
 import logging
 import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,6 +51,21 @@ def send_notification(stages: Sequence[StageRecord], failures: Sequence[StageFai
             logger.warning("%s: address %d is not one that apprise knows; nothing is sent there", ADDRESSES, number)
         elif not receiver.notify(body, title, kinds[level], body_format=apprise.NotifyFormat.TEXT):
             logger.warning("%s: the message could not be sent to address %d", ADDRESSES, number)
+
+
+def send_alarm(reason: str) -> None:
+    """Send the message that another run seems to hang: about the same run once in [notify] silent_hours.
+
+    Runs that find it at work may be frequent.
+    """
+    sent = paths.run_lock().with_suffix(".alarm")
+    holder = paths.run_lock().read_bytes()
+    hours = config.read_section(config.notify).silent_hours
+    with contextlib.suppress(OSError):
+        if sent.exists() and sent.read_bytes() == holder and time.time() - sent.stat().st_mtime < hours * 3600:
+            return
+        sent.write_bytes(holder)
+    send_notification([], [StageFailure("The run", reason)], [])
 
 
 def _is_wanted(level: str) -> bool:
