@@ -27,8 +27,10 @@ LOG_LINES = 15
 logger = logging.getLogger(__name__)
 
 
-def send_notification(stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str]) -> None:
-    """Send the message about this run to all addresses, if [notify] on asks for one.
+def send_notification(
+    stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str], end: str = ""
+) -> None:
+    """Send the message about this run to all addresses, if [notify] on asks for one. `end` says what went wrong.
 
     A message that cannot be sent is logged, and changes nothing else.
     """
@@ -44,7 +46,7 @@ def send_notification(stages: Sequence[StageRecord], failures: Sequence[StageFai
         ALWAYS: apprise.NotifyType.SUCCESS,
     }
     title = compose_title(level)
-    body = compose_body(stages, failures, remarks)
+    body = compose_body(stages, failures, remarks, end)
     for number, address in enumerate(addresses, 1):  # one by one: a process that ends cannot start threads
         receiver = apprise.Apprise.instantiate(address)
         if receiver is None:
@@ -78,10 +80,14 @@ def compose_title(level: str) -> str:
     return f"socialmart on {socket.gethostname()} {outcomes[level]}"
 
 
-def compose_body(stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str]) -> str:
+def compose_body(
+    stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str], end: str
+) -> str:
     """Return the text of the message: paragraphs about failures, anomalies, stages, the log and how to run again."""
     run = run_id.get_run_id()
     paragraphs = [f"Run {run}: {shlex.join(sys.argv[1:])}"]
+    if end:
+        paragraphs.append(end)
     if failures:
         paragraphs.append("\n".join(["Failed:", *(f"- {failure.title}: {failure.reason}" for failure in failures)]))
     if remarks:

@@ -73,9 +73,10 @@ def _conclude_run(process: int) -> None:
     if end.code or paths.run_logs(run).exists():
         with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is the reason
             journal.append_event(end)
-    notifications.send_notification(stages, failures, remarks)
-    if end.code:
-        logger.error("%s", f"the run ended with exit code {end.code}: {end.reason}")
+    text = f"the run ended with exit code {end.code}: {end.reason}" if end.code else ""
+    notifications.send_notification(stages, failures, remarks, text)
+    if text:
+        logger.error("%s", text)
 
 
 def _find_end(failures: Sequence[StageFailure]) -> RunEnd:

@@ -49,7 +49,7 @@ def test_take_lock__leaves_with_10_while_the_holder_tells_something(held, tmp_pa
     assert "another run is at work since 20" in caplog.text and "; nothing is done" in caplog.text
 
 
-@pytest.mark.parametrize(("since", "silent", "hours"), [(7.25, None, "7.2"), (100, 6.25, "6.2")])
+@pytest.mark.parametrize(("since", "silent", "hours"), [(7.21, None, "7.2"), (100, 6.21, "6.2")])
 def test_take_lock__raises_the_alarm_when_the_holder_is_silent(held, tmp_path, since, silent, hours):
     write_holder(tmp_path, since, silent)
     expected = rf"another run is at work since .* UTC, and has told nothing for {hours} hours \(run r, process 7 on h\)"
