@@ -76,7 +76,7 @@ def take_lock() -> bool:
         os.close(handle)
         _require_life(holder, path)
         since = f" since {_format_time(holder.since)}" if holder else ""
-        logger.warning("%s", f"another run is at work{since} and holds {path}; nothing is done")
+        logger.warning("another run is at work%s and holds %s; nothing is done", since, path)
         raise PidLockAlreadyTakenExit from None
     _handle = handle
     _holder = os.getpid()

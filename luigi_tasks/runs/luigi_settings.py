@@ -1,6 +1,6 @@
 """Settings of Luigi that the pipeline depends on: they may come from luigi.cfg, other files, or the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +35,30 @@ FAILURES = ("missing_data", "not_run", "task_failed", "scheduling_error", "unhan
 def require_fitting_settings() -> None:
     """Raise PipelineError naming each setting of Luigi with which the pipeline would hang, or do less than it says."""
     faults = []
+    for section, key, value, wanted in _list_misfits():
+        name = section.get_task_family()
+        faults.append(
+            f"luigi.cfg, section [{name}], key {key}: {wanted} expected, {value} found, which does not fit the pipeline"
+        )
+    if faults:
+        files = ", ".join(list_files())
+        raise PipelineError(f"{'; '.join(faults)}; set it so in luigi.cfg (Luigi reads {files})")
+
+
+def _list_misfits() -> Iterator[tuple[type[luigi.Config], str, object, str]]:
+    """Section and key of each setting that does not fit, its value, and the value that is expected."""
     for section, needed in NEEDED.items():
         found = config.read_section(section)
-        faults += [
-            _describe_fault(section, key, getattr(found, key), str(value))
-            for key, value in needed.items()
-            if getattr(found, key) != value
-        ]
-    if (workers := config.read_section(core).workers) < 1:
-        faults.append(_describe_fault(core, "workers", workers, "1 or more"))
+        for key, value in needed.items():
+            if getattr(found, key) != value:
+                yield section, key, getattr(found, key), str(value)
+    workers = config.read_section(core).workers
+    if workers < 1:
+        yield core, "workers", workers, "1 or more"
     codes = config.read_section(retcode)
-    faults += [_describe_fault(retcode, key, 0, "a code other than 0") for key in FAILURES if getattr(codes, key) == 0]
-    if faults:
-        raise PipelineError("; ".join(faults) + f"; set it so in luigi.cfg (Luigi reads {', '.join(list_files())})")
-
-
-def _describe_fault(section: type[luigi.Config], key: str, found: object, wanted: str) -> str:
-    name = section.get_task_family()
-    return f"luigi.cfg, section [{name}], key {key}: {wanted} expected, {found} found, which does not fit the pipeline"
+    for key in FAILURES:
+        if getattr(codes, key) == 0:
+            yield retcode, key, 0, "a code other than 0"
 
 
 def list_files() -> list[str]:

@@ -73,10 +73,10 @@ def _conclude_run(process: int) -> None:
     if end.code or paths.run_logs(run).exists():
         with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is the reason
             journal.append_event(end)
-    text = f"the run ended with exit code {end.code}: {end.reason}" if end.code else ""
-    notifications.send_notification(stages, failures, remarks, text)
-    if text:
-        logger.error("%s", text)
+    text = f"the run ended with exit code {end.code}: {end.reason}"
+    notifications.send_notification(stages, failures, remarks, text if end.code else "")
+    if end.code:
+        logger.error(text)
 
 
 def _find_end(failures: Sequence[StageFailure]) -> RunEnd:
@@ -107,7 +107,8 @@ def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> list[str]:
         found = warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
         return [anomaly.text for anomaly in found]
     except PipelineError as error:
-        return [f"this run is not recorded in etl.runs: {error}"]
+        remarks = [f"this run is not recorded in etl.runs: {error}"]
+        return remarks
 
 
 def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:

@@ -110,11 +110,11 @@ def find_luigid() -> None:
         logger.info("luigid at %s:%d shows this run", host, port)
         return
     messenger.close()
-    logger.log(
-        logging.WARNING if use == "always" else logging.INFO,
-        "%s",
-        f"the run goes on without luigid: none answers at {host}:{port} ({reason})",
-    )
+    text = f"the run goes on without luigid: none answers at {host}:{port} ({reason})"
+    if use == "always":
+        logger.warning(text)
+    else:
+        logger.info(text)
 
 
 class Messenger:
