@@ -4,10 +4,12 @@ import contextlib
 import json
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -106,11 +108,13 @@ def start_and_wait_for_a_lock(project: Project, user: str, **variables: str) -> 
 
 
 @pytest.mark.parametrize("table", ["raw_data.users", "core.dim_users"])
-def test_sigkill_of_luigi__leaves_no_worker_that_holds_the_lock(project, table):
-    with locked(project, table):
-        process = start_and_wait_for_a_lock(project, f"ben {table}")
+def test_sigkill_of_luigi__leaves_no_worker_that_holds_the_lock_and_no_socket(project, table):
+    with locked(project, table), tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        process = start_and_wait_for_a_lock(project, f"ben {table}", TMPDIR=folder)
+        assert list(Path(folder).glob("socialmart-*/socket"))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+        wait_for("no sockets", lambda: not list(Path(folder).glob("socialmart-*")), 10)
 
         def is_free() -> bool:
             return "another run is at work" not in project.run("Extract", "--Extract-batch", "2026-01-01").output

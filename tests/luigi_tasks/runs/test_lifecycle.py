@@ -110,6 +110,7 @@ def test_signal__ends_a_run_in_time_that_waits_in_a_library(when):
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"waits\n"
+    time.sleep(0.5)  # until it does
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
