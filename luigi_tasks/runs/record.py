@@ -87,10 +87,17 @@ def _find_end(failures: Sequence[StageFailure]) -> RunEnd:
     else:
         end = _end or RunEnd(retcode().unhandled_exception, "it ended before it began to work; see the log", "")
     if end.code in (retcode().task_failed, retcode().scheduling_error) and failures:
-        titles = list(dict.fromkeys(failure.title for failure in failures))
-        more = f" and {len(titles) - MOST_NAMED:,} more" if len(titles) > MOST_NAMED else ""
-        return RunEnd(end.code, f"{', '.join(titles[:MOST_NAMED])}{more} failed; socialmart summary has more", end.task)
+        return RunEnd(end.code, _describe_failures(failures), end.task)
     return end
+
+
+def _describe_failures(failures: Sequence[StageFailure]) -> str:
+    """One failure with its reason, or the stages that failed."""
+    titles = list(dict.fromkeys(failure.title for failure in failures))
+    if len(titles) == 1:
+        return f"{titles[0]}: {failures[0].reason.partition(chr(10))[0]}"
+    more = f" and {len(titles) - MOST_NAMED:,} more" if len(titles) > MOST_NAMED else ""
+    return f"{', '.join(titles[:MOST_NAMED])}{more} failed; the log has the reasons"
 
 
 def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> list[str]:

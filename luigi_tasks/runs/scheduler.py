@@ -27,12 +27,12 @@ from luigi.scheduler import RUNNING, SUSPENDED
 
 from luigi_tasks import config
 from luigi_tasks.processes import child_process
-from luigi_tasks.runs import luigid_messenger
 
 SECONDS_TO_ANSWER = 0.5
 """luigid is on this machine or close to it."""
 SECONDS_TO_JOIN = 3.0
 """How long a run waits for something that listens to answer as luigid does; includes the start of a Python."""
+MESSENGER = Path(__file__).with_name("luigid_messenger.py")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 FOREVER = 10**9
 """Seconds, or a number of failures, that no run reaches; luigid multiplies no further."""
@@ -125,7 +125,7 @@ class Messenger:
         fcntl.fcntl(self._calls, fcntl.F_SETFL, fcntl.fcntl(self._calls, fcntl.F_GETFL) | os.O_APPEND)
         self._write(url)
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(luigid_messenger.__file__)), str(SECONDS_TO_JOIN)],
+            [sys.executable, "-I", str(MESSENGER), str(SECONDS_TO_JOIN)],
             env=child_process.environment(),
             stdin=self._calls,
             stdout=subprocess.PIPE,
