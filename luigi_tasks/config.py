@@ -145,7 +145,7 @@ class dashboard(luigi.Config):
     use: str = luigi.ChoiceParameter(
         default="auto",
         choices=("auto", "always", "never"),
-        description="auto: luigid if it answers, else the local scheduler; always: luigid; never: as [core] says",
+        description="auto: a run is shown by luigid where it answers; always: it says if none does; never",
     )
 
 
@@ -163,6 +163,13 @@ class notify(luigi.Config):
         min_value=0.0,
         max_value=sys.float_info.max,
         description="hours without a load after which a run warns that no new data comes; 0: never",
+    )
+    silent_hours: float = luigi.NumericalParameter(
+        default=6.0,
+        var_type=float,
+        min_value=0.0,
+        max_value=sys.float_info.max,
+        description="hours that another run may tell nothing; then a run ends with 15 instead of 10; 0: no limit",
     )
 
 

@@ -7,10 +7,12 @@ import hashlib
 import importlib.metadata
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 from luigi_tasks import config
+from luigi_tasks.run_id import RUN_TIME
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
@@ -83,8 +85,12 @@ def service_logs(name: str) -> Path:
 
 
 def runs() -> list[Path]:
-    """The log folders of all runs, oldest first."""
-    return sorted(path for path in logs().glob("[!.]*") if path.is_dir())
+    """The log folders of all runs, oldest first. Those dated in the future, by a clock that was ahead, come before all
+    others: the last one is the latest, and they are the first to be deleted."""
+    now = f"{datetime.now(UTC) + timedelta(minutes=1):{RUN_TIME}}"
+    return sorted(
+        (path for path in logs().glob("[!.]*") if path.is_dir()), key=lambda path: (path.name <= now, path.name)
+    )
 
 
 def run_logs(run_id: str) -> Path:

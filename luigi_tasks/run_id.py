@@ -3,10 +3,12 @@
 import os
 from datetime import UTC, datetime
 
+RUN_TIME = "%Y%m%dT%H%M%S"
+"""How a run's id begins: the time of its start (UTC). So ids sort in time."""
 VARIABLE = "SOCIALMART_RUN_ID"
 """Environment variable with the run's id; forked workers and started children inherit it."""
 
 
 def get_run_id() -> str:
     """Return this run's id, its start time (UTC) and process id; the first call in a run creates it."""
-    return os.environ.setdefault(VARIABLE, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}")
+    return os.environ.setdefault(VARIABLE, f"{datetime.now(UTC):{RUN_TIME}}-{os.getpid()}")

@@ -28,6 +28,7 @@ MODULES = sorted(path for root in ("luigi_tasks", "spark_jobs") for path in (pat
 READ = {
     "PipelineError": 0,
     "TransientError": 0,
+    "SilentRunError": 0,
     "BatchStopped": 0,
     "MessageError": 0,
     "SystemExit": 0,

@@ -26,6 +26,7 @@ def collect_summary(run: str) -> dict[str, Any]:
 
     - run: its id
     - stages: the fields of journal.StageRecord
+    - end: the fields of journal.RunEnd; None where the run is still at work, or was killed
     - usual_seconds: for each stage in turn how long it usually takes, or None
     - remarks: sentences on what was unusual
     - replayed: what became of rejected records, a line a batch, rule and entity
@@ -34,7 +35,13 @@ def collect_summary(run: str) -> dict[str, Any]:
     stages = journal.read_finished_stages(run)
     recorded = _read_record(run, stages) if stages else {}
     nothing: dict[str, Any] = {"usual_seconds": [], "remarks": [], "replayed": []}
-    found = {"run": run, "stages": [asdict(stage) for stage in stages], "batches": _read_ledgers()}
+    end = journal.read_end(run)
+    found = {
+        "run": run,
+        "stages": [asdict(stage) for stage in stages],
+        "end": asdict(end) if end else None,
+        "batches": _read_ledgers(),
+    }
     return found | nothing | recorded
 
 

@@ -59,8 +59,7 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
     shown: list[RenderableType] = [Text(f"Run {found['run']}", "bold")]
     if found["stages"]:
         shown.append(_show_stages(found["stages"], found["usual_seconds"]))
-    else:
-        shown.append(_indent("Nothing to do: every batch and the marts are up to date."))
+    shown += _show_end(found["end"], bool(found["stages"]))
     if found["remarks"]:
         shown += [Text("Unusual", "bold"), *(_indent(remark, "! ") for remark in found["remarks"])]
     if found["replayed"]:
@@ -82,6 +81,18 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
         _indent(f"make psql, then: table marts.{MARTS[0]} limit 10;"),
         _indent(f"the other marts: {', '.join(MARTS[1:])}"),
     ]
+
+
+def _show_end(end: dict[str, Any] | None, has_worked: bool) -> list[RenderableType]:
+    """How a run ended, unless its stages say it all."""
+    if end is None:
+        return [_indent("Its end is not recorded: it is still at work, or it was killed.", "! ")]
+    if end["code"]:
+        return [_indent(f"Ended with exit code {end['code']}: {end['reason']}", "! ")]
+    if has_worked:
+        return []
+    what = "every batch and the marts were" if end["task"] == "RunAll" else f"{end['task']} was"
+    return [_indent(f"Nothing to do: {what} up to date.")]
 
 
 def _show_stages(stages: Sequence[dict[str, Any]], usual_seconds: Sequence[float | None]) -> Table:

@@ -25,6 +25,8 @@ SECONDS_BETWEEN_LOOKS = 0.1
 FIRST_LINE = re.compile(r"\d\d:\d\d:\d\d (?P<level>[A-Z]+) ")
 """How the first line of a log record begins; further lines of the same record do not."""
 
+FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 PrintLine = Callable[[str], None]
 
 
@@ -35,16 +37,16 @@ def run_luigi(arguments: Sequence[str], as_json: bool) -> int:
     started = time.monotonic()
     with _forward_signals(child_process.start(argv, os.environ, log)) as process:
         if as_json:
-            code = _follow(process, log, NotableLines(print_to_stderr).print_line, print)
+            code = _note_end(_follow(process, log, NotableLines(print_to_stderr).print_line, print))
             seconds = round(time.monotonic() - started, 2)
             print(json.dumps({"event": "ended", "run": run_id.get_run_id(), "exit_code": code, "seconds": seconds}))
             return code
         if not sys.stdout.isatty():
-            return _follow(process, log, print_to_stderr, lambda event: None)
+            return _note_end(_follow(process, log, print_to_stderr, lambda event: None))
         from luigi_tasks.cli import live_view
 
         with live_view.open_view() as (console, view):
-            return _follow(process, log, NotableLines(console.out).print_line, view.add_line)
+            return _note_end(_follow(process, log, NotableLines(console.out).print_line, view.add_line))
 
 
 def _follow(process: subprocess.Popen[bytes], log: Path, print_line: PrintLine, print_event: PrintLine) -> int:
@@ -62,14 +64,22 @@ def _follow(process: subprocess.Popen[bytes], log: Path, print_line: PrintLine, 
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
 
+def _note_end(code: int) -> int:
+    """Note in the journal how a run ended that could not do so itself: it was refused, or killed. Returns its code."""
+    if journal.read_end(run_id.get_run_id()) is None and code:
+        journal.append_event(journal.RunEnd(code, "the reason is in luigi.log", ""))
+    return code
+
+
 @contextmanager
 def _forward_signals(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """While the block lasts, SIGINT and SIGTERM go to the run, so that its end is seen as well."""
+    """While the block lasts, SIGINT, SIGTERM and SIGHUP go to the run, so that its end is seen as well."""
 
     def forward(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [number for number in FORWARDED if signal.getsignal(number) != signal.SIG_IGN]  # SIGHUP under nohup
+    before = {number: signal.signal(number, forward) for number in numbers}
     try:
         yield process
     finally:

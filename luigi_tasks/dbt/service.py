@@ -10,7 +10,10 @@ import argparse
 import contextlib
 import itertools
 import os
+import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -150,6 +153,22 @@ def _session_options(options: str) -> Iterator[None]:
         os.environ["PGOPTIONS"] = before
 
 
+def end_on_sigterm(folder: Path) -> None:
+    """Have SIGTERM end this process at once, whatever its threads wait for, and without the folder of its socket."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    signal.set_wakeup_fd(writer)  # where Python writes a signal at once, even if the main thread waits in a library
+    threading.Thread(target=_await_sigterm, args=(reader, folder), daemon=True).start()
+
+
+def _await_sigterm(reader: int, folder: Path) -> None:
+    while os.read(reader, 1)[0] != signal.SIGTERM:
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(128 + signal.SIGTERM)
+
+
 def main() -> None:
     """Parse the project at a low priority, while other stages are at work, then serve at the usual one."""
     parser = argparse.ArgumentParser(prog="luigi_tasks.dbt.service")
@@ -157,6 +176,7 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--address", required=True)
     arguments = parser.parse_args()
+    end_on_sigterm(Path(arguments.address).parent)
     # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
     with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:
         served = thread.submit(Project, arguments.project, arguments.target).result()

@@ -1,5 +1,5 @@
 """Child processes (spark-submit, dbt): started in a process group of their own, logged to a file, ended with their
-parent."""
+parent; forks of this process are ended with it, too."""
 
 import ctypes
 import os
@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,10 @@ SECONDS_TO_END = 10
 POLL_SECONDS = 0.02
 PR_SET_PDEATHSIG = 1
 """Option of Linux's prctl: the signal that a process gets when its parent ends."""
+LIBC = ctypes.CDLL(None)
+
+_forking: int | None = None
+"""Id of the process that forks, as its child finds it."""
 
 
 def environment(**needed: str) -> dict[str, str]:
@@ -39,7 +44,7 @@ def start(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> subproc
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=make_preexec(),
         )
 
 
@@ -50,9 +55,36 @@ def tail(log: Path) -> str:
     return "\n".join(f"    {line[:300]}" for line in telling[-TAIL_LINES:])
 
 
-def _end_with_parent() -> None:
-    """Have the kernel end the child when this process is killed without a chance to do it itself."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def make_preexec() -> Callable[[], None] | None:
+    """Make the `preexec_fn` of a child that has to end with this process, however and whenever this one ends."""
+    return partial(_end_with, os.getpid(), signal.SIGTERM) if sys.platform == "linux" else None
+
+
+@cache
+def kill_forks_with_parent() -> None:
+    """Have the kernel kill every process that this one forks from now on when this one ends, whatever it waits for.
+
+    A fork that waits for a server cannot handle a gentler signal, and it shares the run lock.
+    """
+    if sys.platform == "linux":
+        os.register_at_fork(before=_note_forking, after_in_child=_begin_fork)
+
+
+def _note_forking() -> None:
+    global _forking
+    _forking = os.getpid()
+
+
+def _begin_fork() -> None:
+    if _forking is not None:
+        _end_with(_forking, signal.SIGKILL)
+
+
+def _end_with(parent: int, number: int) -> None:
+    """Have the kernel send this process a signal when its parent ends. If it has ended already, end at once."""
+    LIBC.prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os._exit(128 + number)
 
 
 def end_group(child: subprocess.Popen[bytes]) -> None:

@@ -86,7 +86,7 @@ def find_stale_data(cursor: Cursor, stale_hours: float) -> Iterator[Anomaly]:
         return
     cursor.execute(
         "select extract(epoch from now() - max(started_at + make_interval(secs => seconds))) / 3600 "
-        "from etl.stages where starts_with(stage, 'Load ') and outcome = %s",
+        "from etl.stages where starts_with(stage, 'Load ') and outcome = %s and started_at <= now()",
         (DONE,),
     )
     (hours,) = cursor.fetchone()

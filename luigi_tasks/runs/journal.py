@@ -54,11 +54,24 @@ class StageProgress:
     url: str | None
 
 
-Event = StageRecord | StageFailure | StageProgress
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended: its exit code, the reason if that is not 0, and what Luigi was asked for ("Extract 2026-11-23").
+
+    `task` is empty if the run ended before it began to work.
+    """
+
+    code: int
+    reason: str
+    task: str
+
+
+Event = StageRecord | StageFailure | StageProgress | RunEnd
 EVENT_TYPES: dict[str, type[Event]] = {
     "finished": StageRecord,
     "failure": StageFailure,
     "progress": StageProgress,
+    "run_ended": RunEnd,
 }
 """The type of an event by the field `event` of its line."""
 
@@ -107,6 +120,11 @@ def read_finished_stages(run: str) -> list[StageRecord]:
 def read_failures(run: str) -> list[StageFailure]:
     """Return the failures of a run, in order."""
     return [event for event in _read_events(run) if isinstance(event, StageFailure)]
+
+
+def read_end(run: str) -> RunEnd | None:
+    """Return how a run ended. None: it is still at work, was killed, or did nothing and left no journal."""
+    return next((event for event in reversed(_read_events(run)) if isinstance(event, RunEnd)), None)
 
 
 def _read_events(run: str) -> list[Event]:

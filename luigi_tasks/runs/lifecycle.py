@@ -4,50 +4,84 @@ import logging
 import sys
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
+import luigi
 from luigi.cmdline_parser import CmdlineParser
 from luigi.interface import core
 from luigi.retcodes import retcode
+from luigi.scheduler import Scheduler
 from luigi.setup_logging import InterfaceLogging
+from luigi.worker import Worker
 
-from luigi_tasks import config, run_id, warehouse
+from luigi_tasks import config, warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.runs import lock, record, scheduler
+from luigi_tasks.processes import child_process
+from luigi_tasks.runs import lock, luigi_settings, notifications, record, scheduler
 from luigi_tasks.runs.signals import exit_if_told, handle_signals
+from luigi_tasks.runs.worker import RunWorker
 from luigi_tasks.targets import checkpoint
 
 logger = logging.getLogger(__name__)
 
 
-@cache
-def begin_on_command_line() -> None:
-    """Begin a run with the first task that the program `luigi` makes: the one that it was asked for.
+class RunFactory(luigi.interface._WorkerSchedulerFactory):
+    """What Luigi makes scheduler and worker with, once there is a stage: always the run's own scheduler."""
 
-    Anything else that makes tasks, such as `socialmart explain`, begins no run.
+    def create_local_scheduler(self) -> Scheduler:
+        """Make the scheduler of a run that Luigi would have schedule by itself."""
+        return scheduler.RunScheduler()
+
+    def create_remote_scheduler(self, url: str) -> Scheduler:
+        """Make the same for a run that Luigi would have luigid schedule."""
+        return scheduler.RunScheduler()
+
+    def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> Worker:
+        """Begin the run, if `luigi.build` and not the program `luigi` was called, and make its worker."""
+        begin_run()
+        return RunWorker(scheduler=scheduler, worker_processes=worker_processes)
+
+
+@cache
+def prepare_run() -> None:
+    """Have Luigi run stages our way. The first stage that the program `luigi` makes begins a run: it was asked for it.
+
+    Anything else that makes stages, such as `socialmart explain`, begins no run.
     """
+    luigi.interface._WorkerSchedulerFactory = RunFactory  # type: ignore[misc]
     if not CmdlineParser.get_instance():
         return
     handle_signals()
     exit_if_told()
     config.require_exit_codes()
-    scheduler.choose_scheduler()
+    try:
+        luigi_settings.require_fitting_settings()
+    except PipelineError as error:
+        raise SystemExit(str(error)) from error
     InterfaceLogging.setup(core())  # Luigi itself does so a moment later
     try:
         begin_run()
+    except lock.SilentRunError as error:
+        logger.error("%s", error)
+        notifications.send_alarm(str(error))
+        sys.exit(lock.SILENT_RUN)
     except PipelineError as error:
         logger.error("%s", error)
+        record.note_end(retcode().scheduling_error, str(error))
+        record.conclude_run_at_exit()
         sys.exit(retcode().scheduling_error)
 
 
 def begin_run() -> None:
-    """Take the run lock, clean up after killed runs, and have the run recorded when it ends.
+    """Take the run lock, clean up after killed runs, find luigid, and have the run recorded when it ends.
 
     Exits with code 10 where another run holds the lock.
     """
     if lock.take_lock():
+        child_process.kill_forks_with_parent()
+        scheduler.find_luigid()
         checkpoint.clear_staging()
         record.conclude_run_at_exit()
-    run_id.get_run_id()
 
 
 def expect_work(start_services: Callable[[], None]) -> None:

@@ -3,20 +3,47 @@
 Luigi's own lock compares command lines, and lets two different ones overlap.
 """
 
+import contextlib
 import fcntl
+import json
 import logging
 import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 from luigi.interface import PidLockAlreadyTakenExit
 
-from luigi_tasks import paths
+from luigi_tasks import config, paths, run_id
 from luigi_tasks.errors import PipelineError
+
+SILENT_RUN = 15
+"""Exit code of a run that found another one at work, or hanging: it has told nothing for too long."""
+LONGEST_HOLDER = 1 << 16
+"""Bytes of the lock file that are read."""
 
 logger = logging.getLogger(__name__)
 
 _handle: int | None = None
 _holder: int | None = None
 """Id of the process that took the lock; its forks inherit the handle."""
+
+
+class SilentRunError(PipelineError):
+    """Another run holds the lock, and has told nothing for longer than [notify] silent_hours."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The run that holds the lock, as it says in the lock file. `since` is in seconds since 1970."""
+
+    run: str
+    since: float
+    pid: int
+    host: str
+    journal: str
 
 
 def is_held() -> bool:
@@ -27,7 +54,8 @@ def is_held() -> bool:
 def take_lock() -> bool:
     """Take the lock until this process ends. Returns True if this call took it, False if the process had it already.
 
-    Exits with Luigi's exit code 10 if another run holds the lock. Raises PipelineError if the file cannot be written.
+    Exits with Luigi's exit code 10 if another run holds the lock. Raises SilentRunError if that one seems to hang, and
+    PipelineError if the file cannot be written.
     """
     global _handle, _holder
     if _handle is not None:
@@ -44,9 +72,52 @@ def take_lock() -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        holder = _read_holder(handle)
         os.close(handle)
-        logger.warning("another run is at work and holds %s; nothing is done", path)
+        _require_life(holder, path)
+        since = f" since {_format_time(holder.since)}" if holder else ""
+        logger.warning("another run is at work%s and holds %s; nothing is done", since, path)
         raise PidLockAlreadyTakenExit from None
     _handle = handle
     _holder = os.getpid()
+    _write_holder(handle)
     return True
+
+
+def _write_holder(handle: int) -> None:
+    run = run_id.get_run_id()
+    holder = Holder(run, time.time(), os.getpid(), socket.gethostname(), str(paths.journal(run)))
+    with contextlib.suppress(OSError):  # a full disk: only the wording of others' messages depends on it
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
+
+
+def _read_holder(handle: int) -> Holder | None:
+    """Who says in the lock file to hold the lock; None if it cannot be read, as from another version."""
+    try:
+        return Holder(**json.loads(os.pread(handle, LONGEST_HOLDER, 0)))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _require_life(holder: Holder | None, path: Path) -> None:
+    """Raise SilentRunError if the holder has told nothing for longer than is allowed: each later run would end with 10,
+    as if all were well."""
+    allowed = config.read_section(config.notify).silent_hours * 3600
+    if holder is None or not allowed:
+        return
+    try:
+        last = max(holder.since, Path(holder.journal).stat().st_mtime)
+    except OSError:
+        last = holder.since
+    silent = time.time() - last
+    if silent > allowed:
+        raise SilentRunError(
+            f"another run is at work since {_format_time(holder.since)}, and has told nothing for "
+            f"{silent / 3600:,.1f} hours (run {holder.run}, process {holder.pid} on {holder.host}); nothing is done; "
+            f"see what it waits for, or end it by kill {holder.pid}; it holds {path}"
+        )
+
+
+def _format_time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,6 +1,6 @@
 """How log lines look: a time and a sentence for people, JSON Lines for programs.
 
-People see a traceback only for faults of the program, not for a PipelineError, a signal or a missing luigid.
+People see a traceback only for faults of the program, not for a PipelineError or a signal.
 """
 
 import json
@@ -17,7 +17,7 @@ from luigi_tasks.errors import PipelineError
 
 TRACEBACK_BEFORE_SENTENCE = re.compile(
     r"\s*Traceback \(most recent call last\):\n.*\n"
-    r"(?:luigi_tasks\.errors\.\w+: |(?=SystemExit: |luigi\.rpc\.RPCError: ))",
+    r"(?:luigi_tasks\.errors\.\w+: |(?=SystemExit: ))",
     re.DOTALL,
 )
 """The traceback of an error whose message is enough."""

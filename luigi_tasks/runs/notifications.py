@@ -3,12 +3,14 @@
 Its addresses hold passwords and tokens, so they come from the environment.
 """
 
+import contextlib
 import json
 import logging
 import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,8 +27,10 @@ LOG_LINES = 15
 logger = logging.getLogger(__name__)
 
 
-def send_notification(stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str]) -> None:
-    """Send the message about this run to all addresses, if [notify] on asks for one.
+def send_notification(
+    stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str], end: str = ""
+) -> None:
+    """Send the message about this run to all addresses, if [notify] on asks for one. `end` says what went wrong.
 
     A message that cannot be sent is logged, and changes nothing else.
     """
@@ -42,13 +46,28 @@ def send_notification(stages: Sequence[StageRecord], failures: Sequence[StageFai
         ALWAYS: apprise.NotifyType.SUCCESS,
     }
     title = compose_title(level)
-    body = compose_body(stages, failures, remarks)
+    body = compose_body(stages, failures, remarks, end)
     for number, address in enumerate(addresses, 1):  # one by one: a process that ends cannot start threads
         receiver = apprise.Apprise.instantiate(address)
         if receiver is None:
             logger.warning("%s: address %d is not one that apprise knows; nothing is sent there", ADDRESSES, number)
         elif not receiver.notify(body, title, kinds[level], body_format=apprise.NotifyFormat.TEXT):
             logger.warning("%s: the message could not be sent to address %d", ADDRESSES, number)
+
+
+def send_alarm(reason: str) -> None:
+    """Send the message that another run seems to hang: about the same run once in [notify] silent_hours.
+
+    Runs that find it at work may be frequent.
+    """
+    sent = paths.run_lock().with_suffix(".alarm")
+    holder = paths.run_lock().read_bytes()
+    hours = config.read_section(config.notify).silent_hours
+    with contextlib.suppress(OSError):
+        if sent.exists() and sent.read_bytes() == holder and time.time() - sent.stat().st_mtime < hours * 3600:
+            return
+        sent.write_bytes(holder)
+    send_notification([], [StageFailure("The run", reason)], [])
 
 
 def _is_wanted(level: str) -> bool:
@@ -61,10 +80,14 @@ def compose_title(level: str) -> str:
     return f"socialmart on {socket.gethostname()} {outcomes[level]}"
 
 
-def compose_body(stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str]) -> str:
+def compose_body(
+    stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str], end: str
+) -> str:
     """Return the text of the message: paragraphs about failures, anomalies, stages, the log and how to run again."""
     run = run_id.get_run_id()
     paragraphs = [f"Run {run}: {shlex.join(sys.argv[1:])}"]
+    if end:
+        paragraphs.append(end)
     if failures:
         paragraphs.append("\n".join(["Failed:", *(f"- {failure.title}: {failure.reason}" for failure in failures)]))
     if remarks:

@@ -1,6 +1,7 @@
 """The end of a run: records it in etl.runs, etl.stages and etl.remarks, and sends the notification."""
 
 import atexit
+import contextlib
 import getpass
 import importlib.metadata
 import json
@@ -8,25 +9,46 @@ import logging
 import os
 import platform
 import shlex
+import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 
+from luigi.retcodes import retcode
 from psycopg2.extras import execute_values
 
-from luigi_tasks import config, run_id, warehouse
+from luigi_tasks import config, paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import service_process
-from luigi_tasks.runs import anomalies, journal, notifications
+from luigi_tasks.runs import anomalies, journal, notifications, signals
 from luigi_tasks.runs.anomalies import Anomaly
-from luigi_tasks.runs.journal import StageRecord
+from luigi_tasks.runs.journal import RunEnd, StageFailure, StageRecord
 from luigi_tasks.warehouse import migrations
 
 PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgres", "psycopg2-binary")
 """Packages whose versions are recorded with a run."""
 
+MOST_NAMED = 3
+"""Failed stages that the last line of a run names."""
+
 logger = logging.getLogger(__name__)
+
+_started = time.time()
+_end: RunEnd | None = None
+
+
+def note_end(code: int, reason: str, task: str = "") -> None:
+    """Note how this run ends. The first end that is not good stays: a program may have Luigi build several times."""
+    global _end
+    if _end is None or _end.code == 0:
+        _end = RunEnd(code, reason, task)
+
+
+def describe_signal(number: int) -> str:
+    """Return the reason of a run that a signal ended."""
+    return f"it was told to end by {signal.Signals(number).name}; run again"
 
 
 def conclude_run_at_exit() -> None:
@@ -42,26 +64,66 @@ def _conclude_run(process: int) -> None:
     run = run_id.get_run_id()
     stages = journal.read_finished_stages(run)
     failures = journal.read_failures(run)
-    remarks: list[str] = []
-    try:
-        if stages or (config.read_section(config.notify).stale_hours and not failures):
-            migrations.apply()
-            warehouse.retry_transaction("the record of the run", partial(_record_stages, stages))
-            found = warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
-            remarks = [anomaly.text for anomaly in found]
-    except PipelineError as error:
-        remarks = [f"this run is not recorded in etl.runs: {error}"]
+    end = _find_end(failures)
+    if end.code and not failures:
+        failures = [StageFailure("The run", end.reason)]
+    remarks = _record_run(stages, end)
     for remark in remarks:
         logger.warning("%s", remark)
-    notifications.send_notification(stages, failures, remarks)
+    if end.code or paths.run_logs(run).exists():
+        with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is the reason
+            journal.append_event(end)
+    text = f"the run ended with exit code {end.code}: {end.reason}"
+    notifications.send_notification(stages, failures, remarks, text if end.code else "")
+    if end.code:
+        logger.error(text)
 
 
-def _record_stages(stages: Sequence[StageRecord]) -> None:
-    """Insert the run and its stages, once: a retry after a lost commit finds them. A run without stages is left out."""
-    if not stages:
+def _find_end(failures: Sequence[StageFailure]) -> RunEnd:
+    """How this run ends; the reason names the stages that failed, if there are some."""
+    received = signals.get_received()
+    if received:
+        end = RunEnd(128 + received, describe_signal(received), _end.task if _end else "")
+    else:
+        end = _end or RunEnd(retcode().unhandled_exception, "it ended before it began to work; see the log", "")
+    if end.code in (retcode().task_failed, retcode().scheduling_error) and failures:
+        return RunEnd(end.code, _describe_failures(failures), end.task)
+    return end
+
+
+def _describe_failures(failures: Sequence[StageFailure]) -> str:
+    """One failure with its reason, or the stages that failed."""
+    titles = list(dict.fromkeys(failure.title for failure in failures))
+    if len(titles) == 1:
+        return f"{titles[0]}: {failures[0].reason.partition(chr(10))[0]}"
+    more = f" and {len(titles) - MOST_NAMED:,} more" if len(titles) > MOST_NAMED else ""
+    return f"{', '.join(titles[:MOST_NAMED])}{more} failed; the log has the reasons"
+
+
+def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> list[str]:
+    """Record the run in the warehouse, unless it had nothing to do. Returns what was unusual about it."""
+    is_wanted = stages or end.code or config.read_section(config.notify).stale_hours
+    if not is_wanted or not (stages or warehouse.is_external() or warehouse.find_embedded_home()):
+        return []
+    try:
+        if not stages or signals.get_received():
+            with warehouse.reading():  # if the warehouse is away, one attempt tells; below there are several
+                pass
+        migrations.apply()
+        warehouse.retry_transaction("the record of the run", partial(_insert_run, stages, end))
+        found = warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
+        return [anomaly.text for anomaly in found]
+    except PipelineError as error:
+        remarks = [f"this run is not recorded in etl.runs: {error}"]
+        return remarks
+
+
+def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:
+    """Insert the run and its stages, once: a retry after a lost commit finds them. One that did nothing is left out."""
+    if not stages and not end.code:
         return
     run = run_id.get_run_id()
-    failed = any(stage.outcome == journal.FAILED for stage in stages)
+    failed = end.code or any(stage.outcome == journal.FAILED for stage in stages)
     with warehouse.transaction() as cursor:
         versions = _list_versions() | {"postgresql": cursor.connection.info.parameter_status("server_version")}
         cursor.execute(
@@ -70,7 +132,7 @@ def _record_stages(stages: Sequence[StageRecord]) -> None:
             "on conflict do nothing",
             {
                 "run": run,
-                "started": stages[0].started,
+                "started": stages[0].started if stages else _started,
                 "host": socket.gethostname(),
                 "outcome": journal.FAILED if failed else journal.DONE,
                 "login": _find_login(),
@@ -78,13 +140,14 @@ def _record_stages(stages: Sequence[StageRecord]) -> None:
                 "versions": json.dumps(versions),
             },
         )
-        execute_values(
-            cursor,
-            "insert into etl.stages (run_id, stage, batches, started_at, seconds, rows, outcome) values %s "
-            "on conflict do nothing",
-            [(run, s.stage, list(s.batches), s.started, s.seconds, s.rows, s.outcome) for s in stages],
-            template="(%s, %s, %s::text[], to_timestamp(%s), %s, %s, %s)",
-        )
+        if stages:
+            execute_values(
+                cursor,
+                "insert into etl.stages (run_id, stage, batches, started_at, seconds, rows, outcome) values %s "
+                "on conflict do nothing",
+                [(run, s.stage, list(s.batches), s.started, s.seconds, s.rows, s.outcome) for s in stages],
+                template="(%s, %s, %s::text[], to_timestamp(%s), %s, %s, %s)",
+            )
 
 
 def _record_anomalies(stages: Sequence[StageRecord]) -> list[Anomaly]:

@@ -125,7 +125,7 @@ def read_confs() -> dict[str, str]:
     """[spark] conf by name. Spark's page takes time to start: unless configured, it is on only where luigid, from
     which people come to it, hears of the run."""
     pairs = [_split_pair(text.strip()) for text in config.read_section(config.spark).conf.split("|") if text.strip()]
-    return {PAGE: str(scheduler.uses_luigid()).lower()} | dict(pairs)
+    return {PAGE: str(scheduler.is_watched()).lower()} | dict(pairs)
 
 
 def run_once(operation: Operation[Request, Result], request: Request, staging: Path, tell: Tell) -> Result:

@@ -56,7 +56,7 @@ class Stage(luigi.Task):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.check_error: Exception | None = None  # what kept the stage from finding out whether it is up to date
-        lifecycle.begin_on_command_line()
+        lifecycle.prepare_run()
 
     def built_from(self) -> BuiltFrom:
         """Fingerprints of what the target must have been built from: inputs, code, settings."""

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-import luigi
-
 from luigi_tasks import paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import journal, log_format
@@ -21,7 +19,7 @@ SECONDS_BETWEEN_UPDATES = 1.0
 SECONDS_BETWEEN_LOG_LINES = 30.0
 """How often the log gets a line about a stage at work."""
 SECONDS_FOR_LAST_UPDATE = 2.0
-"""How long a stage that has ended waits for a slow luigid to take the last update."""
+"""How long a stage that has ended waits for the last update to be written."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +44,6 @@ class ProgressReporter:
         self.rows: int | None = None
         self._stage = stage
         self._progress = StageProgress(stage.kind, stage.title, time.time(), 0, scope, None)
-        self._luigid_answers = True
 
     def update(self, done: int, total: int, status: str, url: str | None = None) -> None:
         """Note that `done` of `total` is done, in words `status`; `url` is a page that shows more."""
@@ -56,8 +53,7 @@ class ProgressReporter:
 
     @contextmanager
     def passed_on(self) -> Iterator[None]:
-        """Pass updates on while the block lasts, in a thread of its own: a luigid that hangs neither delays nor fails
-        the stage."""
+        """Pass updates on while the block lasts, in a thread of its own: a file that hangs does not delay the stage."""
         ended = threading.Event()
         thread = threading.Thread(target=self._pass_on_until, args=(ended,), daemon=True)
         thread.start()
@@ -85,19 +81,16 @@ class ProgressReporter:
             ended.wait(SECONDS_BETWEEN_UPDATES)
 
     def _update_luigid(self, progress: StageProgress, url: str | None) -> None:
-        """Update the dashboard, unless luigid has failed to answer before or the stage runs without Luigi."""
+        """Update the dashboard, unless the stage runs without Luigi."""
         updates = {
             "set_progress_percentage": progress.percent,
             "set_status_message": progress.status,
             "set_tracking_url": url,
         }
-        try:
-            for name, value in updates.items():
-                update = getattr(self._stage, name)
-                if update and value is not None and self._luigid_answers:
-                    update(value)
-        except luigi.rpc.RPCError:
-            self._luigid_answers = False
+        for name, value in updates.items():
+            update = getattr(self._stage, name)
+            if update and value is not None:
+                update(value)
 
 
 @contextmanager

@@ -235,7 +235,7 @@ def test_second_run__leaves_the_first_alone(world: World, point: str, other: str
 def test_two_runs_through_luigid__do_everything_once(world: World):
     world.reset()
     with luigid(world.project.folder / "luigid") as port:
-        world.project.set({"core": {"local_scheduler": "false", "default_scheduler_port": port}})
+        world.project.set({"core": {"default_scheduler_port": port}, "dashboard": {"use": "always"}})
         process = world.start()
         codes = [world.project.run().code, end(world, process)]
         assert sorted(codes) == [0, RUNNING_ALREADY], "one of them, whichever was first, did it all"

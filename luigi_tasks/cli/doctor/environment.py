@@ -17,7 +17,7 @@ from luigi_tasks import config, paths
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
-from luigi_tasks.runs import scheduler
+from luigi_tasks.runs import luigi_settings, scheduler
 from luigi_tasks.spark import java, submit
 
 SECONDS_TO_ANSWER = 5
@@ -40,6 +40,7 @@ def check_settings() -> Result:
             faults.append(str(error))
     if faults:
         raise PipelineError("; ".join(faults))
+    luigi_settings.require_fitting_settings()
     unknown = [key for section in config.SECTIONS for key in _list_unknown_keys(section)]
     if unknown:
         return Result(WARN, f"{', '.join(unknown)}: unknown, so without effect; README.md lists all settings")
@@ -123,15 +124,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def check_luigid() -> Result:
-    """Whether luigid answers, if runs are to use it."""
-    settings, use = config.read_section(core), config.read_section(config.dashboard).use
-    if use == "never" and settings.local_scheduler:
+    """Whether luigid answers, if it is to show runs. They do the same without it."""
+    use = config.read_section(config.dashboard).use
+    if use == "never":
         return Result(OK, "not used, as [dashboard] use is never")
-    host, port = scheduler.get_luigid_address(settings)
+    host, port = scheduler.get_luigid_address(config.read_section(core))
     if why := scheduler.find_connection_error(host, port, SECONDS_TO_ANSWER):
         if use == "auto":
-            return Result(OK, f"none at {host}:{port}, so runs use the local scheduler")
-        raise PipelineError(
-            f"no answer at {host}:{port} ({why}); start luigid there, or set [dashboard] use = auto in luigi.cfg"
+            return Result(OK, f"none at {host}:{port}, so runs go on without it")
+        return Result(
+            WARN, f"no answer at {host}:{port} ({why}); start luigid there, or set [dashboard] use = auto in luigi.cfg"
         )
     return Result(OK, f"answers at {host}:{port}")

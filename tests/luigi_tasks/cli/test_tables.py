@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from luigi_tasks.cli import explain, tables
 from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
 from luigi_tasks.cli.explain import Answer
@@ -62,6 +64,7 @@ def test_show_summary__has_stages_remarks_and_ledger():
     replayed = {"rule": "not_json", "entity": "document", "before": 3, "came_back": 2, "still_rejected": 1, "gone": 0}
     found = {
         "run": "20260101T000000-1",
+        "end": {"code": 30, "reason": "DbtTest failed", "task": "RunAll"},
         "stages": [make_stage(long, 1234.56, 1_000_000), make_stage("DbtTest", 0.5, None, "failed")],
         "usual_seconds": [None, 0.4],
         "remarks": ["DbtTest took [longer]"],
@@ -72,6 +75,7 @@ def test_show_summary__has_stages_remarks_and_ledger():
         "Run 20260101T000000-1",
         f"  done    {long}  1,234.6 s  1,000,000 rows",
         f"  failed  {'DbtTest':{len(long)}}      0.5 s                  usual 0.4 s",
+        "  ! Ended with exit code 30: DbtTest failed",
         "Unusual",
         "  ! DbtTest took [longer]",
         "Replayed",
@@ -89,9 +93,21 @@ def test_show_summary__has_stages_remarks_and_ledger():
     ]
 
 
-def test_show_summary__says_that_there_was_nothing_to_do():
-    found = {"run": "r", "stages": [], "usual_seconds": [], "remarks": [], "replayed": [], "batches": []}
-    assert render_plain(tables.show_summary(found))[1] == ("  Nothing to do: every batch and the marts are up to date.")
+@pytest.mark.parametrize(
+    ("end", "line"),
+    [
+        ((0, "", "RunAll"), "Nothing to do: every batch and the marts were up to date."),
+        ((0, "", "RunAll 2026-01-01"), "Nothing to do: RunAll 2026-01-01 was up to date."),
+        ((0, "", "Extract 2026-01-01"), "Nothing to do: Extract 2026-01-01 was up to date."),
+        ((25, "it was told", "RunAll"), "! Ended with exit code 25: it was told"),
+        ((10, "the reason", ""), "! Ended with exit code 10: the reason"),
+        (None, "! Its end is not recorded: it is still at work, or it was killed."),
+    ],
+)
+def test_show_summary__says_that_there_was_nothing_to_do_only_where_that_is_so(end, line):
+    ended = None if end is None else dict(zip(("code", "reason", "task"), end, strict=True))
+    nothing = {"stages": [], "usual_seconds": [], "remarks": [], "replayed": [], "batches": []}
+    assert render_plain(tables.show_summary({"run": "r", "end": ended} | nothing))[1] == f"  {line}"
 
 
 def test_explain__counts_what_is_up_to_date_and_lists_the_rest():

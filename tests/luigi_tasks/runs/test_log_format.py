@@ -6,7 +6,6 @@ import sys
 from datetime import datetime
 
 import pytest
-from luigi.rpc import RPCError
 
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs.log_format import Formatter, log_to_file
@@ -29,10 +28,6 @@ def test_formatter__shows_a_pipeline_error_as_its_sentence():
 
 def test_formatter__shows_a_signal_without_a_traceback():
     assert logged(SystemExit(143)) == "Load failed\n  SystemExit: 143"
-
-
-def test_formatter__shows_that_luigid_is_silent_without_a_traceback():
-    assert logged(RPCError("Errors (3 attempts)")) == "Load failed\n  luigi.rpc.RPCError: Errors (3 attempts)"
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError("y")])

@@ -1,28 +1,40 @@
-"""Where luigid is looked for, and which scheduler a run takes."""
+"""Where luigid is looked for, what it is told, and that the run's own scheduler decides."""
 
-import socket
+import json
+from typing import Any
 
 import luigi
 import pytest
 from luigi.interface import core
+from luigi.scheduler import DISABLED, DONE, FAILED, PENDING, RUNNING, SUSPENDED
 
-from luigi_tasks import config
-from luigi_tasks.cli import luigid
 from luigi_tasks.runs import scheduler
+from luigi_tasks.runs.scheduler import RunScheduler
+
+
+class Told(scheduler.Messenger):
+    """Keeps what luigid is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def tell(self, method: str, **arguments: Any) -> None:
+        self.calls.append((method, json.loads(json.dumps(arguments, default=str))))
 
 
 @pytest.fixture
-def settings(monkeypatch):
-    """[core] and [dashboard], to be set; they are as they were afterwards."""
+def told(monkeypatch) -> Told:
+    found = Told()
+    monkeypatch.setattr(scheduler, "_messenger", found)
+    return found
+
+
+@pytest.fixture
+def settings():
+    """Luigi's settings, to be set; they are as they were afterwards."""
     parser = luigi.configuration.get_config()
-    before = {key: parser.get("core", key, None) for key in ("local_scheduler", "scheduler_url")}
-    monkeypatch.setattr(config.read_section_once(config.dashboard), "use", "auto")
     yield parser
-    for key, value in before.items():
-        if value is None:
-            parser.remove_option("core", key)
-        else:
-            parser.set("core", key, value)
+    parser.remove_section("scheduler")
 
 
 @pytest.mark.parametrize(
@@ -38,17 +50,79 @@ def test_place__is_what_the_url_says_before_host_and_port(url, place):
     assert scheduler.get_luigid_address(core(scheduler_url=url)) == place
 
 
-@pytest.mark.parametrize(
-    ("use", "listens", "told"),
-    [("auto", True, True), ("auto", False, False), ("always", False, True), ("never", True, False)],
-)
-def test_choose_scheduler__takes_luigid_where_the_url_answers(settings, monkeypatch, use, listens, told):
-    monkeypatch.setattr(config.read_section_once(config.dashboard), "use", use)
-    settings.set("core", "local_scheduler", "true")
-    with socket.socket() as server:
-        server.bind((luigid.HOST, 0))
-        settings.set("core", "scheduler_url", f"http://{luigid.HOST}:{server.getsockname()[1]}")
-        if listens:
-            server.listen()
-        scheduler.choose_scheduler()
-    assert scheduler.uses_luigid() == told
+def add(own: RunScheduler, task_id: str, status: str = PENDING, **more: Any) -> None:
+    own.add_task(
+        worker="w", task_id=task_id, status=status, family="Extract", params={"batch": task_id}, runnable=True, **more
+    )
+
+
+def work(own: RunScheduler) -> dict[str, Any]:
+    return own.get_work(worker="w", host="h", assistant=False, current_tasks=[])
+
+
+def statuses(told: Told) -> list[tuple[str, str]]:
+    return [(call["task_id"], call["status"]) for method, call in told.calls if method == "add_task"]
+
+
+def test_task__is_shown_from_pending_to_done_and_luigid_chooses_nothing_else(told):
+    own = RunScheduler()
+    add(own, "a")
+    add(own, "b")
+    assert work(own)["task_id"] == "a"
+    add(own, "a", DONE)
+    assert statuses(told) == [("a", PENDING), ("b", PENDING), ("a", SUSPENDED), ("a", RUNNING), ("a", DONE)]
+    can_run = [call["task_id"] for method, call in told.calls if method == "add_task" and call["runnable"]]
+    assert set(can_run) == {"a"}
+    assert all(call["params"] == {"batch": call["task_id"]} for method, call in told.calls if method == "add_task")
+
+
+def test_batch__is_shown_as_its_tasks(told):
+    own = RunScheduler()
+    own.add_task_batcher(worker="w", task_family="Extract", batched_args=["batch"])
+    for task_id in "ab":
+        add(own, task_id, batchable=True)
+    found = work(own)
+    assert found["batch_task_ids"] == ["a", "b"]
+    told.calls.clear()
+    own.add_task(worker="w", task_id="ab", status=RUNNING, batch_id=found["batch_id"], params={"batch": "a/b"})
+    own.set_task_status_message("ab", "half")
+    own.set_task_progress_percentage("ab", 50)
+    own.add_task(worker="w", task_id="ab", status=RUNNING, tracking_url="http://spark")
+    own.add_task(worker="w", task_id="ab", status=FAILED, expl='"why"', params={"batch": "a/b"}, resources={})
+    assert [(method, call["task_id"]) for method, call in told.calls] == [
+        *(("set_task_status_message", task_id) for task_id in "ab"),
+        *(("set_task_progress_percentage", task_id) for task_id in "ab"),
+        *(("add_task", task_id) for task_id in "abab"),
+    ]
+    assert statuses(told)[2:] == [("a", FAILED), ("b", FAILED)]
+    assert [call["params"] for _, call in told.calls[-2:]] == [{"batch": "a"}, {"batch": "b"}]
+    assert [call.get("tracking_url") for _, call in told.calls[-4:]] == ["http://spark", "http://spark", None, None]
+
+
+def test_dependencies__found_while_a_task_runs_stay_known(told):
+    own = RunScheduler()
+    add(own, "a", deps=["x"])
+    own.add_task(worker="w", task_id="a", status=PENDING, new_deps=["y"])
+    add(own, "a", DONE)
+    assert [call["deps"] for method, call in told.calls if method == "add_task"] == [["x"], ["x", "y"], ["x", "y"]]
+
+
+def test_own_scheduler__takes_no_setting_that_is_meant_for_luigid(settings):
+    """Another installation's /etc/luigi/luigi.cfg may hold any."""
+    settings.read_dict({"scheduler": {"retry_count": "5", "retry_delay": "0", "stable_done_cooldown_secs": "1000"}})
+    own = RunScheduler()
+    add(own, "a", DONE)
+    add(own, "a")
+    assert work(own)["task_id"] == "a"
+    add(own, "a", FAILED, expl="")
+    assert work(own)["task_id"] is None
+    assert own._state.get_task("a").status == DISABLED
+
+
+def test_own_scheduler__goes_on_after_the_machine_slept_or_the_clock_jumped(monkeypatch):
+    own = RunScheduler()
+    add(own, "a")
+    now = scheduler.luigi_scheduler.time.time()
+    monkeypatch.setattr(scheduler.luigi_scheduler.time, "time", lambda: now + 365 * 86_400)
+    own.prune()
+    assert work(own)["task_id"] == "a"

@@ -6,7 +6,6 @@ import re
 import time
 from typing import Any
 
-import luigi
 import pytest
 
 from luigi_tasks import config, paths, run_id
@@ -78,22 +77,6 @@ def test_track_stage__tells_luigid_how_far_it_is_and_its_page_once(stage):
         ["all", "1 of 4", "2 of 4"],
         ["http://localhost:4040"],
     )
-
-
-def test_track_stage__goes_on_where_luigid_does_not(stage):
-    asked: list[object] = []
-
-    def refuse(said: object) -> None:
-        asked.append(said)
-        raise luigi.rpc.RPCError("nobody there")
-
-    stage.set_progress_percentage = stage.set_status_message = stage.set_tracking_url = refuse
-    with track_stage(stage, "all") as progressing:
-        wait_for("all")
-        progressing.update(1, 2, "half")
-        wait_for("half")
-    assert asked == [0]
-    assert events()[-1]["outcome"] == "done"
 
 
 def test_track_stage__names_a_folder_of_logs_that_cannot_be_written(stage, tmp_path, monkeypatch):
