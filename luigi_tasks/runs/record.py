@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from luigi.retcodes import retcode
+from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
 from luigi_tasks import config, paths, run_id, warehouse
@@ -111,8 +112,7 @@ def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> list[str]:
                 pass
         migrations.apply()
         warehouse.retry_transaction("the record of the run", partial(_insert_run, stages, end))
-        found = warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
-        return [anomaly.text for anomaly in found]
+        return warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
     except PipelineError as error:
         remarks = [f"this run is not recorded in etl.runs: {error}"]
         return remarks
@@ -150,15 +150,23 @@ def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:
             )
 
 
-def _record_anomalies(stages: Sequence[StageRecord]) -> list[Anomaly]:
-    """Find the anomalies of this run, whose stages are recorded already, and insert them into etl.remarks."""
+def _record_anomalies(stages: Sequence[StageRecord]) -> list[str]:
+    """Find the anomalies of this run, whose stages are recorded already, and insert them into etl.remarks.
+
+    Returns all remarks on the run; some were made while it was at work.
+    """
     run = run_id.get_run_id()
     with warehouse.transaction() as cursor:
-        found = anomalies.find_anomalies(cursor, run, stages)
-        rows = [(run, anomaly.kind, anomaly.subject, anomaly.text) for anomaly in found]
-        if rows:
-            execute_values(cursor, "insert into etl.remarks values %s on conflict do nothing", rows)
-    return found
+        record_remarks(cursor, anomalies.find_anomalies(cursor, run, stages))
+        cursor.execute("select remark from etl.remarks where run_id = %s order by kind, subject", (run,))
+        return [remark for (remark,) in cursor.fetchall()]
+
+
+def record_remarks(cursor: Cursor, found: Sequence[Anomaly]) -> None:
+    """Insert remarks on this run, within the transaction of `cursor`."""
+    rows = [(run_id.get_run_id(), anomaly.kind, anomaly.subject, anomaly.text) for anomaly in found]
+    if rows:
+        execute_values(cursor, "insert into etl.remarks values %s on conflict do nothing", rows)
 
 
 def _list_versions() -> dict[str, str]:

@@ -1,7 +1,6 @@
 """DbtRun: the star schema and the candidates for the marts, from raw_data."""
 
 import contextlib
-import logging
 import uuid
 from collections.abc import Sequence
 from functools import partial
@@ -12,9 +11,9 @@ from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.dbt import comparison, project, replacement, runner
 from luigi_tasks.dbt.selection import BUILD, FULL_REFRESH, INPUTS, SETTINGS, choose_run_options
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.stages import inspection
 from luigi_tasks.stages.admission import list_admitted_batches
 from luigi_tasks.stages.base import Stage, list_stale
-from luigi_tasks.stages.inspection import find_suspicion
 from luigi_tasks.stages.load import Load
 from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import marker
@@ -26,9 +25,6 @@ from spark_jobs.schemas import TABLES
 
 UNFINISHED = "unfinished"
 """Stands for the inputs in the marker while dbt runs: what is left half done, the next attempt takes up again."""
-
-
-logger = logging.getLogger(__name__)
 
 
 class DbtRun(Stage):
@@ -62,7 +58,7 @@ class DbtRun(Stage):
         return {**self.built_from(), BUILD: self.output().read_content()}
 
     def check_target(self) -> str | None:
-        return super().check_target() or find_suspicion(relation_states.BUILT_BY_DBT)
+        return super().check_target() or inspection.find_suspicion(relation_states.BUILT_BY_DBT)
 
     def start_services(self) -> None:
         runner.dbt_service().start()
@@ -76,8 +72,8 @@ class DbtRun(Stage):
         else:
             built_from = self.built_from()
         if wrong := warehouse.retry_transaction(self.title, comparison.find_wrong_suspects):
-            logger.warning("%s: rows were changed outside the pipeline; everything is built again", ", ".join(wrong))
             with warehouse.transaction() as cursor:
+                inspection.record_findings(cursor, [inspection.describe_wrong_table(name) for name in wrong])
                 self.output().clear(cursor)
             built_from = warehouse.retry_transaction(self.title, partial(self._run_dbt, progress))
             build = uuid.uuid4().hex

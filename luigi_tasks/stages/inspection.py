@@ -19,7 +19,8 @@ from luigi_tasks import config, paths, warehouse
 from luigi_tasks.dbt import comparison
 from luigi_tasks.dbt.publication import OnProgress
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.runs import lock
+from luigi_tasks.runs import lock, record
+from luigi_tasks.runs.anomalies import Anomaly
 from luigi_tasks.targets import checkpoint, landing, marker
 from luigi_tasks.targets.ledger_file import read_ledger
 from luigi_tasks.targets.marker import Marker
@@ -50,7 +51,7 @@ def inspect_once() -> None:
     if lock.is_held():
         days = config.read_section(config.warehouse).verify_days
         for finding in inspect_warehouse(days):
-            logger.warning("%s", finding)
+            logger.info("%s", finding)
 
 
 def inspect_warehouse(verify_days: float = 0, everything: bool = False) -> list[Finding]:
@@ -74,7 +75,9 @@ def inspect_warehouse(verify_days: float = 0, everything: bool = False) -> list[
     def examine() -> list[Finding]:
         with warehouse.transaction() as cursor:
             changes = relation_states.find_changes(cursor, verify_days, everything)
-            return list(_examine_changes(cursor, changes))
+            findings = list(_examine_changes(cursor, changes))
+            record_findings(cursor, findings)
+            return findings
 
     return warehouse.retry_transaction("the inspection of the warehouse", examine)
 
@@ -93,7 +96,12 @@ def list_damage(on_progress: OnProgress) -> list[Finding]:
     if any(finding.remedy == REBUILD_MODELS for finding in findings):  # then there is nothing to compare
         return findings
     wrong = comparison.find_wrong_tables(on_progress)
-    return findings + [Finding(name, "its rows are not what its model selects", REBUILD_MODELS) for name in wrong]
+    return findings + [describe_wrong_table(name) for name in wrong]
+
+
+def describe_wrong_table(relation: str) -> Finding:
+    """The finding on a table of dbt that was compared."""
+    return Finding(relation, "its rows are not what its model selects", REBUILD_MODELS)
 
 
 def find_suspicion(schemas: Sequence[str]) -> str | None:
@@ -108,6 +116,11 @@ def find_suspicion(schemas: Sequence[str]) -> str | None:
 
     suspicions = warehouse.retry_transaction("the inspection of the warehouse", read)
     return next((f"{name}: {reason}" for name, reason in suspicions.items()), None)
+
+
+def record_findings(cursor: Cursor, findings: Iterable[Finding]) -> None:
+    """Have the findings among the remarks on this run."""
+    record.record_remarks(cursor, [Anomaly("changed by hand", finding.relation, str(finding)) for finding in findings])
 
 
 def _examine_changes(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
