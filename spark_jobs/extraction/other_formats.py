@@ -57,7 +57,8 @@ def make_format_error(what: str) -> BrokenFile:
     )
 
 
-def _recognize(head: bytes) -> str | None:
+def _recognize(head: bytes) -> str:
+    """What begins with these bytes; "" where that may be JSON, or a text whose lines may."""
     for signature, what in SIGNATURES:
         if head.startswith(signature):
             is_office = signature == b"PK\x03\x04" and any(name in head for name in OFFICE)
@@ -67,7 +68,7 @@ def _recognize(head: bytes) -> str | None:
     text = head.removeprefix(UTF8_BOM).lstrip(BLANKS)
     if _HTML.match(text):
         return "an HTML page, such as that of an error or a login"
-    return "XML" if text.startswith(b"<") else None
+    return "XML" if text.startswith(b"<") else ""
 
 
 def describe_text(content: bytes) -> str:
