@@ -29,6 +29,9 @@ class landing(luigi.Config):
     """[landing]: where exports arrive."""
 
     folder: str = luigi.Parameter(default="data/landing", description="each entry directly below it is one batch")
+    link_targets: str = luigi.Parameter(
+        default="", description="folders outside that links in the landing folder may lead to: /a:/b; empty: none"
+    )
     max_unpacked_bytes: int = luigi.NumericalParameter(
         default=20_000_000_000,
         var_type=int,

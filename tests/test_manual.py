@@ -41,6 +41,9 @@ READ = {
     "error": 0,
     "make_pipeline_error": 0,
     "_describe_failure": 1,
+    "Refused": 0,
+    "make_refused": 2,
+    "_make_faulty": 1,
 }
 """Calls with a message among their arguments: the name of the function or class, and the argument's position."""
 REASONS = {"describe_lock_holders"}

@@ -1,10 +1,12 @@
-"""Finds what is unusual about a run: slow stages, rejected records, new fields, strange days, missing data.
+"""Finds what is unusual about a run: slow stages, rejected records, shrunk batches, new fields, strange days.
 
 Stages, batches and days are compared with their own history; while that is short, nothing is reported.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -63,6 +65,7 @@ def find_anomalies(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> l
     return [
         *find_slow_stages(cursor, run, stages),
         *find_rejecting_batches(cursor, audited),
+        *find_shrunk_batches(cursor),
         *find_drifted_batches(audited),
         *(find_strange_days(cursor) if published else ()),
         *find_stale_data(cursor, config.read_section(config.notify).stale_hours),
@@ -139,6 +142,19 @@ def find_rejecting_batches(cursor: Cursor, audited: Sequence[str]) -> Iterator[A
             yield Anomaly("many rejects", batch, text)
 
 
+def find_shrunk_batches(cursor: Cursor) -> Iterator[Anomaly]:
+    """Yield the batches that have half the records or fewer that they had before, of any entity.
+
+    All batches are looked at, also those of a run that was killed; their numbers are kept in etl.batches_looked_at.
+    """
+    cursor.execute(SHRUNK_BATCHES)
+    for batch, entities in groupby(cursor.fetchall(), key=itemgetter(0)):
+        lost = ", ".join(f"{now:,} {entity}s of {before:,}" for _, entity, now, before in entities)
+        text = f"batch {batch}: shrank to {lost}; if it should not have, put the earlier export back and run again"
+        yield Anomaly("shrunk batch", batch, text)
+    cursor.execute(REMEMBER_BATCHES)
+
+
 def find_drifted_batches(audited: Sequence[str]) -> Iterator[Anomaly]:
     """Yield the batches with unknown fields that no other batch has."""
     if not audited:
@@ -187,6 +203,24 @@ from before cross join middle
 """
 """The rejected records of a batch, their share, and of the batches before it the median share, its median absolute
 deviation and their number."""
+SHRUNK_BATCHES = """
+select batch, entity, now.accepted, before.accepted
+from etl.ledger as now
+inner join etl.batches_looked_at as before using (batch, entity)
+where
+    measure = 'records' and verdict = 'passed' and entity in ('user', 'post', 'comment')
+    and before.accepted > 0 and now.accepted <= before.accepted / 2
+order by batch collate "C", entity desc
+"""
+"""The batches and entities with half the accepted records or fewer: how many there are, and were before."""
+REMEMBER_BATCHES = """
+insert into etl.batches_looked_at (batch, entity, accepted)
+select batch, entity, now.accepted
+from etl.ledger as now
+left join etl.batches_looked_at as before using (batch, entity)
+where measure = 'records' and verdict = 'passed' and now.accepted is distinct from before.accepted
+on conflict (batch, entity) do update set accepted = excluded.accepted
+"""
 MEASURED_DAYS = """
     select
         date_day, posts, total_likes + total_love + total_wow + total_haha + total_sad + total_angry as reactions

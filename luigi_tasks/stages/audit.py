@@ -106,6 +106,11 @@ def judge_batch(cleaned: CleanManifest) -> tuple[list[LedgerLine], str | None]:
     """The ledger of a batch, and why the batch is stopped, if it is."""
     batch = cleaned.batch
     if fault := cleaned.fault:
+        if fault.byte_offset is None:
+            return [], (
+                f"batch {batch}, {fault.file}: {fault.reason}; nothing of the batch is loaded; "
+                "correct that and run again"
+            )
         return [], (
             f"batch {batch}, file {fault.file}: at byte {fault.byte_offset:,}: {fault.reason}; "
             "nothing of the batch is loaded; replace the file and run again"

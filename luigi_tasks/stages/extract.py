@@ -1,11 +1,12 @@
 """Extract: a batch's landing files to Parquet, one row a document."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from luigi_tasks import config, fingerprints, paths, run_id
-from luigi_tasks.errors import PipelineError
+from luigi_tasks.runs import lock
 from luigi_tasks.spark import jobs
 from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.progress import ProgressReporter
@@ -13,13 +14,25 @@ from luigi_tasks.targets import checkpoint, landing
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import ExtractManifest
-from spark_jobs.messages import BatchToExtract, ExtractedBatch, ExtractRequest, FileToRead
+from spark_jobs.messages import (
+    BatchToExtract,
+    ExtractedBatch,
+    ExtractRequest,
+    ExtractResult,
+    FileFault,
+    FileToRead,
+    TableFacts,
+)
+
+NOT_READ = ExtractedBatch(TableFacts(0, "0"), None)
+"""Stands for the answer about a batch that Spark is not asked about."""
 
 
 class Extract(BatchStage):
     """Leaves the checkpoint `extract/BATCH/documents`: one row a document, every leaf as text.
 
-    Where a file is broken as a whole, the manifest's `fault` names it and the place, and there are no documents.
+    Where a file cannot be read, changes meanwhile, or is broken as a whole, the manifest's `fault` names it and the
+    place, and there are no documents.
     """
 
     reads_warehouse = False
@@ -29,8 +42,11 @@ class Extract(BatchStage):
         return checkpoint.extract_checkpoint(self.batch)
 
     def built_from(self) -> BuiltFrom:
+        return _fingerprint_inputs(self._read_sources())
+
+    def _read_sources(self) -> list[landing.SourceFile]:
         manifest = self.output().read_manifest()
-        return _fingerprint_inputs(landing.read_source_files(self.batch, manifest.sources if manifest else []))
+        return landing.read_source_files(landing.list_files(self.batch), manifest.sources if manifest else ())
 
     def check_target(self) -> str | None:
         target = self.output()
@@ -42,7 +58,11 @@ class Extract(BatchStage):
             return target.find_stale_reason(None)
         if manifest.run == run_id.get_run_id():  # what changed after this run read the files is for the next run
             return target.find_stale_reason(None)
-        return target.find_stale_reason(self.built_from())
+        sources = self._read_sources()
+        reason = target.find_stale_reason(_fingerprint_inputs(sources))
+        if reason is None and sources != manifest.sources and lock.is_held():
+            target.rewrite_manifest(replace(manifest, sources=sources))  # the next run need not read them again
+        return reason
 
     def start_services(self) -> None:
         jobs.warm_up()
@@ -50,35 +70,42 @@ class Extract(BatchStage):
     def build(self, stale: Sequence["Extract"], progress: ProgressReporter) -> None:
         landing.require_batches(task.batch for task in stale)
         with checkpoint.staging_folder("extract") as staging:
-            before = {task.batch: landing.stat_files(task.batch) for task in stale}
+            before = {task.batch: landing.list_files(task.batch) for task in stale}
+            readable = {
+                batch: files for batch, files in before.items() if not any(file.fault is not None for file in files)
+            }
             with ThreadPoolExecutor(1) as hashing:  # beside Spark
-                hashed = hashing.submit(lambda: [landing.read_source_files(batch, []) for batch in before])
-                result = jobs.run_extract(_make_request(list(before), staging), progress.update)
-            changed = []
-            for number, (task, extracted, sources) in enumerate(
-                zip(stale, result.batches, hashed.result(), strict=True)
-            ):
-                if landing.has_batch_changed(task.batch, before[task.batch], sources):
-                    changed.append(task.batch)
-                else:
-                    task.publish(staging, staging / f"batch_no={number}" / "documents", extracted, sources)
-            progress.rows = sum(extracted.documents.rows for extracted in result.batches)
-        if changed:
-            raise PipelineError(f"batch {', '.join(changed)}: files changed while they were read; run again")
+                hashed = hashing.submit(
+                    lambda: {batch: landing.read_source_files(files) for batch, files in before.items()}
+                )
+                asked = _make_request(readable, staging)
+                result = jobs.run_extract(asked, progress.update) if readable else ExtractResult([])
+                sources = hashed.result()
+            extracted = dict(zip(readable, enumerate(result.batches), strict=True))
+            for task in stale:
+                number, answer = extracted.get(task.batch, (None, NOT_READ))
+                found = landing.note_change(task.batch, before[task.batch], sources[task.batch])
+                task.publish(staging, staging / f"batch_no={number}" / "documents", answer, found)
+            progress.rows = sum(answer.documents.rows for answer in result.batches)
 
     def publish(
         self, staging: Path, documents: Path, extracted: ExtractedBatch, sources: Sequence[landing.SourceFile]
     ) -> None:
-        """Make the batch's checkpoint appear, from its folder of documents."""
-        tables = {"documents": extracted.documents}
+        """Make the batch's checkpoint appear, from its folder of documents.
+
+        What could not be read, or changed meanwhile, is its fault: the batch is held up, and no other.
+        """
+        unread = next((FileFault(file.name, None, file.fault) for file in sources if file.fault is not None), None)
+        fault = unread or extracted.fault
+        tables = {"documents": NOT_READ.documents if unread else extracted.documents}
         self.output().publish(
             staging,
-            {} if extracted.fault else {"documents": documents},
+            {} if fault else {"documents": documents},
             _fingerprint_inputs(sources),
             sources=sources,
             tables=tables,
-            fault=extracted.fault,
-            content=fingerprints.of_message([tables, extracted.fault]),
+            fault=fault,
+            content=fingerprints.of_message([tables, fault]),
         )
 
 
@@ -86,16 +113,14 @@ def _fingerprint_inputs(sources: Sequence[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint_files(sources),
         "code": fingerprints.of_program(paths.SPARK_JOBS / "extraction/job.py", paths.PROJECT),
-        "settings": fingerprints.of_value(
-            {"max_unpacked_bytes": config.read_section(config.landing).max_unpacked_bytes}
-        ),
+        "settings": fingerprints.of_value({"max_unpacked_bytes": _get_max_unpacked_bytes()}),
     }
 
 
-def _make_request(batches: Sequence[str], staging: Path) -> ExtractRequest:
+def _make_request(batches: Mapping[str, Sequence[landing.LandingFile]], staging: Path) -> ExtractRequest:
     asked = [
-        BatchToExtract(batch, [FileToRead(name, str(path)) for name, path in landing.list_source_files(batch).items()])
-        for batch in batches
+        BatchToExtract(batch, [FileToRead(file.name, str(file.path), str(file.folder)) for file in files])
+        for batch, files in batches.items()
     ]
     return ExtractRequest(asked, str(staging), _get_max_unpacked_bytes())
 

@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -12,7 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 import luigi
 
 from luigi_tasks import fingerprints, paths, run_id
-from luigi_tasks.atomic_files import sync_to_disk
+from luigi_tasks.atomic_files import open_replacement, sync_to_disk
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
 from luigi_tasks.targets.manifests import AuditManifest, CheckpointFile, CleanManifest, ExtractManifest, Manifest
@@ -144,6 +145,12 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
             self.folder.rename(staging / f"replaced-{uuid.uuid4().hex}")
         unfinished.rename(self.folder)
         sync_to_disk(self.folder.parent)
+
+    def rewrite_manifest(self, manifest: AnyManifest) -> None:
+        """Replace the manifest of a checkpoint that stays as it is. Where that fails, the one before stays."""
+        path = self.folder / paths.MANIFEST
+        with suppress(OSError), open_replacement(path, stat.S_IMODE(path.stat().st_mode)) as file:
+            file.write(to_json(manifest, indent=1).encode())
 
 
 def _sync_files(folder: Path) -> Sequence[CheckpointFile]:

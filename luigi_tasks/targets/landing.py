@@ -1,9 +1,10 @@
-"""The landing folder: lists batches and their files, and fingerprints what they hold."""
+"""The landing folder: lists batches and their files, and fingerprints what they hold.
 
-import errno
+Nothing here raises for a single batch: what is wrong with one is the fault of one of its files, and Audit stops it.
+"""
+
 import os
 import re
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -11,38 +12,54 @@ from pathlib import Path
 
 from luigi_tasks import fingerprints, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.targets.landing_files import (
+    FileStatus,
+    LandingFile,
+    find_files,
+    format_name,
+    is_finished,
+    make_refused,
+)
 
 EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|gz|bz2))+$", re.IGNORECASE)
 """Extensions that are not part of a batch's name."""
-UNFINISHED = (".tmp", ".part")
-"""Extensions of files that an exporter is still writing."""
 UNREADABLE = "unreadable: "
-"""Takes the place of a file's SHA-256, with the reason after it."""
+"""Takes the place of a file's SHA-256, with the fault after it."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A landing file at one moment: name below the batch's entry, size (bytes), mtime (ns), SHA-256 of its content."""
+    """A landing file as it was read: name, status (see FileStatus), and the SHA-256 of its content.
+
+    Checkpoints of version 0.1 have no inode and no ctime.
+    """
 
     name: str
     size: int
     mtime_ns: int
     sha256: str
+    inode: int = 0
+    ctime_ns: int = 0
 
     @property
-    def is_readable(self) -> bool:
-        return not self.sha256.startswith(UNREADABLE)
+    def status(self) -> FileStatus:
+        return FileStatus(self.size, self.mtime_ns, self.inode, self.ctime_ns)
+
+    @property
+    def fault(self) -> str | None:
+        """Why the file could not be read, or None if it could."""
+        return self.sha256.removeprefix(UNREADABLE) if self.sha256.startswith(UNREADABLE) else None
 
 
 def list_batches() -> list[str]:
     """Return the names of all batches in the landing folder, oldest first: names sort by time.
 
-    Raises PipelineError if the folder is missing or unreadable, or two entries have the same batch name.
+    Raises PipelineError if the folder is missing or unreadable.
     """
     return sorted(_list_entries())
 
 
-def _list_entries() -> dict[str, Path]:
+def _list_entries() -> dict[str, list[Path]]:
     folder = paths.landing()
     try:
         return _list_entries_once(folder)
@@ -57,29 +74,23 @@ def _list_entries() -> dict[str, Path]:
 
 
 @cache
-def _list_entries_once(folder: Path) -> dict[str, Path]:
+def _list_entries_once(folder: Path) -> dict[str, list[Path]]:
     """Return the entries of the landing folder by batch name, as of the first call: later files are the next run's."""
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if not _is_finished(path.name):
-            continue
-        name = decode_name(EXTENSIONS.sub("", path.name) or path.name)
-        if name in found:
-            raise PipelineError(
-                f"landing folder {folder}: {found[name].name} and {path.name} are both the batch {name}; rename one"
-            )
-        found[name] = path
+        if is_finished(path.name):
+            found.setdefault(format_name(EXTENSIONS.sub("", path.name) or path.name), []).append(path)
     return found
 
 
 def find_entry(batch: str) -> Path | None:
     """Return a batch's file or folder, or None once it has left the landing folder."""
-    return _list_entries().get(batch)
+    return next((path for path in _list_entries().get(batch, ()) if os.path.lexists(path)), None)
 
 
 def require_batches(names: Iterable[str]) -> None:
-    """Raise PipelineError if a batch is not, or no longer, in the landing folder."""
-    missing = [name for name in names if find_entry(name) is None]
+    """Raise PipelineError if a batch was not in the landing folder when the run looked."""
+    missing = [name for name in names if name not in _list_entries()]
     if missing:
         raise PipelineError(
             f"landing folder {paths.landing()}: no batch {', '.join(missing)}; "
@@ -87,78 +98,57 @@ def require_batches(names: Iterable[str]) -> None:
         )
 
 
-def _is_finished(name: str) -> bool:
-    return not name.startswith((".", "_")) and not name.endswith(UNFINISHED)
+def list_files(batch: str) -> list[LandingFile]:
+    """Return a batch's files in the order in which they are read, or, with their faults, those that cannot be.
 
-
-def decode_name(name: str) -> str:
-    """Return a file name as text that the warehouse can store: bytes that are not UTF-8 are written `\\xff`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-def list_source_files(batch: str) -> dict[str, Path]:
-    """Return a batch's files by name, in the order in which they are read.
-
-    Folders that cannot be listed and links to folders are included: Extract reports them as broken.
+    There is always one at least, unless the batch was never in the landing folder.
     """
-    entry = find_entry(batch)
-    if entry is None:
-        return {}
-    if not entry.is_dir():
-        return {decode_name(entry.name): entry}
-    found: list[Path] = []
-    for folder, folders, names in os.walk(entry, onerror=lambda error: found.append(Path(error.filename))):
-        folders[:] = [name for name in folders if _is_finished(name)]
-        links = [name for name in folders if Path(folder, name).is_symlink()]
-        found.extend(Path(folder, name) for name in [*filter(_is_finished, names), *links])
-    return dict(sorted((decode_name(path.relative_to(entry).as_posix()), path) for path in found))
+    entries = _list_entries().get(batch, [])
+    if len(entries) > 1:
+        others = ", ".join(format_name(entry.name) for entry in entries[1:])
+        fault = f"of the same batch as {others}: rename all but one, or put them into one folder"
+        return [make_refused(entries[0].name, entries[0], fault)]
+    return [file for entry in entries for file in find_files(entry)]
 
 
-def stat_files(batch: str) -> dict[str, tuple[int, int]]:
-    """Return size (bytes) and mtime (ns) of a batch's files by name, without reading them; (0, 0) if that fails."""
-    found = {}
-    for name, path in list_source_files(batch).items():
-        try:
-            status = path.stat()
-            found[name] = (status.st_size, status.st_mtime_ns)
-        except OSError:
-            found[name] = (0, 0)
-    return found
-
-
-def read_source_files(batch: str, known: Sequence[SourceFile]) -> list[SourceFile]:
+def read_source_files(files: Sequence[LandingFile], known: Sequence[SourceFile] = ()) -> list[SourceFile]:
     """Return a batch's files with the SHA-256 of their contents.
 
-    A file with the name, size and mtime of a `known` one is not read again. A file that cannot be read gets a
-    SHA-256 of UNREADABLE and the reason: Extract reports it as broken.
+    A file with the name and status of a `known` one is not read again. One that cannot be read has a fault.
     """
-    hashes = {(file.name, file.size, file.mtime_ns): file.sha256 for file in known}
-    found = []
-    for name, path in list_source_files(batch).items():
-        try:
-            status = path.stat()
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, "not a file")
-            size, mtime_ns = status.st_size, status.st_mtime_ns
-            sha256 = hashes.get((name, size, mtime_ns)) or _hash_content(path, size, mtime_ns)
-            found.append(SourceFile(name, size, mtime_ns, sha256))
-        except OSError as error:
-            found.append(SourceFile(name, 0, 0, f"{UNREADABLE}{error.strerror}"))
-    return found
+    hashes = {(file.name, file.status): file.sha256 for file in known}
+    return [_read_source_file(file, hashes) for file in files]
+
+
+def _read_source_file(file: LandingFile, hashes: Mapping[tuple[str, FileStatus], str]) -> SourceFile:
+    status = file.status
+    if status is None:
+        return _make_faulty(file.name, str(file.fault))
+    try:
+        sha256 = hashes.get((file.name, status)) or _hash_content(file.path, status)
+    except OSError as error:
+        return _make_faulty(file.name, f"cannot be read ({error.strerror})")
+    return SourceFile(file.name, status.size, status.mtime_ns, sha256, status.inode, status.ctime_ns)
+
+
+def _make_faulty(name: str, fault: str) -> SourceFile:
+    """Return a file that could not be read. It differs from the same file once that can be."""
+    return SourceFile(name, 0, 0, UNREADABLE + fault)
 
 
 @lru_cache(maxsize=10_000)
-def _hash_content(path: Path, size: int, mtime_ns: int) -> str:
-    """Return the SHA-256 of a file, computed once for each size and mtime."""
+def _hash_content(path: Path, status: FileStatus) -> str:
+    """Return the SHA-256 of a file, computed once for each status."""
     return fingerprints.of_file(path)
 
 
-def has_batch_changed(batch: str, before: Mapping[str, tuple[int, int]], read: Sequence[SourceFile]) -> bool:
-    """Return whether a batch's files differ from `before` (see stat_files), either now or when they were `read`."""
-    when_read = {
-        file.name: (file.size, file.mtime_ns) if file.is_readable else before.get(file.name, (0, 0)) for file in read
-    }
-    return not before == when_read == stat_files(batch)
+def note_change(batch: str, before: Sequence[LandingFile], read: Sequence[SourceFile]) -> Sequence[SourceFile]:
+    """Return the files as they were `read`, or, where one is not as it was `before`, that one with a fault."""
+    changed = {file.name: file for file in before}.items() ^ {file.name: file for file in list_files(batch)}.items()
+    if not changed:
+        return read
+    name = min(name for name, _ in changed)
+    return [_make_faulty(name, "changed while it was read: write it as NAME.tmp, and rename it once it is whole")]
 
 
 def fingerprint_files(files: Sequence[SourceFile]) -> str:

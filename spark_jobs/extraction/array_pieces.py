@@ -1,5 +1,6 @@
 """Arrays, or pieces of large ones, parsed at once: the fast way, which cannot tell what is wrong with a file."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,16 +13,18 @@ HEAD_BYTES = 64 << 10
 """An array's opening bracket has to be among the first bytes; if not, the careful reader reads the file."""
 
 
-def parse_array_piece(path: Path, piece: Piece = WHOLE_FILE) -> Iterator[tuple[int, str, object]] | None:
+def parse_array_piece(
+    path: Path, piece: Piece = WHOLE_FILE, folder: Path | None = None
+) -> Iterator[tuple[int, str, object]] | None:
     """The documents of an array, or of a piece of one: offset (bytes), text and value (numbers as text) of each.
 
     None where the file is not a plain array, or is too large. Raises BrokenFile where the piece holds anything but
     documents and the commas between them; `read_texts` tells the place and the reason. If no piece of a file raises
     it, the documents are exactly the elements of its array, wherever the file was split.
     """
-    with open_regular_file(path) as file:
+    with open_regular_file(path, folder) as file:
         head = file.read(HEAD_BYTES)
-        size = (piece.end or path.stat().st_size) - piece.start
+        size = (piece.end or os.fstat(file.fileno()).st_size) - piece.start
         if not head.removeprefix(UTF8_BOM).lstrip(BLANKS).startswith(b"[") or size > LONGEST_PIECE_BYTES:
             return None
         file.seek(piece.start)

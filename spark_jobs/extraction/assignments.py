@@ -15,13 +15,14 @@ NO_ROOM = -1
 
 @dataclass(frozen=True)
 class Source:
-    """A landing file or a piece of it: its name in the batch, its path, and how many bytes it may unpack to (None:
-    any number)."""
+    """A landing file or a piece of it: its name in the batch, its path, how many bytes it may unpack to (None: any
+    number), and the folder below which no link is followed (None: links are)."""
 
     file: str
     path: Path
     piece: Piece = WHOLE_FILE
     max_unpacked_bytes: int | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def assign_files(batch_no: int, batch: BatchToExtract, max_unpacked_bytes: int |
     for file in batch.files:
         path = Path(file.path)
         size = _measure_file(path)
-        sources = [Source(file.name, path, piece, max_unpacked_bytes) for piece in split_file(path)]
+        folder = Path(file.folder) if file.folder else None
+        sources = [Source(file.name, path, piece, max_unpacked_bytes, folder) for piece in split_file(path, folder)]
         is_split = len(sources) > 1
         if size <= room and not is_split:
             groups[-1] += sources

@@ -3,8 +3,10 @@
 import bz2
 import errno
 import gzip
+import os
 import stat
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -12,15 +14,19 @@ from spark_jobs.extraction.errors import BrokenFile
 
 GZIP_MAGIC = b"\x1f\x8b"
 BZIP2_MAGIC = b"BZh"
+OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK
+"""How a file is opened: without waiting for the writer of a pipe."""
+OPEN_FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
+"""How a folder is opened to go on from there; where the system has O_PATH, that needs no right to list it."""
 
 
-def open_export(path: Path, max_unpacked_bytes: int | None = None) -> BinaryIO:
+def open_export(path: Path, max_unpacked_bytes: int | None = None, folder: Path | None = None) -> BinaryIO:
     """Open a landing file to read its unpacked bytes.
 
-    A compressed file may unpack to `max_unpacked_bytes` (None: to any number). Raises OSError here, and BrokenFile
-    from a read of compressed data that is damaged or unpacks to more.
+    A compressed file may unpack to `max_unpacked_bytes` (None: to any number). Raises OSError here, as
+    `open_regular_file` does, and BrokenFile from a read of compressed data that is damaged or unpacks to more.
     """
-    file = open_regular_file(path)
+    file = open_regular_file(path, folder)
     magic = file.read(len(BZIP2_MAGIC))
     file.seek(0)
     if magic.startswith(GZIP_MAGIC):
@@ -30,11 +36,29 @@ def open_export(path: Path, max_unpacked_bytes: int | None = None) -> BinaryIO:
     return file
 
 
-def open_regular_file(path: Path) -> BinaryIO:
-    """Open a file. Raises OSError for anything but a regular file: a reader of a pipe would wait for ever."""
-    if not stat.S_ISREG(path.stat().st_mode):
+def open_regular_file(path: Path, folder: Path | None = None) -> BinaryIO:
+    """Open a file. Below `folder` no link is followed (None: links are): none was there when the batch was listed.
+
+    Raises OSError for such a link, and for anything but a regular file.
+    """
+    descriptor = os.open(path, OPEN_FILE) if folder is None else _open_below(folder, path.relative_to(folder).parts)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
         raise OSError(errno.EINVAL, "neither a file nor a folder that can be looked into")
-    return path.open("rb")
+    return os.fdopen(descriptor, "rb")
+
+
+def _open_below(folder: Path, names: Sequence[str]) -> int:
+    """Open a file step by step, so that nobody can put a link in its way after a look at it."""
+    descriptor = os.open(folder, OPEN_FOLDER)
+    for number, name in enumerate(names, 1):
+        flags = OPEN_FILE if number == len(names) else OPEN_FOLDER
+        try:
+            deeper = os.open(name, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        descriptor = deeper
+    return descriptor
 
 
 class _UnpackedStream:

@@ -2,7 +2,7 @@
 
 A file is one JSON array of documents, one document, or JSON Lines; UTF-8 with or without a byte order mark. Which of
 them it is, is read from its content. A bad line of JSON Lines is one bad record; an array or a single document that
-is not valid JSON is a broken file.
+is not valid JSON is a broken file. So is one that says nothing: an export without records is an empty array.
 """
 
 import re
@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from spark_jobs.extraction.brackets import find_documents
 from spark_jobs.extraction.errors import BrokenFile, describe_parse_error
-from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, is_json, parse_json, parse_value_at
+from spark_jobs.extraction.other_formats import describe_text, make_format_error, refuse_other_formats
+from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, is_json, parse_json, parse_value_at
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece
 
 CHUNK_BYTES = 8 << 20
@@ -41,7 +42,7 @@ def read_texts(stream: BinaryIO) -> Iterator[JsonText]:
     window.skip_byte_order_mark()
     first = window.skip_blanks()
     if first is None:
-        return
+        raise BrokenFile(0, "nothing is in it; an export without records is []")
     if first == b"[":
         window.drop(1)
         yield from _read_array(window)
@@ -87,10 +88,9 @@ class _Window:
         self.start += count
 
     def skip_byte_order_mark(self) -> None:
-        """Begin to read, and drop the mark of UTF-8. Raises BrokenFile for that of UTF-16."""
+        """Begin to read, and drop the mark of UTF-8. Raises BrokenFile for that of UTF-16, and for other formats."""
         self.grow()
-        if self.data.startswith(UTF16_BOMS):
-            raise BrokenFile(0, "UTF-16, not UTF-8")
+        refuse_other_formats(self.data)
         if self.data.startswith(UTF8_BOM):
             self.drop(len(UTF8_BOM))
 
@@ -121,6 +121,8 @@ def _is_single_document(window: _Window) -> bool:
     except ValueError as error:
         if any(line.startswith(b"{") and is_json(line) for line in content.split(b"\n")[1:]):
             return False
+        if not content.startswith((b"{", b"[")):
+            raise make_format_error(describe_text(content)) from error
         raise describe_parse_error(error, content, window.start, "document") from error
     return True
 

@@ -51,12 +51,12 @@ def read_assignment(assignment: Assignment, staging: Path) -> Outcome:
 def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, int]]:
     """The rows of a source, each with the length of its text. Raises BrokenSource where the file is broken."""
     try:
-        elements = None if careful else parse_array_piece(source.path, source.piece)
+        elements = None if careful else parse_array_piece(source.path, source.piece, source.folder)
         if elements is not None:
             for offset, text, value in elements:
                 yield build_document_row(value, text) | {"position": offset}, len(text)
             return
-        with open_export(source.path, source.max_unpacked_bytes) as stream:
+        with open_export(source.path, source.max_unpacked_bytes, source.folder) as stream:
             texts = read_texts(stream) if source.piece == WHOLE_FILE else read_lines(stream, source.piece)
             for each in texts:
                 yield _build_row(each) | {"position": each.offset}, len(each.content)

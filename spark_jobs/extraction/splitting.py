@@ -1,5 +1,6 @@
 """Large plain files are split into pieces, so that many tasks can read one file."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from spark_jobs.extraction.compression import BZIP2_MAGIC, GZIP_MAGIC
+from spark_jobs.extraction.compression import BZIP2_MAGIC, GZIP_MAGIC, open_regular_file
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, is_json
 
 PIECE_BYTES = 16 << 20
@@ -33,17 +34,17 @@ class Piece:
 WHOLE_FILE = Piece()
 
 
-def split_file(path: Path) -> list[Piece]:
+def split_file(path: Path, folder: Path | None = None) -> list[Piece]:
     """The pieces of a file, in order: it is split at line ends after which a document seems to begin.
 
     In an array that is a guess, which `parse_array_piece` checks. A file that cannot be opened stays whole: its
     reader will say why.
     """
     try:
-        size = path.stat().st_size
-        if size < 2 * PIECE_BYTES:
-            return [WHOLE_FILE]
-        with path.open("rb") as file:
+        with open_regular_file(path, folder) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < 2 * PIECE_BYTES:
+                return [WHOLE_FILE]
             starts = [0, *_find_starts(file, size)]
     except OSError:
         return [WHOLE_FILE]

@@ -1,4 +1,7 @@
-"""Dataclasses as JSON: one writer, and one reader that names everything that is wrong with a text."""
+"""Dataclasses as JSON: one writer, and one reader that names everything that is wrong with a text.
+
+Fields that have a default may be missing.
+"""
 
 import dataclasses
 import json
@@ -116,7 +119,7 @@ def _build_dataclass(kind: Any, value: object, place: str, faults: list[str]) ->
         faults.append(f"{place or 'message'}: {kind.__name__} expected, {json.dumps(value)[:60]} found")
         return None
     fields = _fields(kind)
-    faults += [f"{_below(place, name)}: missing" for name in fields if name not in value]
+    faults += [f"{_below(place, name)}: missing" for name in _required_fields(kind) if name not in value]
     faults += [f"{_below(place, name)}: unknown" for name in value if name not in fields]
     built = {name: _build(of, value[name], _below(place, name), faults) for name, of in fields.items() if name in value}
     return None if faults else kind(**built)
@@ -126,6 +129,11 @@ def _build_dataclass(kind: Any, value: object, place: str, faults: list[str]) ->
 def _fields(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+@cache
+def _required_fields(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]
 
 
 def _below(place: str, name: str) -> str:

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FileToRead:
-    """A landing file: its name within the batch, and its path as the executors see it."""
+    """A landing file: its name within the batch, and its path as the executors see it.
+
+    Below `folder`, where one is named, no link is followed.
+    """
 
     name: str
     path: str
+    folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,11 @@ class ExtractRequest:
 
 @dataclass(frozen=True)
 class FileFault:
-    """A file that is broken as a whole: its name within the batch, the byte of its unpacked text, and the reason."""
+    """A file that is broken as a whole: its name within the batch, the byte of its unpacked text (None: it could not
+    be read), and the reason."""
 
     file: str
-    byte_offset: int
+    byte_offset: int | None
     reason: str
 
 

@@ -60,14 +60,15 @@ def test_run__tells_how_many_documents_and_files_are_done(spark, tmp_path):
 def test_run__tells_for_each_batch_its_documents_or_its_first_broken_file(spark, tmp_path):
     (tmp_path / "a").write_bytes(b'[{"user_id": "u1"}, {"user_id": "u2"}]')
     (tmp_path / "b").write_bytes(b'[{"user_id": "u1"}, {"user_id": "u2"')
-    (tmp_path / "c").write_bytes(b"")
-    names = {"whole": ["a"], "broken": ["a", "b"], "empty": ["c"], "without files": [], "the same again": ["a"]}
+    (tmp_path / "c").write_bytes(b"[]")
+    (tmp_path / "d").write_bytes(b"")
+    names = {"whole": ["a"], "broken": ["a", "b"], "empty": ["c"], "nothing": ["c", "d"], "the same again": ["a"]}
     found = run_job(spark, tmp_path, names)
     assert [(each.documents.rows, each.fault) for each in found] == [
         (2, None),
         (0, FileFault("b", 36, "the array is cut short")),
         (0, None),
-        (0, None),
+        (0, FileFault("d", 0, "nothing is in it; an export without records is []")),
         (2, None),
     ]
 

@@ -23,15 +23,20 @@ SECONDS_AHEAD = 60
 def check_landing() -> Result:
     """How many batches the landing folder holds, and whether all their files can be read."""
     batches = landing.list_batches()
-    files = [path for batch in batches for path in landing.list_source_files(batch).values()]
-    unreadable = [path for path in files if not os.access(path, os.R_OK)]
-    if unreadable:
+    files = [file for batch in batches for file in landing.list_files(batch)]
+    faults = [(file.path, fault) for file in files if (fault := _find_fault(file))]
+    if faults:
+        path, fault = faults[0]
         return Result(
             WARN,
-            f"{paths.landing()}: {len(unreadable):,} of {len(files):,} files cannot be read, such as {unreadable[0]}; "
+            f"{paths.landing()}: {len(faults):,} of {len(files):,} files cannot be read, such as {path} ({fault}); "
             "their batches are refused until they can",
         )
     return Result(OK, f"{paths.landing()}, {len(batches):,} batches, {len(files):,} files")
+
+
+def _find_fault(file: landing.LandingFile) -> str | None:
+    return file.fault or (None if os.access(file.path, os.R_OK) else "no right to read it")
 
 
 def check_checkpoints() -> Result:
@@ -53,7 +58,8 @@ def check_logs() -> Result:
 
 def check_free_space() -> Result:
     """Whether all exports have room: once for the checkpoints, several times for the embedded warehouse."""
-    exported = sum(size for batch in landing.list_batches() for size, _ in landing.stat_files(batch).values())
+    files = [file for batch in landing.list_batches() for file in landing.list_files(batch)]
+    exported = sum(file.status.size for file in files if file.status)
     needed = {paths.checkpoints(): exported}
     if not warehouse.is_external():
         needed[warehouse.find_embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_BYTES_PER_EXPORT_BYTE

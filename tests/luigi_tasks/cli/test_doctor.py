@@ -177,7 +177,11 @@ def test_landing__warns_of_a_file_that_cannot_be_read(project):
     (project.landing / "2026-01-02.json").symlink_to("gone")
     found = findings(project)
     assert worse(found) == {"landing": WARN}
-    assert "1 of 2 files cannot be read, such as" in found["landing"].text
+    fault = "a link that leads nowhere (No such file or directory): put the file itself there"
+    assert found["landing"].text == (
+        f"{project.landing}: 1 of 2 files cannot be read, such as {project.landing}/2026-01-02.json ({fault}); "
+        "their batches are refused until they can"
+    )
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "logs"])

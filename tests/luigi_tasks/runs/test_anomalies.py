@@ -87,6 +87,48 @@ def test_find_rejecting_batches__leaves_out_what_is_usual(cursor, before, lost):
     assert list(anomalies.find_rejecting_batches(cursor, ["2026-01-10"])) == []
 
 
+def hold(cursor: Cursor, batch: str, verdict: str = "passed", **accepted: int) -> None:
+    """Have the ledger say that a batch holds so many users, posts and comments."""
+    cursor.execute("delete from etl.ledger where batch = %s", (batch,))
+    for entity, records in {"document": accepted.get("user", 0), **accepted}.items():
+        cursor.execute(
+            "insert into etl.ledger values (%s, %s, %s, 'records', %s, %s, 0, 0)",
+            (batch, verdict, entity, records, records),
+        )
+
+
+def find_shrunk(cursor: Cursor) -> list[str]:
+    return [anomaly.text for anomaly in anomalies.find_shrunk_batches(cursor)]
+
+
+def test_find_shrunk_batches__names_a_batch_that_lost_half_once(cursor):
+    for batch in ("a", "b", "c"):
+        hold(cursor, batch, user=1_000, post=3, comment=0)
+    assert find_shrunk(cursor) == []
+    hold(cursor, "a", user=500, post=1, comment=9)
+    hold(cursor, "b", user=501, post=2, comment=0)
+    hold(cursor, "c", user=0, post=0, comment=0)
+    end = "if it should not have, put the earlier export back and run again"
+    assert find_shrunk(cursor) == [
+        f"batch a: shrank to 500 users of 1,000, 1 posts of 3; {end}",
+        f"batch c: shrank to 0 users of 1,000, 0 posts of 3; {end}",
+    ]
+    assert find_shrunk(cursor) == []
+    hold(cursor, "a", user=250, post=1, comment=9)
+    assert find_shrunk(cursor) == [f"batch a: shrank to 250 users of 500; {end}"]
+
+
+def test_find_shrunk_batches__compares_with_what_was_there_before_the_batch_was_stopped(cursor):
+    hold(cursor, "a", user=10)
+    assert find_shrunk(cursor) == []
+    hold(cursor, "a", "stopped", user=1)
+    assert find_shrunk(cursor) == []
+    cursor.execute("delete from etl.ledger")
+    assert find_shrunk(cursor) == []
+    hold(cursor, "a", user=5)
+    assert find_shrunk(cursor)[0].startswith("batch a: shrank to 5 users of 10;")
+
+
 def test_find_drifted_batches__names_a_new_field_once(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "checkpoints", lambda: tmp_path)
     for batch, drift in {"a": ["user.x"], "b": ["user.x", "post.y"], "c": []}.items():

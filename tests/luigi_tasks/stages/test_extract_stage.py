@@ -1,6 +1,8 @@
 """Extract alone: what makes its checkpoint stale, what it asks of Spark, and what it leaves. Spark is a stand-in."""
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from luigi_tasks import config, fingerprints, run_id
-from luigi_tasks.errors import PipelineError
+from luigi_tasks.runs import lock
 from luigi_tasks.spark import jobs
 from luigi_tasks.stages.extract import Extract
+from luigi_tasks.targets import landing
 from spark_jobs.messages import ExtractedBatch, ExtractRequest, ExtractResult, FileFault, TableFacts
 from spark_jobs.schemas import DOCUMENTS
 
@@ -58,6 +61,7 @@ def test_extract__leaves_a_checkpoint_of_each_batch(place, spark):
     task.run()
     [request] = spark.requests
     asked = [(batch.name, [(file.name, file.path) for file in batch.files]) for batch in request.batches]
+    assert {file.folder for batch in request.batches for file in batch.files} == {str(place.landing)}
     assert asked == [("a", [("1.json", str(files[0])), ("2.json", str(files[1]))]), ("b", [("b.json", str(files[2]))])]
     manifest = Extract(batch="a").output().require_intact()
     assert [file.path for file in manifest.files] == ["documents/000000.parquet"]
@@ -79,15 +83,80 @@ def test_extract__leaves_the_fault_of_a_broken_file_and_the_others(place, spark)
     assert Extract(batch="a").complete()
 
 
-def test_extract__leaves_nothing_of_a_batch_that_changed_while_it_was_read(place, spark):
+def test_extract__leaves_the_fault_of_a_batch_that_changed_while_it_was_read_and_the_others(place, spark, monkeypatch):
     path = place.land("a.json", [1])
     place.land("b.json")
     spark.during = lambda: path.write_text("[1, 2]")
-    with pytest.raises(PipelineError, match="batch a: files changed while they were read; run again"):
-        Extract(batch="a/b").run()
-    assert Extract(batch="a").output().read_manifest() is None
-    assert Extract(batch="b").output().read_manifest() is not None
+    Extract(batch="a/b").run()
+    held_up = Extract(batch="a").output().require_intact()
+    fault = "changed while it was read: write it as NAME.tmp, and rename it once it is whole"
+    assert (held_up.files, held_up.fault) == ([], FileFault("a.json", None, fault))
+    assert Extract(batch="b").output().require_intact().fault is None
+    assert Extract(batch="a").complete()
     assert not list((place.folder / "checkpoints/.staging").iterdir())
+    start_next_run(place, monkeypatch)
+    assert Extract(batch="a").find_stale_reason() == "its inputs changed"
+    assert Extract(batch="b").complete()
+
+
+def test_extract__asks_spark_only_about_batches_that_can_be_read(place, spark, monkeypatch):
+    place.land("a.json")
+    place.land("a.json.gz")
+    place.land("b.json")
+    (place.landing / "c.json").symlink_to("nowhere")
+    Extract(batch="a/b/c").run()
+    assert [[batch.name for batch in request.batches] for request in spark.requests] == [["b"]]
+    twice = "of the same batch as a.json.gz: rename all but one, or put them into one folder"
+    assert Extract(batch="a").output().require_intact().fault == FileFault("a.json", None, twice)
+    assert Extract(batch="b").output().require_intact().tables == {"documents": TableFacts(1, "f-b")}
+    start_next_run(place, monkeypatch)
+    assert Extract(batch="a/b/c").complete()
+    (place.landing / "a.json.gz").unlink()
+    place.forget_answers()
+    assert Extract(batch="a").find_stale_reason() == "its inputs changed"
+    Extract(batch="a").run()
+    assert Extract(batch="a").output().require_intact().fault is None
+
+
+def test_extract__asks_spark_nothing_where_no_batch_can_be_read(place, spark):
+    (place.landing / "c.json").symlink_to("nowhere")
+    Extract(batch="c").run()
+    assert (spark.requests, Extract(batch="c").output().require_intact().fault.file) == ([], "c.json")
+
+
+def test_extract__leaves_the_fault_of_a_batch_that_left_meanwhile(place, spark):
+    path = place.land("a.json", [1])
+    place.land("b.json")
+    spark.during = path.unlink
+    Extract(batch="a/b").run()
+    assert Extract(batch="a").output().require_intact().fault.file == "a.json"
+    assert Extract(batch="b").output().require_intact().fault is None
+
+
+def test_extract__reads_a_file_of_another_status_and_the_same_content_once(place, spark, monkeypatch):
+    path = place.land("a.json", [1])
+    Extract(batch="a").run()
+    before = Extract(batch="a").output().require_intact()
+    start_next_run(place, monkeypatch)
+    path.rename(place.landing / "a.tmp")
+    path.write_text("[1]")  # another inode
+    read = []
+    of_file = fingerprints.of_file
+    monkeypatch.setattr(fingerprints, "of_file", lambda path: (read.append(path), of_file(path))[1])
+    assert Extract(batch="a").complete()
+    assert Extract(batch="a").output().require_intact() == before, "who only asks changes nothing"
+    monkeypatch.setattr(lock, "_holder", os.getpid())
+    place.forget_answers()
+    assert Extract(batch="a").complete()
+    after = Extract(batch="a").output().require_intact()
+    assert replace(after, sources=before.sources) == before
+    assert after.sources[0].inode == path.stat().st_ino
+    read.clear()
+    landing._hash_content.cache_clear()
+    start_next_run(place, monkeypatch)
+    assert Extract(batch="a").complete()
+    assert path not in read
+    assert len(spark.requests) == 1
 
 
 def test_extract__is_stale_after_a_late_or_corrected_file_and_not_after_a_touched_one(place, spark, monkeypatch):

@@ -1,6 +1,8 @@
 """Which entries of the landing folder are batches, and when one counts as changed."""
 
+import json
 import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets import landing
+from luigi_tasks.targets.landing import SourceFile
+from spark_jobs.messages import from_json
 
 
 @pytest.fixture
@@ -29,75 +33,128 @@ def test_list_batches__leave_alone_what_is_still_being_written(folder):
     assert landing.list_batches() == ["c"]
 
 
-def test_list_batches__of_one_name_are_an_error(folder):
-    (folder / "a.json").touch()
-    (folder / "a.json.gz").touch()
-    with pytest.raises(PipelineError, match=r"a.json and a.json.gz are both the batch a; rename one"):
-        landing.list_batches()
-
-
-def test_list_source_files__of_a_folder_come_in_the_order_of_their_names(folder):
-    for name in ("day/b.json", "day/a/x.json", "day/a.json", "day/.hidden", "day/_tmp/y.json", "day/c.part"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+def test_list_files__of_two_entries_of_one_name_is_the_fault_of_that_batch_alone(folder):
+    for name in ("a.json", "a.json.gz", "b.json"):
         (folder / name).touch()
-    assert list(landing.list_source_files("day")) == ["a.json", "a/x.json", "b.json"]
+    assert landing.list_batches() == ["a", "b"]
+    fault = "of the same batch as a.json.gz: rename all but one, or put them into one folder"
+    assert [(file.name, file.fault) for file in landing.list_files("a")] == [("a.json", fault)]
+    assert [(file.name, file.fault) for file in landing.list_files("b")] == [("b.json", None)]
 
 
-def test_read_source_files__reads_the_content_only_where_name_size_or_time_differ(folder):
+def read(batch, known=()):
+    return landing.read_source_files(landing.list_files(batch), known)
+
+
+def replace_keeping_size_and_time(path, text):
+    """As `rsync -t` does."""
+    status = path.stat()
+    assert len(text) == status.st_size
+    new = path.with_name(".new")
+    new.write_text(text)
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    new.rename(path)
+
+
+def overwrite_keeping_size_and_time(path, text):
+    """As `cp -p` does."""
+    status = path.stat()
+    assert len(text) == status.st_size
+    path.write_text(text)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize("replace_file", [replace_keeping_size_and_time, overwrite_keeping_size_and_time])
+def test_read_source_files__reads_a_corrected_file_of_the_same_size_and_time(folder, replace_file):
+    (folder / "a.json").write_text("[1]")
+    seen = read("a")
+    time.sleep(0.01)  # longer than the clock of the file system needs
+    replace_file(folder / "a.json", "[2]")
+    assert (folder / "a.json").stat().st_mtime_ns == seen[0].mtime_ns
+    assert read("a", seen)[0].sha256 != seen[0].sha256
+
+
+def test_read_source_files__reads_the_content_only_where_name_or_status_differ(folder):
     path = folder / "a.json"
     path.write_text("[]")
-    seen = landing.read_source_files("a", [])
+    seen = read("a")
     known = [replace(seen[0], sha256="as it was")]
-    assert landing.read_source_files("a", known)[0].sha256 == "as it was"
+    assert read("a", known)[0].sha256 == "as it was"
     os.utime(path, (1, 1))
-    later = landing.read_source_files("a", known)
+    later = read("a", known)
     assert later[0].sha256 == seen[0].sha256
     assert landing.fingerprint_files(later) == landing.fingerprint_files(seen)
+
+
+def test_read_source_files__reads_a_file_that_was_recorded_without_inode_and_ctime(folder):
+    (folder / "a.json").write_text("[]")
+    seen = read("a")
+    recorded = [from_json(SourceFile, json.dumps({"name": "a.json", "size": 2, "mtime_ns": 1, "sha256": "old"}))]
+    assert (recorded[0].inode, recorded[0].ctime_ns) == (0, 0)
+    assert read("a", recorded) == seen
 
 
 def test_fingerprint_files__differs_when_a_file_is_renamed_changed_or_added(folder):
     (folder / "d").mkdir()
     (folder / "d/a.json").write_text("1")
-    prints = [landing.fingerprint_files(landing.read_source_files("d", []))]
+    prints = [landing.fingerprint_files(read("d"))]
     (folder / "d/a.json").rename(folder / "d/b.json")
-    prints.append(landing.fingerprint_files(landing.read_source_files("d", [])))
+    prints.append(landing.fingerprint_files(read("d")))
     (folder / "d/b.json").write_text("22")
-    prints.append(landing.fingerprint_files(landing.read_source_files("d", [])))
+    prints.append(landing.fingerprint_files(read("d")))
     (folder / "d/c.json").write_text("3")
-    prints.append(landing.fingerprint_files(landing.read_source_files("d", [])))
+    prints.append(landing.fingerprint_files(read("d")))
     assert len(set(prints)) == 4
 
 
 def test_read_source_files__takes_a_file_that_cannot_be_read_for_one_of_another_content(folder):
     path = folder / "a.json"
     path.symlink_to(folder / "nowhere")
-    unreadable = landing.read_source_files("a", [])
-    assert [file.sha256 for file in unreadable] == ["unreadable: No such file or directory"]
+    unreadable = read("a")
+    fault = "a link that leads nowhere (No such file or directory): put the file itself there"
+    assert [(file.sha256, file.fault) for file in unreadable] == [(f"unreadable: {fault}", fault)]
     path.unlink()
     path.write_text("[]")
-    assert landing.fingerprint_files(landing.read_source_files("a", [])) != landing.fingerprint_files(unreadable)
+    assert landing.fingerprint_files(read("a")) != landing.fingerprint_files(unreadable)
 
 
-def test_has_batch_changed__sees_what_happened_to_a_file_while_it_was_read(folder):
-    path = folder / "day" / "a.json"
-    path.parent.mkdir()
-    path.write_text("{}")
-    before, seen = landing.stat_files("day"), landing.read_source_files("day", [])
-    assert not landing.has_batch_changed("day", before, seen)
-    path.write_text("{ }")
-    assert landing.has_batch_changed("day", before, seen), "changed after it was seen"
-    assert landing.has_batch_changed("day", before, landing.read_source_files("day", [])), "changed before it was seen"
-    (folder / "day" / "b.json").touch()
-    assert landing.has_batch_changed("day", landing.stat_files("day"), seen), "there is one more"
-
-
-def test_has_batch_changed__leaves_out_a_file_that_cannot_be_read(folder, monkeypatch):
+def test_read_source_files__gives_a_file_that_may_not_be_read_its_fault(folder, monkeypatch):
     (folder / "a.json").touch()
 
     def refuse(path):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(landing.fingerprints, "of_file", refuse)
-    before, seen = landing.stat_files("a"), landing.read_source_files("a", [])
-    assert [file.is_readable for file in seen] == [False]
-    assert not landing.has_batch_changed("a", before, seen)
+    assert [file.fault for file in read("a")] == ["cannot be read (Permission denied)"]
+
+
+def test_note_change__gives_a_file_that_changed_while_it_was_read_a_fault(folder):
+    path = folder / "day" / "a.json"
+    path.parent.mkdir()
+    (folder / "day" / "b.json").touch()
+    path.write_text("{}")
+    before, seen = landing.list_files("day"), read("day")
+    assert landing.note_change("day", before, seen) == seen
+    fault = "changed while it was read: write it as NAME.tmp, and rename it once it is whole"
+
+    def assert_changed(name):
+        assert [(file.name, file.fault) for file in landing.note_change("day", before, seen)] == [(name, fault)]
+
+    path.write_text("{ }")
+    assert_changed("a.json")
+    before = landing.list_files("day")
+    (folder / "day" / "c.json").touch()
+    assert_changed("c.json")
+    (folder / "day" / "c.json").unlink()
+    (folder / "day" / "b.json").unlink()
+    assert_changed("b.json")
+
+
+def test_find_entry__is_gone_once_it_has_left_the_landing_folder(folder):
+    (folder / "a.json").symlink_to("nowhere")
+    assert landing.find_entry("a") == folder / "a.json"
+    (folder / "a.json").unlink()
+    assert landing.find_entry("a") is None
+    landing.require_batches(["a"])
+    with pytest.raises(PipelineError, match=r"no batch b; expected one of: a"):
+        landing.require_batches(["a", "b"])

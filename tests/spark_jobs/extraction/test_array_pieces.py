@@ -7,9 +7,7 @@ from spark_jobs.extraction.errors import BrokenFile
 from spark_jobs.extraction.json_texts import read_texts
 
 
-@pytest.mark.parametrize(
-    "text", ["[]", " [ ] ", "[{}]", '[1,"a"]', '\ufeff[{"é":1} ,\n {} ]\n', '{"a":1}', "", "{}\n{}"]
-)
+@pytest.mark.parametrize("text", ["[]", " [ ] ", "[{}]", '[1,"a"]', '\ufeff[{"é":1} ,\n {} ]\n', '{"a":1}', "{}\n{}"])
 def test_parse_array_piece__are_those_of_the_careful_reader(tmp_path, text):
     (tmp_path / "a").write_text(text, encoding="utf-8")
     with (tmp_path / "a").open("rb") as file:

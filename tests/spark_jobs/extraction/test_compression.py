@@ -3,7 +3,9 @@
 import bz2
 import gzip
 import json
+import os
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,43 @@ def test_open_export__reads_members_that_were_appended(tmp_path, compress):
 
 @pytest.mark.parametrize("content", [b"", gzip.compress(b""), bz2.compress(b"")], ids=["plain", "gzip", "bzip2"])
 def test_open_export__reads_an_empty_file(tmp_path, content):
-    assert read_file(tmp_path / "a", content) == []
+    (tmp_path / "a").write_bytes(content)
+    with open_export(tmp_path / "a") as stream:
+        assert stream.read(1) == b""
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder", "file two folders down"])
+def test_open_export__follows_no_link_below_the_folder_that_it_was_found_in(tmp_path, swapped):
+    secret = tmp_path / "secret"
+    landing = tmp_path / "landing"
+    for folder in (secret, landing / "day" / "hour"):
+        folder.mkdir(parents=True)
+        (folder / "a.json").write_bytes(b"[]")
+    path = landing / "day" / "hour" / "a.json"
+    with open_export(path, folder=landing) as stream:
+        assert stream.read(9) == b"[]"
+    {
+        "file": lambda: (path.unlink(), path.symlink_to(secret / "a.json")),
+        "folder": lambda: (shutil.rmtree(path.parent), path.parent.symlink_to(secret)),
+        "file two folders down": lambda: (shutil.rmtree(landing / "day"), (landing / "day").symlink_to(tmp_path)),
+    }[swapped]()
+    with pytest.raises(OSError, match=r"Too many levels of symbolic links|Not a directory"):
+        open_export(path, folder=landing)
+
+
+def test_open_export__follows_a_link_in_the_way_to_the_folder(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.json").write_bytes(b"[]")
+    (tmp_path / "landing").symlink_to("disk")
+    with open_export(tmp_path / "landing" / "a.json", folder=tmp_path / "landing") as stream:
+        assert stream.read(9) == b"[]"
+
+
+def test_open_export__does_not_wait_for_the_writer_of_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    for folder in (None, tmp_path):
+        with pytest.raises(OSError, match="neither a file nor a folder"):
+            open_export(tmp_path / "a.json", folder=folder)
 
 
 def verdict(path: Path, content: bytes) -> tuple[int, str]:

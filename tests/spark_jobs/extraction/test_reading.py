@@ -104,5 +104,5 @@ def test_read_documents__of_a_plain_file_on_a_failing_disk_does_not_blame_compre
         def read(self, size: int | None = -1) -> bytes:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(reading, "open_export", lambda path, limit: FailingDisk())
+    monkeypatch.setattr(reading, "open_export", lambda path, limit, folder: FailingDisk())
     assert fault(tmp_path / "a.json").reason == "cannot be read (Input/output error)"

@@ -24,6 +24,10 @@ def test_from_json__gives_what_to_json_wrote(message):
     assert from_json(type(message), to_json(message)) == message
 
 
+def test_from_json__gives_a_field_that_is_missing_its_default():
+    assert from_json(FileToRead, '{"name": "a", "path": "/a"}') == FileToRead("a", "/a", None)
+
+
 def test_read_message__gives_what_was_written_at_a_path_or_uri(tmp_path):
     for place in (str(tmp_path / "request.json"), f"file://{tmp_path}/other.json"):
         write_message(place, REQUEST)
