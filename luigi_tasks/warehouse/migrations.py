@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from psycopg2.errors import InsufficientPrivilege, UndefinedTable
+from psycopg2.errors import DuplicateSchema, DuplicateTable, InsufficientPrivilege, UndefinedTable, UniqueViolation
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
@@ -18,8 +18,6 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
 from spark_jobs.schemas import TABLES
 
-LOCK = 7_267_001
-"""Advisory lock, any number of our own: one process migrates at a time, as concurrent `create` of one table collide."""
 FOLDER = Path(__file__).with_name("schema_versions")
 
 SCHEMA_VERSIONS = """
@@ -85,9 +83,7 @@ def _apply() -> None:
         if is_current(cursor):
             return
     with warehouse.transaction() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
-        create_schema(cursor, ETL)
-        cursor.execute(SCHEMA_VERSIONS)
+        _lock_versions(cursor)
         for migration in list_migrations()[_find_version(cursor) :]:
             cursor.execute(migration.sql)
             cursor.execute(
@@ -96,6 +92,16 @@ def _apply() -> None:
                 (migration.version, migration.name),
             )
         _require_columns(cursor)
+
+
+def _lock_versions(cursor: Cursor) -> None:
+    """Lock etl.schema_versions, created where it is missing: one process migrates at a time, the others wait here."""
+    try:
+        create_schema(cursor, ETL)
+        cursor.execute(SCHEMA_VERSIONS)
+    except (DuplicateSchema, DuplicateTable, UniqueViolation):  # another process created it, and is done
+        cursor.connection.rollback()
+    cursor.execute(f"lock table {ETL}.schema_versions in exclusive mode")
 
 
 def _require_columns(cursor: Cursor) -> None:
