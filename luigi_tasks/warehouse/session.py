@@ -47,8 +47,25 @@ def open_session(**where: str) -> Connection:
 
     Raises psycopg2.OperationalError where the server is missing or refuses it.
     """
+    connection = _connect(where)
+    try:
+        if connection.info.parameter_status("standard_conforming_strings") != "on":  # psycopg2 quotes as it was at login
+            options = connection.info.dsn_parameters.get("options", "")
+            connection.close()
+            connection = _connect({**where, "options": f"{options} -c standard_conforming_strings=on"})
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items()))
+        connection.autocommit = False
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(where: Mapping[str, str]) -> Connection:
     settings = config.read_section(config.warehouse)
-    connection = psycopg2.connect(
+    return psycopg2.connect(
         client_encoding=ENCODING,
         connect_timeout=settings.connect_timeout,
         application_name=application_name(),
@@ -59,15 +76,6 @@ def open_session(**where: str) -> Connection:
         tcp_user_timeout=settings.silence_timeout * 1000,
         **where,
     )
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items()))
-        connection.autocommit = False
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _list_settings(connection: Connection) -> dict[str, str]:
