@@ -110,6 +110,20 @@ class warehouse(luigi.Config):
     lock_timeout: int = luigi.IntParameter(
         default=60, description="seconds to wait for a lock that another session holds"
     )
+    statement_timeout: int = luigi.NumericalParameter(
+        default=21_600,
+        var_type=int,
+        min_value=1,
+        max_value=2_000_000,  # the server counts milliseconds in 32 bits
+        description="a whole number of seconds from 1 to 2000000; a statement that takes longer is cancelled",
+    )
+    silence_timeout: int = luigi.NumericalParameter(
+        default=60,
+        var_type=int,
+        min_value=1,
+        max_value=2_000_000,
+        description="a whole number of seconds from 1 to 2000000; a connection without a sign of life is then given up",
+    )
     retries: int = luigi.IntParameter(default=5, description="attempts when the warehouse fails temporarily")
     retry_seconds: int = luigi.IntParameter(default=60, description="total seconds to wait between attempts")
     verify_days: float = luigi.NumericalParameter(

@@ -6,13 +6,13 @@
 {%- endmacro %}
 
 {#- The batches that changed in a table of raw_data, as a list of literals: with literals the planner can estimate how
-    many rows they have, with a subquery it cannot. -#}
+    many rows they have, with a subquery it cannot. The server quotes them: a name may hold any character. -#}
 {% macro changed_batches(table) -%}
     {%- set names = [] -%}
     {%- if execute -%}
-        {%- set query = "select batch from " ~ source("etl", "changed_batches") ~ " where in_work and table_name = '" ~ table ~ "'" -%}
+        {%- set query = "select quote_literal(batch) from " ~ source("etl", "changed_batches") ~ " where in_work and table_name = '" ~ table ~ "'" -%}
         {%- for row in run_query(query) -%}
-            {%- do names.append(dbt.string_literal(dbt.escape_single_quotes(row[0]))) -%}
+            {%- do names.append(row[0]) -%}
         {%- endfor -%}
     {%- endif -%}
     ({{ names | join(", ") or "null" }})

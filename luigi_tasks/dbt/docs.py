@@ -35,7 +35,7 @@ def _generate_page() -> str:
     with tempfile.TemporaryDirectory() as target:
         options = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", target]
-        argv = [sys.executable, "-m", "dbt.cli.main", "docs", "generate", "--static", *options, *output]
+        argv = [sys.executable, "-m", "luigi_tasks.dbt.sessions", "docs", "generate", "--static", *options, *output]
         log.unlink(missing_ok=True)
         process = child_process.start(argv, child_process.environment(**runner.libpq_variables()), log)
         try:

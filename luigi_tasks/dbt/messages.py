@@ -9,7 +9,7 @@ from spark_jobs.messages.exchange import Operation
 
 @dataclass(frozen=True)
 class InvokeRequest:
-    """Run dbt with these arguments, append its output to the file `log`, and open its sessions with `pgoptions`."""
+    """Run dbt with these arguments and append its output to the file `log`. `pgoptions` are added to its PGOPTIONS."""
 
     arguments: Sequence[str]
     log: str

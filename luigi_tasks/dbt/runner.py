@@ -61,7 +61,7 @@ def run_dbt(
     request = InvokeRequest(
         arguments=[command, *options, "--threads", threads, "--vars", json.dumps({**project_variables(), **variables})],
         log=str(log),
-        pgoptions=f"{warehouse.session_options()} {settings}",
+        pgoptions=settings,
     )
     try:
         outcome = dbt_service().ask(
@@ -101,12 +101,9 @@ def compile_queries() -> Mapping[str, str]:
 
 
 def libpq_variables() -> dict[str, str]:
-    """The environment variables that lead dbt to the warehouse: those that are set, and what libpq made of them, since
-    the profile does not know libpq's own defaults."""
+    """The environment variables that lead dbt to the warehouse, the name of its database included, which dbt needs."""
     info = warehouse.retry_transaction("dbt", warehouse.get_reader).info
-    found = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user, "PGDATABASE": info.dbname}
-    named = {"PGHOST": "localhost", "PGAPPNAME": warehouse.application_name()}
-    return named | warehouse.get_libpq_variables() | {name: value for name, value in found.items() if value}
+    return warehouse.get_libpq_variables() | {"PGDATABASE": info.dbname}
 
 
 def _describe_failure(command: str, failure: str) -> PipelineError:

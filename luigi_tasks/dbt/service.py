@@ -56,6 +56,10 @@ class Project:
     def _parse(self) -> None:
         from dbt.cli.main import dbtRunner
 
+        from luigi_tasks.dbt import sessions
+
+        sessions.install()
+
         self._sources = project.fingerprint_project(self._folder)
         parsed: Any = dbtRunner().invoke(["--quiet", "parse", *self._options, "--log-path", str(self._logs)])
         if parsed.exception is not None:
@@ -144,9 +148,9 @@ def _output_to(log: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _session_options(options: str) -> Iterator[None]:
-    """Set PGOPTIONS while the block lasts; options that were set before come last and so win."""
+    """Add options to PGOPTIONS while the block lasts."""
     before = os.environ.get("PGOPTIONS", "")
-    os.environ["PGOPTIONS"] = f"{options} {before}".strip()
+    os.environ["PGOPTIONS"] = f"{before} {options}".strip()
     try:
         yield
     finally:

@@ -4,7 +4,6 @@ It is the PostgreSQL server that the usual PG* variables name, or the embedded o
 """
 
 from luigi_tasks.warehouse.connection import (
-    application_name,
     close,
     connect,
     describe_lock_holders,
@@ -14,14 +13,13 @@ from luigi_tasks.warehouse.connection import (
     hold_embedded,
     is_external,
     reading,
-    session_options,
     start_embedded,
     transaction,
 )
 from luigi_tasks.warehouse.retry import retry_transaction
+from luigi_tasks.warehouse.session import open_session
 
 __all__ = [
-    "application_name",
     "close",
     "connect",
     "describe_lock_holders",
@@ -30,9 +28,9 @@ __all__ = [
     "get_reader",
     "hold_embedded",
     "is_external",
+    "open_session",
     "reading",
     "retry_transaction",
-    "session_options",
     "start_embedded",
     "transaction",
 ]

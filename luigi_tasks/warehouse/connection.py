@@ -3,18 +3,16 @@
 import atexit
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import config, paths, run_id
+from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import lock_holders, server_errors
+from luigi_tasks.warehouse import lock_holders, server_errors, session
 from luigi_tasks.warehouse.embedded import location
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
@@ -53,58 +51,56 @@ def hold_embedded() -> None:
         start_embedded()
 
 
-def get_libpq_variables() -> dict[str, str]:
-    """The PG* variables with which a child process connects to the warehouse."""
+def get_libpq_variables(**settings: str) -> dict[str, str]:
+    """The PG* variables with which a child process opens sessions on the warehouse; `settings` of them may differ."""
     named = {name: value for name, value in os.environ.items() if name.startswith("PG")}
-    return named if is_external() else named | start_embedded().parameters
+    return session.make_variables(named if is_external() else named | start_embedded().parameters, **settings)
 
 
 def connect() -> Connection:
     """Open a connection. An embedded server that was killed is started again for it.
 
-    Raises PipelineError where the server is missing, refuses the connection, or is too old.
+    Raises PipelineError where the server is missing, refuses the connection, or is none that the warehouse can be on.
     """
     try:
         connection = _open_connection()
-    except psycopg2.OperationalError as error:
+    except psycopg2.Error as error:
         kind = server_errors.classify_error(error) or server_errors.OTHER
-        raise server_errors.make_pipeline_error("warehouse: cannot connect: ", kind, str(error)) from error
-    if connection.server_version < OLDEST_VERSION * 10_000:
-        version = connection.server_version // 10_000
+        message = server_errors.quote_message(error)
+        raise server_errors.make_pipeline_error("warehouse: cannot connect: ", kind, message) from error
+    try:
+        _require_usable(connection)
+    except PipelineError:
         connection.close()
-        raise PipelineError(f"warehouse: PostgreSQL {version} found, at least {OLDEST_VERSION} expected")
+        raise
     return connection
 
 
 def _open_connection() -> Connection:
-    settings = config.read_section(config.warehouse)
-    open_with = partial(
-        psycopg2.connect,
-        connect_timeout=settings.connect_timeout,
-        application_name=application_name(),
-        options=f"-c timezone=UTC {session_options()}",
-    )
     if is_external():
-        return open_with()
+        return session.open_session()
     arguments = _make_arguments(start_embedded().parameters)
     try:
-        return open_with(**arguments)
+        return session.open_session(**arguments)
     except psycopg2.OperationalError:
         start_embedded().ensure_running()
-        return open_with(**arguments)
+        return session.open_session(**arguments)
 
 
-def application_name() -> str:
-    """The name under which the server lists a session: this program, and its run, if it is one."""
-    return f"socialmart {os.environ.get(run_id.VARIABLE, '')}".strip()
+def _require_usable(connection: Connection) -> None:
+    """Raise PipelineError where the server is too old, or the database cannot hold every text."""
+    if connection.server_version < OLDEST_VERSION * 10_000:
+        version = connection.server_version // 10_000
+        raise PipelineError(f"warehouse: PostgreSQL {version} found, at least {OLDEST_VERSION} expected")
+    encoding, database = connection.info.parameter_status("server_encoding"), connection.info.dbname
+    if encoding != session.ENCODING:
+        raise PipelineError(
+            f"warehouse: database {database} has the encoding {encoding}, {session.ENCODING} expected; nothing was "
+            f"changed; create database … encoding 'UTF8' template template0, and name it by PGDATABASE"
+        )
 
 
-def session_options() -> str:
-    """The options of the server that every session on the warehouse starts with, dbt's too."""
-    return f"-c lock_timeout={config.read_section(config.warehouse).lock_timeout}s"
-
-
-def _make_arguments(variables: dict[str, str]) -> dict[str, Any]:
+def _make_arguments(variables: dict[str, str]) -> dict[str, str]:
     """libpq's variables as arguments of psycopg2.connect."""
     names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
     return {names[name]: value for name, value in variables.items()}
@@ -138,7 +134,7 @@ def transaction() -> Iterator[Cursor]:
                 yield cursor
             connection.commit()
         except BaseException:
-            if not connection.closed:
+            with suppress(psycopg2.Error):  # of a connection that is lost
                 connection.rollback()
             raise
 
@@ -182,7 +178,7 @@ def _translate_errors(connection: Connection) -> Iterator[None]:
         if kind is None:
             raise
         holders = f"; {describe_lock_holders()}" if kind is server_errors.LOCKED else ""
-        raise server_errors.make_pipeline_error("", kind, str(error), holders) from error
+        raise server_errors.make_pipeline_error("", kind, server_errors.quote_message(error), holders) from error
 
 
 def describe_lock_holders() -> str:

@@ -10,12 +10,12 @@ import pyarrow.csv as pv
 import pyarrow.parquet as pq
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import warehouse
+from luigi_tasks import config, warehouse
 
 ROWS_A_BLOCK = 20_000
 """Rows that are in memory at once: a few MB of them."""
-CLAIM_LOCK = 7_267_002
-"""Advisory lock, together with the table's oid: held by the load that has claimed the empty table."""
+CLAIMS = "etl.load_claims"
+"""A row for each table of raw_data, which the load that has claimed the empty table locks. Others cannot lock it."""
 
 
 def claim_empty_table(cursor: Cursor, table: str) -> bool:
@@ -23,13 +23,14 @@ def claim_empty_table(cursor: Cursor, table: str) -> bool:
 
     Its rows can then be written frozen: the first to read them does not have to rewrite their pages, and a server with
     wal_level = minimal logs none of them. Emptiness is first checked outside the transaction, as two transactions that
-    had both locked the table for reading would deadlock. Another load that has claimed the table is waited for however
-    long it takes, the lock of another program no longer than lock_timeout.
+    had both locked the table for reading would deadlock. Another load that has claimed the table is waited for as long
+    as a statement may take, the lock of another program no longer than lock_timeout.
     """
     with warehouse.reading() as outside:
-        if not _is_empty(outside, table, after=_wait_for_claim("pg_advisory_xact_lock_shared", table)):
+        free = f"set local synchronous_commit = off; {_wait_for_claim('for share', table)}"  # it changes nothing
+        if not _is_empty(outside, table, after=free):
             return False
-    cursor.execute(_wait_for_claim("pg_advisory_xact_lock", table) + f"lock table raw_data.{table}")
+    cursor.execute(_wait_for_claim("for update", table) + f"lock table raw_data.{table}")
     if not _is_empty(cursor, table):
         return False
     cursor.execute(f"truncate raw_data.{table}")
@@ -37,10 +38,11 @@ def claim_empty_table(cursor: Cursor, table: str) -> bool:
 
 
 def _wait_for_claim(lock: str, table: str) -> str:
-    """SQL that takes the advisory lock by the function `lock`, however long that takes."""
+    """SQL that locks the table's row of CLAIMS, however long another load holds it."""
+    limit = config.read_section(config.warehouse).lock_timeout
     return (
-        f"set local lock_timeout = 0; select {lock}({CLAIM_LOCK}, 'raw_data.{table}'::regclass::int); "
-        "set local lock_timeout to default; "
+        f"set local lock_timeout = 0; select from {CLAIMS} where table_name = '{table}' {lock}; "
+        f"set local lock_timeout = '{limit}s'; "
     )
 
 

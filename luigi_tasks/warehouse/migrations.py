@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from psycopg2.errors import InsufficientPrivilege, UndefinedColumn, UndefinedTable
+from psycopg2.errors import (
+    DuplicateSchema,
+    DuplicateTable,
+    InsufficientPrivilege,
+    UndefinedColumn,
+    UndefinedTable,
+    UniqueViolation,
+)
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
@@ -21,8 +28,6 @@ from luigi_tasks.warehouse import change_queue, ownership, project_claim, relati
 from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
 from spark_jobs.schemas import TABLES
 
-LOCK = 7_267_001
-"""Advisory lock, any number of our own: one process migrates at a time, as concurrent `create` of one table collide."""
 FOLDER = Path(__file__).with_name("schema_versions")
 
 CREATED_TABLE = re.compile(r"^create table if not exists (\w+)\.(\w+)", re.MULTILINE)
@@ -107,10 +112,8 @@ def _apply() -> None:
         if is_current(cursor) and project_claim.require_no_other(cursor):
             return
     with warehouse.transaction() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s)", (LOCK,))
         _require_free_names(cursor)
-        create_schema(cursor, ETL)
-        cursor.execute(SCHEMA_VERSIONS)
+        _lock_versions(cursor)
         for migration in list_migrations()[_find_version(cursor) :]:
             cursor.execute(migration.sql)
             cursor.execute(
@@ -165,6 +168,16 @@ def _mark_tables(cursor: Cursor) -> None:
         )
         if found := cursor.fetchone():
             cursor.execute(f"comment on table {schema}.{name} is %s", found)
+
+
+def _lock_versions(cursor: Cursor) -> None:
+    """Lock etl.schema_versions, created where it is missing: one process migrates at a time, the others wait here."""
+    try:
+        create_schema(cursor, ETL)
+        cursor.execute(SCHEMA_VERSIONS)
+    except (DuplicateSchema, DuplicateTable, UniqueViolation):  # another process created it, and is done
+        cursor.connection.rollback()
+    cursor.execute(f"lock table {ETL}.schema_versions in exclusive mode")
 
 
 def _require_columns(cursor: Cursor) -> None:

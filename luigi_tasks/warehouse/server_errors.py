@@ -1,5 +1,6 @@
 """PostgreSQL's errors by kind: what each means, what to do about it, and whether it passes by itself."""
 
+import re
 from dataclasses import dataclass
 
 import psycopg2
@@ -7,6 +8,7 @@ from psycopg2.errorcodes import LOCK_NOT_AVAILABLE
 
 from luigi_tasks.errors import PipelineError, TransientError
 
+STATE = re.compile(r"\(SQLSTATE (\w{5})\)")
 LONGEST_QUOTE = 300
 """Characters of the server's own message in ours: enough for its first sentence and detail."""
 
@@ -54,7 +56,20 @@ LOCKED = Kind(
     (LOCK_NOT_AVAILABLE,),
     ("due to lock timeout",),
 )
+HIDDEN = Kind(
+    "a row-level security policy would hide rows from the pipeline",
+    "nothing was changed; let PGUSER own the table, or grant it bypassrls, then run again",
+    (),
+    ("row-level security policy",),
+)
 KINDS = (
+    HIDDEN,
+    Kind(
+        "a statement was cancelled: by somebody, or because it ran longer than [warehouse] statement_timeout",
+        "nothing was changed; find out what slows the server, or raise the setting, then run again",
+        ("57014",),
+        ("due to statement timeout", "due to user request"),
+    ),
     Kind(
         "the server does not accept connections at the moment",
         "wait until it is up, then run again",
@@ -126,15 +141,35 @@ OTHER = Kind("the server refused", "nothing was changed", (), ())
 
 def classify_error(error: psycopg2.Error) -> Kind | None:
     """The kind of an error; None where it is a fault of this program's own SQL."""
-    found = next((kind for kind in KINDS if (error.pgcode or " ").startswith(kind.codes)), None)
-    if found is None and error.pgcode is None:
-        found = classify_text(str(error))
+    found = _classify_state(error.pgcode, str(error)) if error.pgcode else classify_text(str(error))
     return found or (None if isinstance(error, psycopg2.ProgrammingError) else OTHER)
 
 
 def classify_text(text: str) -> Kind | None:
-    """The kind of an error by its text alone; None where it matches none."""
-    return next((kind for kind in KINDS if any(part in text for part in kind.texts)), None)
+    """The kind of an error by its text alone, in which describe_error may have left a SQLSTATE; None for none."""
+    states = (_classify_state(state, text) for state in STATE.findall(text))
+    by_text = next((kind for kind in KINDS if any(part in text for part in kind.texts)), None)
+    return next((kind for kind in states if kind), by_text)
+
+
+def _classify_state(state: str, text: str) -> Kind | None:
+    if any(part in text for part in HIDDEN.texts):  # which has the SQLSTATE of a missing privilege
+        return HIDDEN
+    return next((kind for kind in KINDS if state.startswith(kind.codes)), None)
+
+
+def describe_error(error: psycopg2.Error) -> str:
+    """The server's message with its SQLSTATE, without detail and context: these quote rows."""
+    return f"{quote_message(error)} (SQLSTATE {error.pgcode})" if error.pgcode else quote_message(error)
+
+
+def quote_message(error: psycopg2.Error) -> str:
+    """The server's message without detail and context, which quote rows."""
+    text = str(error)
+    for part in (error.diag.message_detail, error.diag.context):
+        if part:
+            text = text.replace(part, "not shown")
+    return text
 
 
 def make_pipeline_error(before: str, kind: Kind, server_message: str, after: str = "") -> PipelineError:

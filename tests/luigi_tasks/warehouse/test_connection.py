@@ -242,7 +242,7 @@ def test_retry_transaction__tries_again_only_what_passes_by_itself(own, code, sa
     def work() -> None:
         tried.append(1)
         with warehouse.transaction() as cursor:
-            cursor.execute("create table never (n int)")
+            cursor.execute("create table etl.never (n int)")
             cursor.execute(f"do $$ begin raise exception 'no luck' using errcode = '{code}'; end $$")
 
     with pytest.raises(PipelineError, match=re.escape(said)) as raised:
@@ -251,7 +251,7 @@ def test_retry_transaction__tries_again_only_what_passes_by_itself(own, code, sa
     assert str(raised.value).startswith("the work: ")
     assert "(no luck" in str(raised.value)
     assert len(tried) == attempts
-    assert query("select to_regclass('never')") == [(None,)]
+    assert query("select to_regclass('etl.never')") == [(None,)]
 
 
 def test_retry_transaction__leaves_a_fault_of_our_own_sql_as_it_is(own):
