@@ -92,7 +92,7 @@ def compile_queries() -> Mapping[str, str]:
     request = InvokeRequest(
         arguments=["compile", "--full-refresh", *tables, "--vars", json.dumps(project_variables())],
         log=str(journal.make_run_folder() / "dbt_compile.log"),
-        pgoptions=warehouse.session_options(),
+        pgoptions="",
     )
     try:
         return dbt_service().ask(COMPILE_QUERIES, request).queries

@@ -49,9 +49,7 @@ def open_session(**where: str) -> Connection:
     """
     connection = _connect(where)
     try:
-        if (
-            connection.info.parameter_status("standard_conforming_strings") != "on"
-        ):  # psycopg2 quotes as it was at login
+        if connection.info.parameter_status("standard_conforming_strings") != "on":  # psycopg2 quotes as at login
             options = connection.info.dsn_parameters.get("options", "")
             connection.close()
             connection = _connect({**where, "options": f"{options} -c standard_conforming_strings=on"})
