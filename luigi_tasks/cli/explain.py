@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from luigi_tasks.stages import inspection
 from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.registry import STAGES, StageKind
 from luigi_tasks.targets import landing
+from luigi_tasks.warehouse import relation_states
+from luigi_tasks.warehouse.relation_states import Change
+from luigi_tasks.warehouse.schema_names import RAW_DATA
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,24 @@ class Answer:
 def explain_stages() -> list[Answer]:
     """An answer for every stage of every batch in the landing folder, then for every stage that is about all batches;
     both in the order of the graph."""
+    changed = {_name_stage(change): change for change in inspection.list_changes()}
+    answers = []
     with share_answers():
-        return [Answer(kind.name, batch, kind.make(batch).find_stale_reason()) for kind, batch in _list_stages()]
+        for kind, batch in _list_stages():
+            reason = kind.make(batch).find_stale_reason()
+            if reason is None and kind.name in changed:
+                reason = f"{changed[kind.name].relation}: {changed[kind.name].reason}; the next run compares its rows"
+            answers.append(Answer(kind.name, batch, reason))
+    return answers
+
+
+def _name_stage(change: Change) -> str:
+    """The stage that writes a relation."""
+    if change.schema == RAW_DATA:
+        return f"Load {change.relation.partition('.')[2]}"
+    if change.relation == relation_states.LEDGER:
+        return "Audit"
+    return "Publish" if change.schema in relation_states.PUBLISHED_SCHEMAS else "DbtRun"
 
 
 def _list_stages() -> Iterator[tuple[StageKind, str]]:

@@ -54,28 +54,35 @@ def inspect_once() -> None:
             logger.info("%s", finding)
 
 
-def inspect_warehouse(verify_days: float = 0, everything: bool = False) -> list[Finding]:
-    """Look for what others changed, or at everything, and have the stages put it right. Returns what was found.
+def list_changes(verify_days: float = 0) -> list[Change]:
+    """What others changed since the pipeline wrote it, by the catalogue and the server's counters. Changes nothing.
 
-    Raises PipelineError where something cannot be put right, or the warehouse is another project's.
+    Raises PipelineError where the warehouse is another project's.
     """
 
     def look() -> list[Change]:
         with warehouse.reading() as cursor:
             try:
                 project_claim.require_no_other(cursor)
-                return relation_states.find_changes(cursor, verify_days, everything)
+                return relation_states.find_changes(cursor, verify_days)
             except UndefinedTable:  # nothing was loaded yet, or the migrations have to run first
                 return []
 
-    if not warehouse.retry_transaction("the inspection of the warehouse", look):
+    return warehouse.retry_transaction("the inspection of the warehouse", look)
+
+
+def inspect_warehouse(verify_days: float = 0) -> list[Finding]:
+    """Look for what others changed, and have the stages put it right. Returns what was found.
+
+    Raises PipelineError where something cannot be put right, or the warehouse is another project's.
+    """
+    if not list_changes(verify_days):
         return []
     migrations.apply()  # creates tables that were dropped
 
     def examine() -> list[Finding]:
         with warehouse.transaction() as cursor:
-            changes = relation_states.find_changes(cursor, verify_days, everything)
-            findings = list(_examine_changes(cursor, changes))
+            findings = list(_examine_changes(cursor, relation_states.find_changes(cursor, verify_days)))
             record_findings(cursor, findings)
             return findings
 
