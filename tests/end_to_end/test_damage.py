@@ -1,15 +1,17 @@
 """Whatever others do to the warehouse, the next run puts it right or names it; it never says that all is up to date."""
 
+from collections.abc import Iterator
+
 import pytest
 from damages import DAMAGES, DamagedProject, choose
 from project import projects
 
-TRIALS = 6
+TRIALS = 4
 DAMAGES_A_TRIAL = 4
 
 
 @pytest.fixture(scope="module")
-def damaged() -> DamagedProject:
+def damaged() -> Iterator[DamagedProject]:
     with projects() as make_project:
         yield DamagedProject(make_project())
 
