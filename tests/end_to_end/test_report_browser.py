@@ -89,6 +89,9 @@ from (
         ('haha', haha), ('sad', sad), ('angry', angry)
     ) as measures (measure, n)
 ) as counted;
+insert into etl.table_updates (update_id, target_table, batch, built_from) -- as by a version that knew no digests
+select 'raw_data.' || name || '/synthetic', 'raw_data.' || name, 'synthetic', '{}'
+from unnest(array['users', 'posts', 'comments']) as name;
 insert into etl.runs (run_id, started_at, finished_at, host, outcome)
 select 'earlier ' || n, timestamptz '2025-01-01' + n * interval '1 day', now(), 'here', 'done'
 from generate_series(1, 300) as n;

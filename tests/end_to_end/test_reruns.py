@@ -108,11 +108,11 @@ def test_load__runs_again_alone_when_its_marker_is_deleted(project):
     assert project.marts() == marts
 
 
-def test_dbt_run__runs_again_alone_when_its_marker_is_deleted(project):
+def test_dbt_run__runs_again_with_what_follows_when_its_marker_is_deleted(project):
     marts = project.marts()
     project.rows("delete from etl.table_updates where target_table = 'candidates'")
     project.rows("drop schema candidates cascade")
-    assert run(project) == ["DbtRun"]
+    assert run(project) == ["DbtRun", "DbtTest", "Publish", "Report"]
     assert project.marts() == marts
 
 

@@ -29,6 +29,22 @@ create table if not exists etl.project (
     since timestamptz not null default now()
 );
 
+-- A digest of a view's query. Without pg_get_viewdef, which waits for locks on what the view reads; without what differs
+-- in a restored copy: places in the text, and numbers of relations and roles, for which the names of relations stand.
+create or replace function etl.digest_query(relation oid) returns text language sql stable
+set search_path = pg_catalog as $function$
+    select
+        md5(
+            regexp_replace(ev_action::text, ':(relid|checkAsUser|location|stmt_location|stmt_len) -?[0-9]+', '', 'g')
+            || (
+                select string_agg(distinct refobjid::regclass::text, ' ' order by refobjid::regclass::text)
+                from pg_depend
+                where classid = 'pg_rewrite'::regclass and objid = pg_rewrite.oid and refclassid = 'pg_class'::regclass
+            )
+        )
+    from pg_rewrite where ev_class = relation and rulename = '_RETURN'
+$function$;
+
 -- The columns of a table or view, in their order, and whatever makes the rows of a table other than those written to
 -- it; of a view, also a digest of its query. Null where there is no such relation.
 create or replace function etl.describe_relation(relation oid) returns text language sql stable
@@ -44,7 +60,7 @@ set search_path = pg_catalog as $function$
         )
         || case relkind
             when 'r' then ''
-            when 'v' then '; query ' || md5(pg_get_viewdef(oid))
+            when 'v' then '; query ' || etl.digest_query(oid)
             else format('; of the kind %s', relkind)
         end
         || case relpersistence when 'p' then '' else '; not logged' end
