@@ -15,9 +15,10 @@ from functools import cache
 from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import config, paths, warehouse
+from luigi_tasks import config, fingerprints, paths, warehouse
 from luigi_tasks.dbt import comparison
 from luigi_tasks.dbt.publication import OnProgress
+from luigi_tasks.dbt.selection import BUILD, INPUTS
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import lock, record
 from luigi_tasks.runs.anomalies import Anomaly
@@ -26,7 +27,7 @@ from luigi_tasks.targets.ledger_file import read_ledger
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, content_digests, migrations, project_claim, relation_states
 from luigi_tasks.warehouse.relation_states import Change
-from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, PUBLISHED, RAW_DATA
+from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, MARTS, PUBLISHED, RAW_DATA
 
 REBUILD_MODELS = "everything that dbt builds is built from scratch"
 
@@ -146,12 +147,20 @@ def _examine_changes(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Find
 def _examine_table_of_etl(cursor: Cursor, change: Change) -> Iterable[Finding]:
     """A queue that lost rows can only be made up for by building everything; the ledger is read from its files."""
     _require_shape(change)
-    if change.relation in relation_states.QUEUES:
+    if change.relation in relation_states.QUEUES and not _is_nothing_queued():
         Marker(CANDIDATES, "").clear(cursor)
         yield Finding(change.relation, change.reason, REBUILD_MODELS)
     if change.relation == relation_states.LEDGER:
         yield from _examine_ledger(cursor)
     relation_states.settle(cursor, [change.relation])
+
+
+def _is_nothing_queued() -> bool:
+    """Whether everything that was loaded is published, so that no row of the queues was needed any more."""
+    built, published = Marker(CANDIDATES, ""), Marker(MARTS, "").read_built_from() or {}
+    inputs = (built.read_built_from() or {}).get(INPUTS)
+    loads = fingerprints.of_value(marker.list_loads(RAW_DATA))
+    return inputs == loads == published.get(INPUTS) and built.read_content() == published.get(BUILD)
 
 
 def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
@@ -221,6 +230,9 @@ def _require_shape(change: Change) -> None:
 
 def _examine_models(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
     """What dbt built: DbtRun compares tables whose rows may differ, and builds everything where more does."""
+    idle = [change for change in changes if change.relation in relation_states.QUEUES and _is_nothing_queued()]
+    changes = [change for change in changes if change.is_lost or change not in idle]
+    relation_states.settle(cursor, [change.relation for change in idle])
     lost = [change for change in changes if change.is_lost or change.relation in relation_states.QUEUES]
     for change in lost:
         yield Finding(change.relation, change.reason, REBUILD_MODELS)

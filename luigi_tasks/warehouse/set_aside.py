@@ -108,7 +108,7 @@ def _make_again(
     """Make an object again, and remove it from etl.set_aside. Returns why that is not possible, "" where it is."""
     cursor.execute("savepoint before_object")
     try:
-        if _is_to_be_made(cursor, kind, statements):
+        if _is_to_be_made(cursor, kind, name, statements):
             for statement in statements if kind == RIGHTS else statements[1:]:
                 cursor.execute(statement)
             _grant(cursor, kind, name, rights)
@@ -123,10 +123,14 @@ def _make_again(
     return ""
 
 
-def _is_to_be_made(cursor: Cursor, kind: str, statements: Sequence[str]) -> bool:
-    """Create an object by its first statement. False where there is one of that name."""
+def _is_to_be_made(cursor: Cursor, kind: str, name: str, statements: Sequence[str]) -> bool:
+    """Create an object by its first statement. False where there is one of that name.
+
+    Rights on a relation end with it, as when a model was removed from the project.
+    """
     if kind == RIGHTS:
-        return True
+        cursor.execute("select to_regclass(%s) is not null", (name,))
+        return cursor.fetchone() == (True,)
     cursor.execute("savepoint before_create")
     try:
         cursor.execute(statements[0])
