@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 """The address that luigid listens on. luigid asks for no password and lets anyone change its state: users of other
 machines reach it through a proxy with a login, and another address is for private networks only, as in containers."""
 HISTORY_SCHEMA = "luigi_history"
-"""The schema of the task history; luigid.cfg names it, too."""
+"""The schema of the task history: luigid finds its tables there by the search path of its sessions."""
 
 
 @contextmanager
@@ -29,7 +29,8 @@ def run_luigid(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[
         migrations.create_schema(cursor, HISTORY_SCHEMA)
     state = log.with_suffix(".state")
     argv = [str(Path(sys.executable).with_name("luigid")), "--address", address, "--port", str(port)]
-    environ = child_process.environment(**warehouse.get_libpq_variables(), LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
+    variables = warehouse.get_libpq_variables(search_path=HISTORY_SCHEMA)
+    environ = child_process.environment(**variables, LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
     process = child_process.start([*argv, "--state-path", str(state)], environ, log)
     try:
         yield process

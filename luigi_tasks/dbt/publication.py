@@ -91,6 +91,7 @@ def _create_table(cursor: Cursor, table: Relation) -> int:
     """Copy a candidate to a new table with its indexes, under a temporary name. Returns the number of rows."""
     cursor.execute(f"create table {table.published}{NEW} as select * from {table.candidate}")
     copied = cursor.rowcount
+    cursor.execute(f"alter table {table.published}{NEW} replica identity full")  # for publications of all tables
     if table.touched:
         cursor.execute(f"create unique index on {table.published}{NEW} ({table.touched['column']})")
     for column in table.read_by:

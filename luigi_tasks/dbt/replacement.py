@@ -13,7 +13,7 @@ from luigi_tasks.dbt.messages import Model
 from luigi_tasks.warehouse import ownership, set_aside
 from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, PUBLISHED
 
-NAMES_OF_DBT = ("", "__dbt_tmp", "__dbt_backup")
+NAMES_OF_DBT = ("", "__dbt_tmp", "__dbt_backup", "__new")
 """What dbt appends to a model's name while it replaces it; it drops whatever has such a name before."""
 
 Columns = Mapping[str, str]

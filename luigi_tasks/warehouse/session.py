@@ -17,6 +17,7 @@ from luigi_tasks import config, run_id
 ENCODING = "UTF8"
 """Of the client and of the database: COPY sends the checkpoints' bytes as they are."""
 MEANING = {
+    "quote_all_identifiers": "off",
     "search_path": "pg_catalog",  # no function, operator or table that others made is ever meant
     "standard_conforming_strings": "on",
     "backslash_quote": "safe_encoding",
@@ -29,7 +30,6 @@ MEANING = {
     "extra_float_digits": "1",
     "lc_numeric": "C",
     "lc_time": "C",
-    "quote_all_identifiers": "off",
     "row_security": "off",  # a policy that would hide rows is an error
     "exit_on_error": "off",
     "default_transaction_isolation": "read committed",

@@ -10,7 +10,7 @@ from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 RELATION = re.compile(rf"""(?<![\w."])(?:"\w+"\.)?"?({"|".join(SCHEMAS)})"?\."?([a-z]\w*\b)"?(?!\()""")
 """A relation in SQL, not a function: schema and name, with or without a database and quotes."""
-WORK_TABLE = re.compile("__dbt_(tmp|backup)$")
+WORK_TABLE = re.compile("__(dbt_tmp|dbt_backup|new)$")
 """The end of the names that a table has while dbt builds it."""
 COMMENT = re.compile(r"{#.*?#}|--[^\n]*", re.DOTALL)
 

@@ -467,7 +467,14 @@ def test_run__leaves_a_log_a_stage_of_lines_of_json(project):
     project.rows("delete from etl.table_updates where target_table = 'raw_data.posts' and batch = '2026-01-01'")
     assert run(project) == ["DbtRun", "DbtTest", "Load posts 2026-01-01", "Publish", "Report"]
     newest = max((project.folder / "logs").iterdir())
-    assert {path.stem for path in newest.glob("*.jsonl")} == {"journal", "Load_posts", "DbtRun", "DbtTest", "Publish", "Report"}
+    assert {path.stem for path in newest.glob("*.jsonl")} == {
+        "journal",
+        "Load_posts",
+        "DbtRun",
+        "DbtTest",
+        "Publish",
+        "Report",
+    }
     lines = [json.loads(line) for line in (newest / "Load_posts.jsonl").read_text().splitlines()]
     assert {line["run"] for line in lines} == {newest.name}
     assert [line["message"].split(": ")[1].split(",")[0] for line in lines] == ["started", "done"]
