@@ -128,7 +128,7 @@ def run_pipeline(context: click.Context, as_json: bool, luigi: tuple[str, ...]) 
 @click.option("--repair", is_flag=True, help="Run the pipeline, which compares everything and puts right what differs.")
 @json_option
 def verify_warehouse(repair: bool, as_json: bool) -> int:
-    """Compare the rows of the warehouse with what the pipeline loaded and built.
+    """Compare all rows with what was loaded and built.
 
     raw_data is compared with what was loaded, the ledger with its files, every table of dbt with what its model
     selects, and the published marts with the tested ones. Without --repair nothing is changed.
@@ -147,7 +147,7 @@ def verify_warehouse(repair: bool, as_json: bool) -> int:
 
 @main.command("take-over")
 def take_over_warehouse() -> None:
-    """Have the warehouse belong to this project, which another one loaded until now."""
+    """Have the warehouse belong to this project from now on."""
     print(verify.take_over())
 
 

@@ -112,7 +112,7 @@ def test_of_program__covers_a_job_and_leaves_out_what_only_runs_it(monkeypatch):
     parse = fingerprints._parse
     shared = {"schemas.py", "messages/codec.py", "messages/jobs.py"}
     shared |= {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
-    texts = {"array_pieces", "brackets", "compression", "json_texts", "parsing", "splitting"}
+    texts = {"array_pieces", "brackets", "compression", "json_texts", "other_formats", "parsing", "splitting"}
     extraction = {"assignments", "documents", "errors", "job", "keys", "plain_documents", "reading"} | texts
     cleaning = {"ages", "job", "partial_users", "parts", "records", "rules", "summary", "superseded", "values"}
     assert list_names("extraction") == {f"extraction/{name}.py" for name in extraction} | shared
