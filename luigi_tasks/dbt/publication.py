@@ -139,6 +139,7 @@ def _create_view(cursor: Cursor, view: Relation, schemas: Sequence[str]) -> None
     (query,) = cursor.fetchone()
     cursor.execute(f"set local search_path = {PUBLISHED}")
     cursor.execute(f"create view {view.published} as {query}")
+    cursor.execute("set local search_path = pg_catalog")
 
 
 def _redirect_mart(cursor: Cursor, mart: Relation) -> None:
