@@ -84,7 +84,7 @@ def make_run_folder() -> Path:
     folder = paths.run_logs(run_id.get_run_id())
     if not folder.exists():
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)  # another worker may be faster
         except OSError as error:
             raise PipelineError(
                 f"logs folder {folder.parent}: cannot be written ({error.strerror}); make it writable, or set "
