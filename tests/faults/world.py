@@ -44,7 +44,15 @@ KEYS = {
     "etl.table_updates": "target_table || ' ' || batch",
 }
 """What is there together or not at all, of the tables of a schema or of one: rows of a key. Else a whole table is."""
-NOT_COMPARED = ("etl.runs", "etl.stages", "etl.remarks", "etl.days_looked_at", "etl.relations")
+NOT_COMPARED = (
+    "etl.runs",
+    "etl.stages",
+    "etl.remarks",
+    "etl.days_looked_at",
+    "etl.batches_looked_at",
+    "etl.relations",
+    "etl.own_relations",
+)
 """What runs tell of themselves, and what the server says of its tables."""
 ROWS = {
     "etl.table_updates": "(update_id || (built_from - 'build')::text)",
