@@ -27,7 +27,7 @@ from luigi_tasks.targets.ledger_file import read_ledger
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, content_digests, migrations, project_claim, relation_states
 from luigi_tasks.warehouse.relation_states import Change
-from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, MARTS, PUBLISHED, RAW_DATA
+from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, MARTS, RAW_DATA
 
 REBUILD_MODELS = "everything that dbt builds is built from scratch"
 
@@ -253,7 +253,8 @@ def _examine_published(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Fi
 
 
 def _equals_candidate(cursor: Cursor, published: str) -> bool:
-    name = published.removeprefix(f"{PUBLISHED}.")
+    """Whether a relation of published or marts has the rows of its candidate."""
+    name = published.partition(".")[2]
     for schema in (CANDIDATES, INTERMEDIATE):
         cursor.execute("select to_regclass(%s) is not null", (f"{schema}.{name}",))
         if cursor.fetchone() == (True,):
