@@ -6,7 +6,6 @@ candidates. What is wrong is made stale, by deleting its marker or noting a susp
 from what stands before it; DbtRun itself compares the tables that dbt built. What cannot be put right ends the run.
 """
 
-import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -90,21 +89,16 @@ def inspect_warehouse(verify_days: float = 0) -> list[Finding]:
     return warehouse.retry_transaction("the inspection of the warehouse", examine)
 
 
-class _Undone(Exception):
-    """Rolls a transaction back."""
-
-
 def list_damage(on_progress: OnProgress) -> list[Finding]:
     """Compare everything, and return what is not as the pipeline left it. Changes nothing."""
-    findings: list[Finding] = []
-    with contextlib.suppress(_Undone), warehouse.transaction() as cursor:
+    with warehouse.transaction() as cursor:
         project_claim.require_no_other(cursor)
-        findings += _examine_changes(cursor, relation_states.find_changes(cursor, everything=True))
-        raise _Undone
+        findings = list(_examine_changes(cursor, relation_states.find_changes(cursor, everything=True)))
+        cursor.connection.rollback()  # the stages are not to put it right
     if any(finding.remedy == REBUILD_MODELS for finding in findings):  # then there is nothing to compare
         return findings
     wrong = comparison.find_wrong_tables(on_progress)
-    return findings + [describe_wrong_table(name) for name in wrong]
+    return [*findings, *(describe_wrong_table(name) for name in wrong)]
 
 
 def describe_wrong_table(relation: str) -> Finding:
@@ -147,7 +141,7 @@ def _examine_changes(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Find
 def _examine_table_of_etl(cursor: Cursor, change: Change) -> Iterable[Finding]:
     """A queue that lost rows can only be made up for by building everything; the ledger is read from its files."""
     _require_shape(change)
-    if change.relation in relation_states.QUEUES and not _is_nothing_queued():
+    if _is_loss_of_work(change):
         Marker(CANDIDATES, "").clear(cursor)
         yield Finding(change.relation, change.reason, REBUILD_MODELS)
     if change.relation == relation_states.LEDGER:
@@ -155,12 +149,15 @@ def _examine_table_of_etl(cursor: Cursor, change: Change) -> Iterable[Finding]:
     relation_states.settle(cursor, [change.relation])
 
 
-def _is_nothing_queued() -> bool:
-    """Whether everything that was loaded is published, so that no row of the queues was needed any more."""
+def _is_loss_of_work(change: Change) -> bool:
+    """Whether it is a queue that changed, and not everything that was loaded is published, so its rows were needed."""
+    if change.relation not in relation_states.QUEUES:
+        return False
     built, published = Marker(CANDIDATES, ""), Marker(MARTS, "").read_built_from() or {}
     inputs = (built.read_built_from() or {}).get(INPUTS)
     loads = fingerprints.of_value(marker.list_loads(RAW_DATA))
-    return inputs == loads == published.get(INPUTS) and built.read_content() == published.get(BUILD)
+    is_all_published = inputs == loads == published.get(INPUTS) and built.read_content() == published.get(BUILD)
+    return not is_all_published
 
 
 def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
@@ -230,17 +227,16 @@ def _require_shape(change: Change) -> None:
 
 def _examine_models(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
     """What dbt built: DbtRun compares tables whose rows may differ, and builds everything where more does."""
-    idle = [change for change in changes if change.relation in relation_states.QUEUES and _is_nothing_queued()]
-    changes = [change for change in changes if change.is_lost or change not in idle]
-    relation_states.settle(cursor, [change.relation for change in idle])
-    lost = [change for change in changes if change.is_lost or change.relation in relation_states.QUEUES]
+    lost = [change for change in changes if change.is_lost or _is_loss_of_work(change)]
     for change in lost:
         yield Finding(change.relation, change.reason, REBUILD_MODELS)
     if lost:
         Marker(CANDIDATES, "").clear(cursor)
         relation_states.forget(cursor, relation_states.BUILT_BY_DBT)
         return
-    relation_states.suspect(cursor, changes)
+    idle = [change for change in changes if change.relation in relation_states.QUEUES]
+    relation_states.settle(cursor, [change.relation for change in idle])
+    relation_states.suspect(cursor, [change for change in changes if change not in idle])
 
 
 def _examine_published(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
