@@ -80,8 +80,8 @@ def inspect_warehouse(verify_days: float = 0) -> list[Finding]:
         return []
     migrations.apply()  # creates tables that were dropped
 
-    def examine() -> list[Finding]:
-        with warehouse.transaction() as cursor:
+    def examine() -> list[Finding]:  # markers that it reads are not those of the check that it is part of
+        with marker.share_lookup([]), warehouse.transaction() as cursor:
             findings = list(_examine_changes(cursor, relation_states.find_changes(cursor, verify_days)))
             record_findings(cursor, findings)
             return findings

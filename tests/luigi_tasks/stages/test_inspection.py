@@ -6,6 +6,7 @@ from luigi_tasks import paths, warehouse
 from luigi_tasks.cli import explain
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.stages import inspection
+from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.audit import Audit
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.load import Load
@@ -166,6 +167,14 @@ def test_inspection__has_everything_built_where_a_queue_lost_rows(loaded, lost):
     warehouse.close()
     assert [finding.split(":")[0] for finding in find()] == [lost.split()[-1]]
     assert not Marker("candidates", "").exists()
+
+
+def test_inspection__leaves_no_markers_of_before_to_the_check_that_it_is_part_of(loaded):
+    execute("update raw_data.users set name = 'x' where user_id = 'ann'; truncate etl.replaced_keys")
+    warehouse.close()
+    with share_answers():
+        assert "raw_data.users" in " ".join(find())
+        assert Load(batch="a", table="users").check_target() == "its marker is missing"
 
 
 def test_inspection__compares_all_rows_after_some_days(loaded):
