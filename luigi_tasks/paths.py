@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from luigi_tasks import config
-from luigi_tasks.run_id import RUN_TIME
+from luigi_tasks.run_id import DATED_RUN, RUN_TIME
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
@@ -88,9 +88,12 @@ def runs() -> list[Path]:
     """The log folders of all runs, oldest first. Those dated in the future, by a clock that was ahead, come before all
     others: the last one is the latest, and they are the first to be deleted."""
     now = f"{datetime.now(UTC) + timedelta(minutes=1):{RUN_TIME}}"
-    return sorted(
-        (path for path in logs().glob("[!.]*") if path.is_dir()), key=lambda path: (path.name <= now, path.name)
-    )
+
+    def is_in_future(name: str) -> bool:  # a run may have been given a name without a time
+        return name > now and DATED_RUN.match(name) is not None
+
+    found = (path for path in logs().glob("[!.]*") if path.is_dir())
+    return sorted(found, key=lambda path: (not is_in_future(path.name), path.name))
 
 
 def run_logs(run_id: str) -> Path:

@@ -2,13 +2,11 @@
 
 import random
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
-from project import Project
+from project import Project, copy_folder
 
 from bench.sample import generate_documents
 
@@ -157,7 +155,7 @@ class DamagedProject:
         assert run.code == 0, run.output
         self.expected = {False: self.read()}
         project.close()
-        self._copy(project.folder, self._kept)
+        copy_folder(project.folder, self._kept)
         project.land(LATER_BATCH, documents[90:]).rename(self._later)
         self._land_later_batch()
         run = project.run()
@@ -167,9 +165,9 @@ class DamagedProject:
 
     def reset(self) -> None:
         """Undo everything: the warehouse, the checkpoints and the landing folder are as after the first run."""
-        self.project.close()
+        self.project.stop_server()
         shutil.rmtree(self.project.folder)
-        self._copy(self._kept, self.project.folder)
+        copy_folder(self._kept, self.project.folder)
 
     def read(self) -> dict[str, list]:
         """The rows of all marts, of raw_data and of the ledger."""
@@ -197,11 +195,6 @@ class DamagedProject:
             return "put right"
         assert any(damage.is_named for damage in damages), run.output
         return "named"
-
-    @staticmethod
-    def _copy(source: Path, target: Path) -> None:
-        """Copy a folder with its owners and modes."""
-        subprocess.run(["cp", "-a", source, target], check=True)
 
     def _land_later_batch(self) -> None:
         shutil.copy(self._later, self.project.landing / LATER_BATCH)

@@ -1,10 +1,12 @@
 """A project folder of its own to run the whole pipeline in: real Luigi, Spark, PostgreSQL and dbt."""
 
 import configparser
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 REPOSITORY = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
 SECONDS_A_RUN = 600
+SECONDS_TO_END = 60
 NOT_INHERITED = ("PG", "PYTHONPATH", "LUIGI_", "SOCIALMART_", "SPARK_", "DBT_")
 """What a shell may have set for another warehouse or run."""
 
@@ -181,6 +184,33 @@ class Project:
         if self._server is not None:
             self._server.release()
             self._server = None
+
+    def stop_server(self) -> None:
+        """End the embedded server without leave, and wait until it is gone: the folder can then be deleted."""
+        self.close()
+        folder = self.folder / "postgres"
+        pid_file = folder / "cluster" / "postmaster.pid"
+        if pid_file.exists() and is_locked(folder / "server.lock"):
+            os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
+        deadline = time.monotonic() + SECONDS_TO_END
+        while is_locked(folder / "server.lock") and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Everything, owners and modes included."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+
+
+def is_locked(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def free_ports(count: int) -> int:

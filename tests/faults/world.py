@@ -7,11 +7,9 @@ of it to `after`.
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,7 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import psycopg2
-from project import Process, Project
+from project import Process, Project, copy_folder, is_locked
 from psycopg2.extensions import cursor as Cursor
 
 from bench.sample import generate_documents
@@ -63,7 +61,9 @@ WORK = ("staging.", "etl.changed_batches", "etl.replaced_keys", "etl.table_updat
 """What only says how far a run has come."""
 PUBLISHED = ("marts.", "published.", "etl.table_updates marts")
 """What changes all at once."""
-UNFINISHED = ("__dbt_tmp", "__dbt_backup")
+VERDICT = "etl.table_updates etl.ledger"
+"""The markers of the ledger."""
+UNFINISHED = ("__dbt_tmp", "__dbt_backup", "__new")
 """Ends of the names of tables that dbt is about to rename or drop, and drops when it runs again."""
 
 State = dict[str, str]
@@ -103,7 +103,7 @@ class World:
         project.land(FIRST, list(correct_documents(documents[: USERS // 2 - 9])))
         project.land(SECOND, documents[USERS // 4 :])
         project.close()
-        _copy(project.folder, self._kept)
+        copy_folder(project.folder, self._kept)
         self._run_well()
         self.after = self.state()
         changed = [name for name in self.before if self.before[name] != self.after[name]]
@@ -115,7 +115,7 @@ class World:
             os.kill(int(number.split()[0]), signal.SIGKILL)
         self.stop_server()
         shutil.rmtree(self.project.folder)
-        _copy(self._kept, self.project.folder)
+        copy_folder(self._kept, self.project.folder)
 
     def start(self, *arguments: str, **variables: str) -> Process:
         """A run in a process group of its own, as a terminal or cron starts it; what it says goes to `output`."""
@@ -148,13 +148,16 @@ class World:
         deadline = time.monotonic() + 10
         while (left := _of_trial(self._trial)) and time.monotonic() < deadline:
             time.sleep(0.1)
-        return left + ([f"a server that holds {server}"] if _is_locked(server) else [])
+        return left + ([f"a server that holds {server}"] if is_locked(server) else [])
 
-    def must_be_whole_and_recover(self, fault: str) -> None:
-        """Nothing is half done, and one more run brings all to what it should be and leaves nothing behind."""
+    def must_be_whole_and_recover(self, fault: str, stopped: str = "") -> None:
+        """Nothing is half done, and one more run brings all to what it should be and leaves nothing behind.
+
+        A batch that was `stopped` has a verdict of its own until then.
+        """
         found = self.state()
         self.project.close()
-        strange = neither(found, self.before, self.after)
+        strange = [name for name in neither(found, self.before, self.after) if name != f"{VERDICT} {stopped}"]
         assert not strange, strange
         marts = self._what(found)
         started = time.monotonic()
@@ -226,8 +229,7 @@ class World:
 
     def stop_server(self) -> None:
         """End the server without leave: its disk may be full."""
-        self.project.close()
-        _end_server(self.project.folder / "postgres")
+        self.project.stop_server()
 
     def processes(self, name: str) -> list[int]:
         """The processes of the run that is going on with a name in their command lines."""
@@ -311,29 +313,3 @@ def _of_trial(trial: str) -> list[str]:
             with contextlib.suppress(OSError):
                 found.append(f"{place.name} {place.joinpath('cmdline').read_text().replace(chr(0), ' ')[:150]}")
     return found
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Everything, owners and modes included."""
-    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
-
-
-def _end_server(folder: Path) -> None:
-    """End what a killed run left running there."""
-    pid_file = folder / "cluster" / "postmaster.pid"
-    if pid_file.exists() and _is_locked(folder / "server.lock"):
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
-    deadline = time.monotonic() + SECONDS_TO_END
-    while _is_locked(folder / "server.lock") and time.monotonic() < deadline:
-        time.sleep(0.05)
