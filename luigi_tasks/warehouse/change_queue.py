@@ -76,9 +76,13 @@ def create_key_index(cursor: Cursor, table: str) -> None:
     """Create the index that finds all versions of a record, and allows one of each per batch, where it is missing.
 
     It is not created with the table: building it after the first load is faster than filling it during that load.
+    Loads of several batches may end at once; the lock lets one of them create it.
     """
     name = f"{table}_versions"
-    if table in KEYS and not _has_index(cursor, table, name):
+    if table not in KEYS or _has_index(cursor, table, name):
+        return
+    cursor.execute(f"lock table raw_data.{table} in share row exclusive mode")
+    if not _has_index(cursor, table, name):
         cursor.execute(f'create unique index {name} on raw_data.{table} ({KEYS[table]}, batch collate "C")')
 
 

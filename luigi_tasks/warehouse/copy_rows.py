@@ -38,10 +38,11 @@ def claim_empty_table(cursor: Cursor, table: str) -> bool:
 
 
 def _wait_for_claim(lock: str, table: str) -> str:
-    """SQL that locks the table's row of CLAIMS, however long another load holds it."""
+    """SQL that locks the table's row of CLAIMS, however long another load holds it; others may lock all of CLAIMS."""
     limit = config.read_section(config.warehouse).lock_timeout
     return (
-        f"set local lock_timeout = 0; select from {CLAIMS} where table_name = '{table}' {lock}; "
+        f"lock table {CLAIMS} in row share mode; set local lock_timeout = 0; "
+        f"select from {CLAIMS} where table_name = '{table}' {lock}; "
         f"set local lock_timeout = '{limit}s'; "
     )
 

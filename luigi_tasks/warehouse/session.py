@@ -8,11 +8,13 @@ open their own (psql, pg_dump, luigid) get `make_variables`.
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from luigi_tasks import config, run_id
+from luigi_tasks.warehouse import silence
 
 ENCODING = "UTF8"
 """Of the client and of the database: COPY sends the checkpoints' bytes as they are."""
@@ -54,6 +56,7 @@ def open_session(**where: str) -> Connection:
             connection.close()
             connection = _connect({**where, "options": f"{options} -c standard_conforming_strings=on"})
         connection.autocommit = True
+        silence.watch_session(connection, partial(_connect, where, async_=True))
         with connection.cursor() as cursor:
             cursor.execute("; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items()))
         connection.autocommit = False
@@ -63,7 +66,7 @@ def open_session(**where: str) -> Connection:
     return connection
 
 
-def _connect(where: Mapping[str, str]) -> Connection:
+def _connect(where: Mapping[str, str], **how: bool) -> Connection:
     settings = config.read_section(config.warehouse)
     return psycopg2.connect(
         client_encoding=ENCODING,
@@ -75,6 +78,7 @@ def _connect(where: Mapping[str, str]) -> Connection:
         keepalives_count=KEEPALIVES,
         tcp_user_timeout=settings.silence_timeout * 1000,
         **where,
+        **how,
     )
 
 

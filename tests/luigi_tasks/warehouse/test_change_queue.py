@@ -1,5 +1,8 @@
 """The indexes of raw_data beside what others made, in a real PostgreSQL."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
 import pytest
 
 from luigi_tasks import warehouse
@@ -14,6 +17,22 @@ def test_create_key_index__creates_it_once(own_warehouse):
             change_queue.create_key_index(cursor, "users")
             change_queue.create_batch_index(cursor, "users")
         assert change_queue.list_indexes(cursor) == {("raw_data", "users_versions"), ("raw_data", "users_by_batch")}
+
+
+def test_create_key_index__of_two_loads_that_end_at_once(own_warehouse):
+    migrations.apply()
+    with warehouse.transaction() as cursor, ThreadPoolExecutor() as pool:
+        change_queue.create_key_index(cursor, "users")
+
+        def create_it_too() -> None:
+            with closing(warehouse.connect()) as other, other, other.cursor() as its_cursor:
+                change_queue.create_key_index(its_cursor, "users")
+
+        at_once = pool.submit(create_it_too)
+        with pytest.raises(TimeoutError):
+            at_once.result(timeout=0.5)
+        cursor.connection.commit()
+        at_once.result()
 
 
 @pytest.mark.parametrize(
