@@ -53,7 +53,7 @@ def prepare_run() -> None:
         return
     handle_signals()
     exit_if_told()
-    config.require_exit_codes()
+    config.require_project()
     try:
         luigi_settings.require_fitting_settings()
     except PipelineError as error:
