@@ -22,8 +22,7 @@ HISTORY_SCHEMA = "luigi_history"
 @contextmanager
 def run_luigid(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run luigid, and the embedded warehouse with it, while the block lasts. Gives the process of luigid."""
-    if scheduler.is_listening(address, port):
-        raise PipelineError(f"port {port} of {address} is in use; stop what listens there, or choose another by --port")
+    require_free_port(address, port)
     warehouse.hold_embedded()
     with warehouse.transaction() as cursor:
         migrations.create_schema(cursor, HISTORY_SCHEMA)
@@ -36,3 +35,9 @@ def run_luigid(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[
         yield process
     finally:
         child_process.end_group(process)
+
+
+def require_free_port(address: str, port: int) -> None:
+    """Raise PipelineError if something listens on a port already."""
+    if scheduler.is_listening(address, port):
+        raise PipelineError(f"port {port} of {address} is in use; stop what listens there, or choose another by --port")

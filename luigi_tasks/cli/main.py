@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,7 +35,8 @@ CLIENTS = {
     "pg_restore": "Restore a backup (-d names the database)",
 }
 """Client programs of PostgreSQL that `socialmart` runs, and what they do."""
-PORT = click.IntRange(1, 65_535)
+LAST_PORT = 65_535
+PORT = click.IntRange(1, LAST_PORT)
 AT_LEAST_ONE = click.IntRange(min=1)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
 
@@ -227,6 +229,12 @@ def show_java(prepare: bool) -> None:
 def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     """Run a Spark cluster on this machine until Ctrl-C."""
     exit_on_sigterm()
+    if port + 1 + workers > LAST_PORT:
+        raise click.UsageError(f"--port {port}: {workers} workers need ports up to {port + 1 + workers}")
+    if not re.fullmatch(r"\d+[kmgt]", memory, re.IGNORECASE):
+        raise click.UsageError(f"--memory {memory}: expected a number with a unit, such as 512m or 2g")
+    for taken in range(port, port + 2 + workers):
+        luigid.require_free_port(local_cluster.HOST, taken)
     logs = paths.service_logs("cluster")
     with local_cluster.running(port, workers, cores, memory, logs) as processes:
         master = f"spark://{local_cluster.HOST}:{port}"
