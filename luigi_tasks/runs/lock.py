@@ -73,9 +73,10 @@ def take_lock() -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = _read_holder(handle)
+        taken = holder.since if holder else os.fstat(handle).st_mtime
         os.close(handle)
-        _require_life(holder, path)
-        since = f" since {_format_time(holder.since)}" if holder else ""
+        _require_life(holder, taken, path)
+        since = f" since {_format_time(taken)}"
         logger.warning("another run is at work%s and holds %s; nothing is done", since, path)
         raise PidLockAlreadyTakenExit from None
     _handle = handle
@@ -88,6 +89,7 @@ def _write_holder(handle: int) -> None:
     run = run_id.get_run_id()
     holder = Holder(run, time.time(), os.getpid(), socket.gethostname(), str(paths.journal(run)))
     with contextlib.suppress(OSError):  # a full disk: only the wording of others' messages depends on it
+        os.utime(handle)
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
 
@@ -100,22 +102,23 @@ def _read_holder(handle: int) -> Holder | None:
         return None
 
 
-def _require_life(holder: Holder | None, path: Path) -> None:
+def _require_life(holder: Holder | None, taken: float, path: Path) -> None:
     """Raise SilentRunError if the holder has told nothing for longer than is allowed: each later run would end with 10,
-    as if all were well."""
+    as if all were well. `taken` is when it took the lock, in seconds since 1970."""
     allowed = config.read_section(config.notify).silent_hours * 3600
-    if holder is None or not allowed:
+    if not allowed:
         return
     try:
-        last = max(holder.since, Path(holder.journal).stat().st_mtime)
+        last = max(taken, Path(holder.journal).stat().st_mtime) if holder else taken
     except OSError:
-        last = holder.since
+        last = taken
     silent = time.time() - last
     if silent > allowed:
+        who = f"run {holder.run}, process {holder.pid} on {holder.host}" if holder else "of another version"
+        how = f"kill {holder.pid}" if holder else f"kill, with the number that fuser {path} names"
         raise SilentRunError(
-            f"another run is at work since {_format_time(holder.since)}, and has told nothing for "
-            f"{silent / 3600:,.1f} hours (run {holder.run}, process {holder.pid} on {holder.host}); nothing is done; "
-            f"see what it waits for, or end it by kill {holder.pid}; it holds {path}"
+            f"another run is at work since {_format_time(taken)}, and has told nothing for {silent / 3600:,.1f} hours "
+            f"({who}); nothing is done; see what it waits for, or end it by {how}; it holds {path}"
         )
 
 
