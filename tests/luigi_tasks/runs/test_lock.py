@@ -57,13 +57,18 @@ def test_take_lock__raises_the_alarm_when_the_holder_is_silent(held, tmp_path, s
         lock.take_lock()
 
 
-def test_take_lock__needs_no_word_of_the_holder(held, tmp_path, caplog):
-    """An older version of the program writes none; a damaged file has none."""
-    for text in ("", "{", "[]", '{"run": 1}'):
-        (tmp_path / ".run.lock").write_text(text)
-        with pytest.raises(PidLockAlreadyTakenExit):
-            lock.take_lock()
-        assert "another run is at work and holds " in caplog.text
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run": 1}'])
+def test_take_lock__needs_no_word_of_the_holder(held, tmp_path, caplog, text):
+    """An older version of the program writes none; a damaged file has none. The time of the file then counts."""
+    path = tmp_path / ".run.lock"
+    path.write_text(text)
+    with pytest.raises(PidLockAlreadyTakenExit):
+        lock.take_lock()
+    assert "another run is at work since 20" in caplog.text
+    taken = time.time() - 7.21 * HOURS
+    os.utime(path, (taken, taken))
+    with pytest.raises(lock.SilentRunError, match=r"has told nothing for 7\.2 hours \(of another version\); "):
+        lock.take_lock()
 
 
 def test_take_lock__allows_any_silence_where_that_is_set(held, tmp_path, monkeypatch):
