@@ -1,7 +1,7 @@
 """Says for every stage whether it is up to date, and if not, why, and what the next run does about it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from luigi_tasks.stages import inspection
@@ -9,7 +9,7 @@ from luigi_tasks.stages.admission import find_stop_reason
 from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.load import Load
 from luigi_tasks.stages.registry import STAGES, StageKind
-from luigi_tasks.targets import landing
+from luigi_tasks.targets import checkpoint, landing
 from luigi_tasks.warehouse import relation_states
 from luigi_tasks.warehouse.relation_states import Change
 from luigi_tasks.warehouse.schema_names import RAW_DATA
@@ -30,11 +30,16 @@ class Answer:
 
 
 def explain_stages() -> list[Answer]:
-    """An answer for every stage of every batch in the landing folder, then for every stage that is about all batches;
-    both in the order of the graph."""
+    """An answer for every stage of every batch in the landing folder, for what will be loaded of batches that have left
+    it, then for every stage that is about all batches; in the order of the graph."""
     changed = {_name_stage(change): change for change in inspection.list_changes()}
     with share_answers():
-        return [_explain_stage(kind, batch, changed.get(kind.name)) for kind, batch in _list_stages()]
+        landed = landing.list_batches()
+        answers = [_explain_stage(kind, batch, changed.get(kind.name)) for kind, batch in _list_batch_stages(landed)]
+        gone = checkpoint.list_loadable_batches(without=landed)
+        of_gone = [_explain_stage(kind, batch, None) for kind, batch in _list_batch_stages(gone)]
+        answers += [answer for answer in of_gone if answer.reason]
+        return answers + [_explain_stage(kind, "", changed.get(kind.name)) for kind in STAGES if not kind.per_batch]
 
 
 def _explain_stage(kind: StageKind, batch: str, change: Change | None) -> Answer:
@@ -58,11 +63,10 @@ def _name_stage(change: Change) -> str:
     return "Publish" if change.schema in relation_states.PUBLISHED_SCHEMAS else "DbtRun"
 
 
-def _list_stages() -> Iterator[tuple[StageKind, str]]:
-    """Every stage there is: its kind and its batch, "" where it is about all batches."""
-    for batch in landing.list_batches():
+def _list_batch_stages(batches: Iterable[str]) -> Iterator[tuple[StageKind, str]]:
+    """The stages of batches: each its kind and its batch."""
+    for batch in batches:
         yield from ((kind, batch) for kind in STAGES if kind.per_batch)
-    yield from ((kind, "") for kind in STAGES if not kind.per_batch)
 
 
 def list_lines(answers: list[Answer]) -> Iterator[tuple[str, str]]:

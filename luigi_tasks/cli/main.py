@@ -239,7 +239,7 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     with local_cluster.running(port, workers, cores, memory, logs) as processes:
         master = f"spark://{local_cluster.HOST}:{port}"
         print(f"master {master}, page http://{local_cluster.HOST}:{port + 1}, {workers} workers, logs in {logs}")
-        print(f"to run on it: [spark] master = {master} in luigi.cfg; Ctrl-C ends it", flush=True)
+        print(f"to run on it: [spark] master = {master} in luigi.local.cfg; Ctrl-C ends it", flush=True)
         for process in processes:
             process.wait()
 

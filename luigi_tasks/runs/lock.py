@@ -76,8 +76,7 @@ def take_lock() -> bool:
         taken = holder.since if holder else os.fstat(handle).st_mtime
         os.close(handle)
         _require_life(holder, taken, path)
-        since = f" since {_format_time(taken)}"
-        logger.warning("another run is at work%s and holds %s; nothing is done", since, path)
+        logger.warning("another run is at work since %s and holds %s; nothing is done", _format_time(taken), path)
         raise PidLockAlreadyTakenExit from None
     _handle = handle
     _holder = os.getpid()
