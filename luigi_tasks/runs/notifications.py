@@ -46,6 +46,8 @@ def send_notification(
     outcome = ON_FAILURE if failures else ON_WARNINGS if remarks else ALWAYS
     addresses = os.environ.get(ADDRESSES, "").split()
     if not addresses or not _is_wanted(ON_FAILURE if is_well_again else outcome):
+        if is_well_again:  # nobody wants to hear of it
+            known_failure.remember(None)
         return
     import apprise  # slow to import, and seldom needed
 

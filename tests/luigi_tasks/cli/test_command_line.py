@@ -168,6 +168,13 @@ def test_cluster__refuses_a_port_that_is_taken(project):
     assert ended.stderr.startswith(f"socialmart: port {port + 1} of 127.0.0.1 is in use; ")
 
 
+@pytest.mark.parametrize("place", [["--address", "nowhere.invalid"], ["--address", "192.0.2.1"]])
+def test_dashboard__says_that_it_cannot_listen_where_it_was_told_to(project, place):
+    ended = run("dashboard", "--port", str(free_ports(1)), *place, folder=project.folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"socialmart: dashboard: nothing listens on {place[1]}:") or "in use" in ended.stderr
+
+
 def test_psql__has_ctrl_c_for_itself(project):
     """As in a terminal: the key sends SIGINT to socialmart and psql alike."""
     child, terminal = pty.fork()
