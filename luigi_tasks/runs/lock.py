@@ -21,6 +21,8 @@ from luigi_tasks.errors import PipelineError
 
 SILENT_RUN = 15
 """Exit code of a run that found another one at work, or hanging: it has told nothing for too long."""
+LONG_RUN_HOURS = 24
+"""After which a run that gets on is worth a message, too: where runs are nightly, a second one has ended with 10."""
 LONGEST_HOLDER = 1 << 16
 """Bytes of the lock file that are read."""
 
@@ -82,6 +84,22 @@ def take_lock() -> bool:
     _holder = os.getpid()
     _write_holder(handle)
     return True
+
+
+def describe_long_run() -> str | None:
+    """Return what people should know of the run that holds the lock and tells something: that it has been at work for
+    more than LONG_RUN_HOURS. None if it has not, or the lock file cannot be read."""
+    try:
+        holder = Holder(**json.loads(paths.run_lock().read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    hours = (time.time() - holder.since) / 3600
+    if hours < LONG_RUN_HOURS:
+        return None
+    return (
+        f"another run is at work for {hours:,.0f} hours (run {holder.run}, process {holder.pid} on {holder.host}); "
+        "it gets on, and until it ends each further run does nothing and exits with 10"
+    )
 
 
 def _write_holder(handle: int) -> None:

@@ -74,14 +74,11 @@ def send_notification(
         known_failure.remember(failure)
 
 
-def send_alarm(reason: str) -> None:
-    """Send the message that another run seems to hang: about the same run once in [notify] silent_hours.
-
-    Runs that find it at work may be frequent.
-    """
+def send_alarm(reason: str, hours: float) -> None:
+    """Send the message that another run seems to hang, or takes long: about the same run once in so many hours, as runs
+    that find it at work may be frequent."""
     sent = paths.run_lock().with_suffix(".alarm")
     holder = paths.run_lock().read_bytes()
-    hours = config.read_section(config.notify).silent_hours
     with contextlib.suppress(OSError):
         if sent.exists() and sent.read_bytes() == holder and time.time() - sent.stat().st_mtime < hours * 3600:
             return

@@ -74,7 +74,7 @@ def test_run__loads_an_archived_batch_whose_rows_and_markers_were_deleted(archiv
     marts = archived.marts()
     delete_batch(archived, "later")
     explained = archived.socialmart("explain").output
-    assert "    Load users later: its marker is missing\n" in explained
+    assert "    Audit later: its marker is missing\n" in explained
     assert "DbtRun   0 of 1 up to date, 1 after the stages above\n" in explained
     ran = archived.run()
     assert ran.code == 0, ran.output

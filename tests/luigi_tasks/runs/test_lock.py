@@ -76,3 +76,15 @@ def test_take_lock__allows_any_silence_where_that_is_set(held, tmp_path, monkeyp
     write_holder(tmp_path, 1000, None)
     with pytest.raises(PidLockAlreadyTakenExit):
         lock.take_lock()
+
+
+@pytest.mark.parametrize(("since", "hours"), [(23, None), (24.1, "24"), (75, "75")])
+def test_long_run__is_described_after_a_day_though_it_tells_something(tmp_path, monkeypatch, since, hours):
+    monkeypatch.setattr(paths, "run_lock", lambda: tmp_path / ".run.lock")
+    assert lock.describe_long_run() is None
+    write_holder(tmp_path, since, 0)
+    said = lock.describe_long_run()
+    assert (said or "").startswith(
+        f"another run is at work for {hours} hours (run r, process 7 on h); " if hours else ""
+    )
+    assert (said is None) == (hours is None)
