@@ -28,10 +28,8 @@ help: ## show this help
 
 setup: .venv/.run ## create .venv with pinned dependencies
 
-run: setup ## run the pipeline on the landing folder; if that is empty, on a copy of the sample
-	@mkdir -p $(LANDING)
-	@test -n "$$(ls -A $(LANDING))" || cp -R data/sample/. $(LANDING)/
-	@$(BIN)/socialmart run
+run: setup ## run the pipeline on the landing folder; if that is empty and all is new, on a copy of the sample
+	@$(BIN)/socialmart run --sample
 
 .venv/.bench: .venv/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
@@ -92,5 +90,5 @@ logs: ## show the containers' output as it comes, runs from cron included
 test-images: .venv/.test ## build the images and run the pipeline in them; needs root, buildah and debootstrap
 	IMAGES=run $(BIN)/python -m pytest --log-cli-level=INFO tests/images
 
-clean: ## delete checkpoints, logs and the embedded warehouse; landing files stay
-	rm -rf data/checkpoints data/logs data/postgres
+clean: ## delete checkpoints, logs, the report, dbt's page and the embedded warehouse; landing files stay
+	rm -rf data/checkpoints data/logs data/report data/docs data/postgres

@@ -7,12 +7,20 @@ from pathlib import Path
 
 from luigi_tasks.runs.signals import handle_signals
 
-if Path(sys.argv[0]).name == "luigi":  # whose run is about to begin
+IS_LUIGI = Path(sys.argv[0]).name == "luigi"
+"""Whether this is the program luigi, whose run is about to begin."""
+
+if IS_LUIGI:
     handle_signals()
 
 try:
     import luigi  # noqa: F401  # reads luigi.cfg
 
+    from luigi_tasks import config
+
+    config.add_local_settings()
+
+    from luigi_tasks.runs import command_line
     from luigi_tasks.stages.audit import Audit
     from luigi_tasks.stages.clean import Clean
     from luigi_tasks.stages.dbt_run import DbtRun
@@ -29,3 +37,6 @@ except KeyboardInterrupt:
     raise SystemExit(128 + signal.SIGINT) from None
 
 __all__ = ["Audit", "Clean", "DbtRun", "DbtTest", "Extract", "Load", "Publish", "Replay", "Report", "RunAll"]
+
+if IS_LUIGI:
+    command_line.name_tasks_on_error(__all__)

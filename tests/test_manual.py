@@ -32,6 +32,7 @@ READ = {
     "BatchStopped": 0,
     "MessageError": 0,
     "SystemExit": 0,
+    "UsageError": 0,
     "ValueError": 0,
     "BrokenFile": 1,
     "BrokenSource": 2,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from project import PROGRAMS
 
-from luigi_tasks import paths
+from luigi_tasks import config, paths
 
 WORKFLOWS = sorted((paths.PROJECT / ".github/workflows").glob("*.yml"))
 HOOKS = yaml.safe_load((paths.PROJECT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
@@ -39,3 +39,15 @@ def test_hooks__need_no_network_and_run_what_make_lint_runs():
 def test_git__ignores_passwords_and_data():
     ignored = (paths.PROJECT / ".gitignore").read_text(encoding="utf-8").split()
     assert {".env", ".venv/", "/data/*"} <= set(ignored)
+
+
+def test_make_clean__deletes_every_folder_that_runs_write_to():
+    recipe = (paths.PROJECT / "Makefile").read_text(encoding="utf-8").split("\nclean:")[1]
+    deleted = set(re.findall(r"data/\w+", recipe))
+    written = {
+        parameter.task_value(section.get_task_family(), key)
+        for section in config.SECTIONS
+        for key, parameter in section.get_params()
+        if key.endswith("folder") and section is not config.landing
+    }
+    assert deleted == written

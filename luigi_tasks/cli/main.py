@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import warnings
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import click
 from luigi.interface import core
@@ -18,6 +20,7 @@ from luigi_tasks import config, paths, run_id, warehouse
 from luigi_tasks.cli import explain, luigid, output, summary, verify
 from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
+from luigi_tasks.cli.sample import put_sample_where_all_is_new
 from luigi_tasks.dbt import docs
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import quarantine
@@ -32,11 +35,27 @@ CLIENTS = {
     "pg_restore": "Restore a backup (-d names the database)",
 }
 """Client programs of PostgreSQL that `socialmart` runs, and what they do."""
+LAST_PORT = 65_535
+PORT = click.IntRange(1, LAST_PORT)
+AT_LEAST_ONE = click.IntRange(min=1)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
 
 
+class ProjectCommand(click.Command):
+    """A command that is about the project in the current folder: anywhere else it says so, and makes nothing."""
+
+    def invoke(self, context: click.Context) -> Any:
+        config.require_project()
+        return super().invoke(context)
+
+
 class CommandGroup(click.Group):
-    """Commands that return their exit code. A PipelineError ends one with its sentence and 1, Ctrl-C with 130."""
+    """Commands that return their exit code. A PipelineError ends one with its sentence and 1, Ctrl-C with 130.
+
+    They need a project, unless they are made with `cls=click.Command`.
+    """
+
+    command_class = ProjectCommand
 
     def list_commands(self, context: click.Context) -> list[str]:
         """The names of the commands in the order in which they are defined."""
@@ -63,7 +82,7 @@ def main() -> None:
     """Run the social media pipeline and look after it. `socialmart COMMAND --help` describes a command."""
 
 
-@main.command("doctor")
+@main.command("doctor", cls=click.Command)  # which finds that there is no project
 @json_option
 def check_pipeline(as_json: bool) -> int:
     """Check whether the pipeline can run here. Says what to do if not."""
@@ -108,16 +127,18 @@ def show_summary(as_json: bool) -> None:
 
 @main.command("run", context_settings={"allow_interspersed_args": False})
 @click.option("--json", "as_json", is_flag=True, help="Write an event a line as it happens, as JSON, for scripts.")
+@click.option("--sample", is_flag=True, help="First fill an empty landing folder, if all is new, with the sample.")
 @click.argument("luigi", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def run_pipeline(context: click.Context, as_json: bool, luigi: tuple[str, ...]) -> int:
+def run_pipeline(context: click.Context, as_json: bool, sample: bool, luigi: tuple[str, ...]) -> int:
     """Run the pipeline and watch it, then show the summary.
 
     A terminal shows the stages live. LUIGI are arguments for luigi: a task and its parameters; the default is RunAll.
     """
     from luigi_tasks.cli import watched_run
 
-    config.require_exit_codes()
+    if sample:
+        put_sample_where_all_is_new()
     code = watched_run.run_luigi(luigi or ["RunAll"], as_json)
     if not as_json and (code == 0 or journal.read_finished_stages(run_id.get_run_id())):
         context.invoke(show_summary, as_json=False)
@@ -191,7 +212,7 @@ def write_docs() -> None:
     print(docs.write_page())
 
 
-@main.command("java")
+@main.command("java", cls=click.Command)
 @click.option("--prepare", is_flag=True, help="First create the cache that makes Spark start faster.")
 def show_java(prepare: bool) -> None:
     """Print the JAVA_HOME that Spark jobs run with."""
@@ -199,24 +220,32 @@ def show_java(prepare: bool) -> None:
 
 
 @main.command("cluster")
-@click.option("--port", default=7077, show_default=True, help="The master's port; the web pages take the next ones.")
-@click.option("--workers", default=2, show_default=True, help="How many workers.")
-@click.option("--cores", default=1, show_default=True, help="Cores of each worker.")
-@click.option("--memory", default="1g", show_default=True, help="Memory of each worker's executor.")
+@click.option(
+    "--port", type=PORT, default=7077, show_default=True, help="The master's port; the web pages take the next ones."
+)
+@click.option("--workers", type=AT_LEAST_ONE, default=2, show_default=True, help="How many workers.")
+@click.option("--cores", type=AT_LEAST_ONE, default=1, show_default=True, help="Cores of each worker.")
+@click.option("--memory", default="1g", show_default=True, help="Memory of each worker's executor: 512m, 2g.")
 def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     """Run a Spark cluster on this machine until Ctrl-C."""
     exit_on_sigterm()
+    if port + 1 + workers > LAST_PORT:
+        raise click.UsageError(f"--port {port}: {workers} workers need ports up to {port + 1 + workers}")
+    if not re.fullmatch(r"\d+[kmgt]", memory, re.IGNORECASE):
+        raise click.UsageError(f"--memory {memory}: expected a number with a unit, such as 512m or 2g")
+    for taken in range(port, port + 2 + workers):
+        luigid.require_free_port(local_cluster.HOST, taken)
     logs = paths.service_logs("cluster")
     with local_cluster.running(port, workers, cores, memory, logs) as processes:
         master = f"spark://{local_cluster.HOST}:{port}"
         print(f"master {master}, page http://{local_cluster.HOST}:{port + 1}, {workers} workers, logs in {logs}")
-        print(f"to run on it: [spark] master = {master} in luigi.cfg; Ctrl-C ends it", flush=True)
+        print(f"to run on it: [spark] master = {master} in luigi.local.cfg; Ctrl-C ends it", flush=True)
         for process in processes:
             process.wait()
 
 
 @main.command("dashboard")
-@click.option("--port", type=int, help="The port to listen on; default: [core] default_scheduler_port, or 8082.")
+@click.option("--port", type=PORT, help="The port to listen on; default: [core] default_scheduler_port, or 8082.")
 @click.option(
     "--address",
     default=luigid.HOST,
@@ -226,7 +255,7 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
 def run_dashboard(port: int | None, address: str) -> int:
     """Run Luigi's dashboard on this machine until Ctrl-C."""
     exit_on_sigterm()
-    port = port or core().scheduler_port
+    port = port or config.read_section(core).scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"
     with luigid.run_luigid(address, port, log) as process:
         print(f"http://{address}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
@@ -235,16 +264,25 @@ def run_dashboard(port: int | None, address: str) -> int:
 
 
 def run_client(program: str, arguments: tuple[str, ...]) -> int:
-    """Run a client program on the warehouse: the embedded server's own, or the one on PATH for a named server."""
+    """Run a client program on the warehouse: the embedded server's own, or the one on PATH for a named server.
+
+    Ctrl-C is the client's alone: psql cancels its query. Other signals that would end this process go to it.
+    """
     path = shutil.which(program) if warehouse.is_external() else str(warehouse.start_embedded().find_program(program))
     if path is None:
         raise PipelineError(f"{program}: not on PATH; install PostgreSQL's client programs, of the server's version")
-    return subprocess.run([path, *arguments], env=os.environ | warehouse.get_libpq_variables(), check=False).returncode
+    environ = os.environ | warehouse.get_libpq_variables()
+    signal.signal(signal.SIGINT, lambda number, frame: None)  # the client inherits no handler
+    with subprocess.Popen([path, *arguments], env=environ) as process:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, frame: process.send_signal(number))
+        code = process.wait()
+    return code if code >= 0 else 128 - code
 
 
 def make_client_command(program: str, purpose: str) -> click.Command:
     """A command that hands all its arguments but --help to a client program; after -- it hands on that, too."""
-    return click.Command(
+    return ProjectCommand(
         program,
         callback=partial(run_client, program),
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from luigi_tasks import paths
 from luigi_tasks.cli import summary
 from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
 from luigi_tasks.quality import replay_outcome
@@ -80,6 +81,7 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
         Text("Next", "bold"),
         _indent(f"make psql, then: table marts.{MARTS[0]} limit 10;"),
         _indent(f"the other marts: {', '.join(MARTS[1:])}"),
+        *([_indent(f"the report on them: {paths.report()}")] if paths.report().exists() else []),
     ]
 
 

@@ -1,5 +1,6 @@
 """dbt's documentation of the sources, the models and their lineage: one HTML file that needs no server or network."""
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from luigi_tasks import atomic_files, paths
 from luigi_tasks.dbt import runner
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
+from luigi_tasks.warehouse.schema_names import MARTS
 
 LINKS_TO_NOTHING = {
     'xlink:href="{{ getIcon': 'ng-attr-xlink:href="{{ getIcon',
@@ -35,7 +37,9 @@ def _generate_page() -> str:
     with tempfile.TemporaryDirectory() as target:
         options = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", target]
-        argv = [sys.executable, "-m", "luigi_tasks.dbt.sessions", "docs", "generate", "--static", *options, *output]
+        shown = ["--vars", json.dumps({**runner.project_variables(), "schema_of_marts": MARTS})]  # as readers see them
+        command = ["docs", "generate", "--static", *shown, *options, *output]
+        argv = [sys.executable, "-m", "luigi_tasks.dbt.sessions", *command]
         log.unlink(missing_ok=True)
         process = child_process.start(argv, child_process.environment(**runner.libpq_variables()), log)
         try:

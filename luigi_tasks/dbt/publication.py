@@ -19,7 +19,29 @@ NEW, OLD = "__new", "__old"
 """Suffixes of tables and views while all of them are being replaced."""
 MARK = f"{ownership.MARK} Publish. Read the views in the schema marts instead."
 MART_MARK = f"{ownership.MARK} Publish."
-"""Comments on what is created in published and in marts: they tell it from what others created there."""
+"""Ends of the comments on what is created in published and in marts: they tell it from what others created there."""
+COMMENTS = """
+select
+    string_agg(
+        format(
+            'comment on %%s %%s is %%L',
+            case when number > 0 then 'column' when described.relkind = 'v' then 'view' else 'table' end,
+            %(name)s || coalesce('.' || quote_ident(attname), ''),
+            case when number > 0 then comment else concat_ws(' ', nullif(comment, ''), %(mark)s) end
+        ),
+        '; '
+    )
+from (
+    select 0 as number, null as attname, rtrim(split_part(obj_description(oid, 'pg_class'), %(own_mark)s, 1)) as comment
+    from pg_class where oid = %(candidate)s::regclass
+    union all
+    select attnum, attname, col_description(attrelid, attnum)
+    from pg_attribute where attrelid = %(candidate)s::regclass and attnum > 0 and not attisdropped
+) as comments
+cross join (select relkind from pg_class where oid = %(name)s::regclass) as described
+where number = 0 or comment is not null
+"""
+"""The statements that give a relation the comments of its candidate, with the mark as the end of its own."""
 
 
 def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress) -> int:
@@ -58,7 +80,7 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
             _create_view(cursor, relation, [relation.schema for relation in relations])
         else:
             cursor.execute(f"alter table {relation.published}{NEW} rename to {relation.name}")
-        cursor.execute(f"comment on {'view' if relation.is_view else 'table'} {relation.published} is %s", (MARK,))
+        _copy_comments(cursor, relation, relation.published, MARK)
     for mart in (relation for relation in relations if relation.is_mart):
         _redirect_mart(cursor, mart)
     for name in old_tables:
@@ -153,4 +175,11 @@ def _redirect_mart(cursor: Cursor, mart: Relation) -> None:
         cursor.execute("rollback to savepoint before_the_mart")
         set_aside.set_aside(cursor, _find_oids(cursor, [name]))
         cursor.execute(f"drop view {name} cascade; create {view}")
-    cursor.execute(f"comment on view {name} is %s", (MART_MARK,))
+    _copy_comments(cursor, mart, name, MART_MARK)
+
+
+def _copy_comments(cursor: Cursor, relation: Relation, name: str, mark: str) -> None:
+    """Give a relation that shows a candidate the candidate's comments, on its columns too."""
+    names = {"candidate": relation.candidate, "name": name, "mark": mark, "own_mark": ownership.MARK}
+    cursor.execute(COMMENTS, names)
+    cursor.execute(*cursor.fetchone())

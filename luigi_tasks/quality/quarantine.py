@@ -14,13 +14,16 @@ from typing import IO
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import atomic_files, warehouse
+from luigi_tasks import atomic_files, paths, warehouse
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.targets import landing
 from luigi_tasks.targets.checkpoint import CheckpointTarget, clean_checkpoint
 from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.warehouse.copy_rows import RowStream
-from spark_jobs.schemas import TABLES
+from spark_jobs.schemas import NOT_A_LIST, NOT_AN_OBJECT, NOT_JSON, TABLES
 
+REJECTING_RULES = (NOT_JSON, NOT_AN_OBJECT, NOT_A_LIST, "missing_user_id", "missing_post_id", "parent_rejected")
+"""The rules that reject a record. The last three are those of spark_jobs/cleaning/rules.py."""
 STANDARD_OUTPUT = "-"
 ROWS_PER_FETCH = 100
 """Records per round trip: few, since the raw text of one may be megabytes."""
@@ -52,10 +55,11 @@ class RejectedCounts:
 def count_rejected(batch: str = "", rule: str = "") -> RejectedCounts:
     """Count the rejected records of a batch and rule; an empty name is any.
 
-    Raises PipelineError if nothing was ever loaded.
+    Raises PipelineError if nothing was ever loaded, or there is no such batch or rule.
     """
     parameters = {"batch": batch, "rule": rule}
     with open_quarantine() as cursor:
+        require_names(cursor, batch, rule)
         cursor.execute(
             "select batch, broken, entity, stopped, count(*) from quarantine cross join unnest(rules) as broken "
             f"where {BATCH_AND_RULE} and (%(rule)s = '' or broken = %(rule)s) group by 1, 2, 3, 4 order by 1, 2, 3",
@@ -70,9 +74,10 @@ def export_rejected(file: str, batch: str = "", rule: str = "") -> int:
     """Write the rejected records of a batch and rule as JSON Lines, EXPORTED_COLUMNS each; returns their number.
 
     `file` is `-` for standard output; any other file appears whole, and only its owner may read it. Raises
-    PipelineError if it cannot be written.
+    PipelineError if it cannot be written, or there is no such batch or rule.
     """
     with open_quarantine() as cursor:
+        require_names(cursor, batch, rule)
         if file == STANDARD_OUTPUT:
             return _write_records(cursor, sys.stdout.buffer, batch, rule)
         path = Path(file)
@@ -99,6 +104,28 @@ def open_quarantine() -> Iterator[Cursor]:
             "select *, false from raw_data.rejected where batch not in (select batch from stopped)"
         )
         yield cursor
+
+
+def require_names(cursor: Cursor, batch: str = "", rule: str = "") -> None:
+    """Raise PipelineError if there is no such batch or rule: that none of its records is rejected would be misread.
+
+    `cursor` comes from open_quarantine().
+    """
+    if rule and rule not in REJECTING_RULES:
+        cursor.execute("select exists (select from quarantine where %s = any(rules))", (rule,))
+        if cursor.fetchone() != (True,):  # nor one of an older version
+            raise PipelineError(f"no rule {rule} rejects records; expected one of: {', '.join(REJECTING_RULES)}")
+    if batch:
+        cursor.execute(
+            "select exists (select from etl.table_updates where batch = %(batch)s) "
+            "or exists (select from quarantine where batch = %(batch)s)",
+            {"batch": batch},
+        )
+        if cursor.fetchone() != (True,) and not landing.find_entry(batch):
+            raise PipelineError(
+                f"batch {batch}: not loaded, and not in the landing folder {paths.landing()}; "
+                "socialmart rejected without --batch names those with rejected records"
+            )
 
 
 def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest]) -> None:

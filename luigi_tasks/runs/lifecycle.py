@@ -8,7 +8,7 @@ from typing import Any
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
-from luigi.interface import core
+from luigi.interface import PidLockAlreadyTakenExit, core
 from luigi.retcodes import retcode
 from luigi.scheduler import Scheduler
 from luigi.setup_logging import InterfaceLogging
@@ -53,7 +53,7 @@ def prepare_run() -> None:
         return
     handle_signals()
     exit_if_told()
-    config.require_exit_codes()
+    config.require_project()
     try:
         luigi_settings.require_fitting_settings()
     except PipelineError as error:
@@ -63,8 +63,12 @@ def prepare_run() -> None:
         begin_run()
     except lock.SilentRunError as error:
         logger.error("%s", error)
-        notifications.send_alarm(str(error))
+        notifications.send_alarm(str(error), config.read_section(config.notify).silent_hours)
         sys.exit(lock.SILENT_RUN)
+    except PidLockAlreadyTakenExit:
+        if reason := lock.describe_long_run():
+            notifications.send_alarm(reason, lock.LONG_RUN_HOURS)
+        raise
     except PipelineError as error:
         logger.error("%s", error)
         record.note_end(retcode().scheduling_error, str(error))

@@ -21,6 +21,8 @@ from luigi_tasks.errors import PipelineError
 
 SILENT_RUN = 15
 """Exit code of a run that found another one at work, or hanging: it has told nothing for too long."""
+LONG_RUN_HOURS = 24
+"""After which a run that gets on is worth a message, too: where runs are nightly, a second one has ended with 10."""
 LONGEST_HOLDER = 1 << 16
 """Bytes of the lock file that are read."""
 
@@ -73,10 +75,10 @@ def take_lock() -> bool:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = _read_holder(handle)
+        taken = holder.since if holder else os.fstat(handle).st_mtime
         os.close(handle)
-        _require_life(holder, path)
-        since = f" since {_format_time(holder.since)}" if holder else ""
-        logger.warning("another run is at work%s and holds %s; nothing is done", since, path)
+        _require_life(holder, taken, path)
+        logger.warning("another run is at work since %s and holds %s; nothing is done", _format_time(taken), path)
         raise PidLockAlreadyTakenExit from None
     _handle = handle
     _holder = os.getpid()
@@ -84,10 +86,27 @@ def take_lock() -> bool:
     return True
 
 
+def describe_long_run() -> str | None:
+    """Return what people should know of the run that holds the lock and tells something: that it has been at work for
+    more than LONG_RUN_HOURS. None if it has not, or the lock file cannot be read."""
+    try:
+        holder = Holder(**json.loads(paths.run_lock().read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    hours = (time.time() - holder.since) / 3600
+    if hours < LONG_RUN_HOURS:
+        return None
+    return (
+        f"another run is at work for {hours:,.0f} hours (run {holder.run}, process {holder.pid} on {holder.host}); "
+        "it gets on, and until it ends each further run does nothing and exits with 10"
+    )
+
+
 def _write_holder(handle: int) -> None:
     run = run_id.get_run_id()
     holder = Holder(run, time.time(), os.getpid(), socket.gethostname(), str(paths.journal(run)))
     with contextlib.suppress(OSError):  # a full disk: only the wording of others' messages depends on it
+        os.utime(handle)
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
 
@@ -100,22 +119,23 @@ def _read_holder(handle: int) -> Holder | None:
         return None
 
 
-def _require_life(holder: Holder | None, path: Path) -> None:
+def _require_life(holder: Holder | None, taken: float, path: Path) -> None:
     """Raise SilentRunError if the holder has told nothing for longer than is allowed: each later run would end with 10,
-    as if all were well."""
+    as if all were well. `taken` is when it took the lock, in seconds since 1970."""
     allowed = config.read_section(config.notify).silent_hours * 3600
-    if holder is None or not allowed:
+    if not allowed:
         return
     try:
-        last = max(holder.since, Path(holder.journal).stat().st_mtime)
+        last = max(taken, Path(holder.journal).stat().st_mtime) if holder else taken
     except OSError:
-        last = holder.since
+        last = taken
     silent = time.time() - last
     if silent > allowed:
+        who = f"run {holder.run}, process {holder.pid} on {holder.host}" if holder else "of another version"
+        how = f"kill {holder.pid}" if holder else f"kill, with the number that fuser {path} names"
         raise SilentRunError(
-            f"another run is at work since {_format_time(holder.since)}, and has told nothing for "
-            f"{silent / 3600:,.1f} hours (run {holder.run}, process {holder.pid} on {holder.host}); nothing is done; "
-            f"see what it waits for, or end it by kill {holder.pid}; it holds {path}"
+            f"another run is at work since {_format_time(taken)}, and has told nothing for {silent / 3600:,.1f} hours "
+            f"({who}); nothing is done; see what it waits for, or end it by {how}; it holds {path}"
         )
 
 

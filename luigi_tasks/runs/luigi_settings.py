@@ -1,11 +1,9 @@
 """Settings of Luigi that the pipeline depends on: they may come from luigi.cfg, other files, or the command line."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import luigi
-from luigi.configuration.cfg_parser import LuigiConfigParser
 from luigi.interface import core
 from luigi.retcodes import retcode
 from luigi.worker import worker
@@ -41,7 +39,7 @@ def require_fitting_settings() -> None:
             f"luigi.cfg, section [{name}], key {key}: {wanted} expected, {value} found, which does not fit the pipeline"
         )
     if faults:
-        files = ", ".join(list_files())
+        files = ", ".join(config.list_files())
         raise PipelineError(f"{'; '.join(faults)}; set it so in luigi.cfg (Luigi reads {files})")
 
 
@@ -59,8 +57,3 @@ def _list_misfits() -> Iterator[tuple[type[luigi.Config], str, object, str]]:
     for key in FAILURES:
         if getattr(codes, key) == 0:
             yield retcode, key, 0, "a code other than 0"
-
-
-def list_files() -> list[str]:
-    """The files that Luigi took settings from, later ones over earlier ones."""
-    return [path for path in LuigiConfigParser._config_paths if Path(path).exists()]

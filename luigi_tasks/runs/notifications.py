@@ -16,7 +16,7 @@ from pathlib import Path
 
 from luigi_tasks import config, paths, run_id
 from luigi_tasks.config import ALWAYS, NOTIFY_LEVELS, ON_FAILURE, ON_WARNINGS
-from luigi_tasks.runs import journal
+from luigi_tasks.runs import journal, known_failure
 from luigi_tasks.runs.journal import StageFailure, StageRecord
 
 ADDRESSES = "SOCIALMART_NOTIFY"
@@ -28,15 +28,26 @@ logger = logging.getLogger(__name__)
 
 
 def send_notification(
-    stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str], end: str = ""
+    stages: Sequence[StageRecord],
+    failures: Sequence[StageFailure],
+    remarks: Sequence[str],
+    end: str = "",
+    task: str = "",
 ) -> None:
-    """Send the message about this run to all addresses, if [notify] on asks for one. `end` says what went wrong.
+    """Send the message about this run to all addresses, if [notify] on asks for one. `end` says what went wrong,
+    `task` what Luigi was asked for.
 
+    A failure that the last message was about is said to be still so; the first good run after one sends a message, too.
     A message that cannot be sent is logged, and changes nothing else.
     """
-    level = ON_FAILURE if failures else ON_WARNINGS if remarks else ALWAYS
+    known = known_failure.read_known()
+    failure = known_failure.compare(known, failures, task) if failures else None
+    is_well_again = failure is None and known_failure.is_over(known, task)
+    outcome = ON_FAILURE if failures else ON_WARNINGS if remarks else ALWAYS
     addresses = os.environ.get(ADDRESSES, "").split()
-    if not addresses or not _is_wanted(level):
+    if not addresses or not _is_wanted(ON_FAILURE if is_well_again else outcome):
+        if is_well_again:  # nobody wants to hear of it
+            known_failure.remember(None)
         return
     import apprise  # slow to import, and seldom needed
 
@@ -45,24 +56,29 @@ def send_notification(
         ON_WARNINGS: apprise.NotifyType.WARNING,
         ALWAYS: apprise.NotifyType.SUCCESS,
     }
-    title = compose_title(level)
+    is_still_so = failure is not None and failure.runs > 1
+    title = compose_title(outcome, is_still_so, is_well_again)
     body = compose_body(stages, failures, remarks, end)
+    if failure and is_still_so:
+        body = f"{failure.describe()}\n\n{body}"
+    is_sent = False
     for number, address in enumerate(addresses, 1):  # one by one: a process that ends cannot start threads
         receiver = apprise.Apprise.instantiate(address)
         if receiver is None:
             logger.warning("%s: address %d is not one that apprise knows; nothing is sent there", ADDRESSES, number)
-        elif not receiver.notify(body, title, kinds[level], body_format=apprise.NotifyFormat.TEXT):
+        elif not receiver.notify(body, title, kinds[outcome], body_format=apprise.NotifyFormat.TEXT):
             logger.warning("%s: the message could not be sent to address %d", ADDRESSES, number)
+        else:
+            is_sent = True
+    if is_sent and (failure or is_well_again):
+        known_failure.remember(failure)
 
 
-def send_alarm(reason: str) -> None:
-    """Send the message that another run seems to hang: about the same run once in [notify] silent_hours.
-
-    Runs that find it at work may be frequent.
-    """
+def send_alarm(reason: str, hours: float) -> None:
+    """Send the message that another run seems to hang, or takes long: about the same run once in so many hours, as runs
+    that find it at work may be frequent."""
     sent = paths.run_lock().with_suffix(".alarm")
     holder = paths.run_lock().read_bytes()
-    hours = config.read_section(config.notify).silent_hours
     with contextlib.suppress(OSError):
         if sent.exists() and sent.read_bytes() == holder and time.time() - sent.stat().st_mtime < hours * 3600:
             return
@@ -74,10 +90,12 @@ def _is_wanted(level: str) -> bool:
     return NOTIFY_LEVELS.index(config.read_section(config.notify).on) >= NOTIFY_LEVELS.index(level)
 
 
-def compose_title(level: str) -> str:
-    """Return the title of the message about a run with this outcome."""
+def compose_title(outcome: str, is_still_so: bool = False, is_well_again: bool = False) -> str:
+    """Return the title of the message about a run with this outcome, which may be the same failure as before, or the
+    first good end after one."""
     outcomes = {ON_FAILURE: "failed", ON_WARNINGS: "succeeded with warnings", ALWAYS: "succeeded"}
-    return f"socialmart on {socket.gethostname()} {outcomes[level]}"
+    said = f"still {outcomes[outcome]}" if is_still_so else outcomes[outcome]
+    return f"socialmart on {socket.gethostname()} {f'is well again: it {said}' if is_well_again else said}"
 
 
 def compose_body(

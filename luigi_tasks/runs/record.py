@@ -75,7 +75,7 @@ def _conclude_run(process: int) -> None:
         with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is the reason
             journal.append_event(end)
     text = f"the run ended with exit code {end.code}: {end.reason}"
-    notifications.send_notification(stages, failures, remarks, text if end.code else "")
+    notifications.send_notification(stages, failures, remarks, text if end.code else "", end.task)
     if end.code:
         logger.error(text)
 

@@ -15,7 +15,7 @@ def list_admitted_batches(batches: Sequence[str] = ()) -> Sequence[str]:
     restored from an older backup lacks some.
     """
     with share_answers(batches):
-        return [name for name in batches or _list_all_batches() if _is_admitted(name)]
+        return [name for name in batches or _list_all_batches() if find_stop_reason(name) is None]
 
 
 def _list_all_batches() -> list[str]:
@@ -23,8 +23,8 @@ def _list_all_batches() -> list[str]:
     return [*landed, *checkpoint.list_loadable_batches(without=landed)]
 
 
-def _is_admitted(batch: str) -> bool:
-    """What passed Audit is admitted. So is what is not clean yet, until it is known how its Audit ends."""
+def find_stop_reason(batch: str) -> str | None:
+    """Why Audit stops a batch, or will; None if it passes, and while the batch is not clean."""
     if Audit(batch=batch).find_stale_reason() is None or Clean(batch=batch).find_stale_reason():
-        return True
-    return find_verdict(batch) is None
+        return None
+    return find_verdict(batch)

@@ -103,10 +103,12 @@ class Stage(luigi.Task):
     def _check(self) -> str | None:
         if self.reads_warehouse:
             inspection.inspect_once()
-        for stage in self.list_upstream():
-            if stage.find_stale_reason():
-                return f"{stage.title} is not up to date"
-        return self.check_target()
+        upstream = self.find_stale_upstream()
+        return f"{upstream.title} is not up to date" if upstream else self.check_target()
+
+    def find_stale_upstream(self) -> "Stage | None":
+        """The first stage that has to be brought up to date before this one can be, None if all are."""
+        return next((stage for stage in self.list_upstream() if stage.find_stale_reason()), None)
 
     def list_upstream(self) -> Iterable["Stage"]:
         """The stages that must be up to date before this one can be."""

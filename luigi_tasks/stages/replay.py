@@ -64,6 +64,7 @@ class Replay(Stage):
         landing.require_batches([self.batch] if self.batch else [])
         migrations.apply()
         with quarantine.open_quarantine() as cursor:
+            quarantine.require_names(cursor, rule=self.rule)
             cursor.execute(
                 "select batch from (select batch, rules from quarantine union all "
                 "select batch, rules from etl.replayed_records) as records "

@@ -13,7 +13,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 MARK = "Written by the stage"
-"""Part of the comment on each relation of ours. dbt_project/macros/mark.sql writes it, too."""
+"""Part of the comment on each relation of ours. dbt_project/macros/persist_docs.sql writes it, too."""
 Name = tuple[str, str]
 """Schema and name of a relation."""
 

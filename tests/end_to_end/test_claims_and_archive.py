@@ -73,6 +73,9 @@ def test_run__loads_an_archived_batch_that_an_older_backup_lacks(archived):
 def test_run__loads_an_archived_batch_whose_rows_and_markers_were_deleted(archived):
     marts = archived.marts()
     delete_batch(archived, "later")
+    explained = archived.socialmart("explain").output
+    assert "    Audit later: its marker is missing\n" in explained
+    assert "DbtRun   0 of 1 up to date, 1 after the stages above\n" in explained
     ran = archived.run()
     assert ran.code == 0, ran.output
     assert archived.rows("select user_id from raw_data.users where batch = 'later' order by 1") == [("ben",), ("cyd",)]

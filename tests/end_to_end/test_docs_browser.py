@@ -1,5 +1,6 @@
 """dbt's page in a real browser: descriptions and lineage are there, without a server and without a secret."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def files(folder: Path) -> dict[Path, bytes]:
 
 def test_page__holds_no_secret(page):
     assert SECRET not in page.read_text()
+
+
+def test_page__shows_the_marts_where_readers_see_them(page):
+    schemas = set(re.findall(r'"schema": ?"(\w+)"', page.read_text()))
+    assert {"marts", "core", "raw_data"} <= schemas and not schemas & {"candidates", "published"}
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,21 @@ def test_hanging_run__is_an_alarm_that_is_sent_once(project, posts):
     assert posts[0]["type"] == "failure" and "and has told nothing for 0.0 hours" in posts[0]["message"]
 
 
+def test_long_run__is_told_once_a_day_though_it_gets_on(project, posts):
+    project.set({"notify": {"silent_hours": 0}})
+    with locked(project, "raw_data.users"):
+        process = start_and_wait_for_a_lock(project, "ida")
+        lock_file = project.checkpoints / ".run.lock"
+        holder = json.loads(lock_file.read_text())
+        lock_file.write_text(json.dumps(holder | {"since": holder["since"] - 30 * 3600}))
+        codes = [project.run(SOCIALMART_NOTIFY=project.address).code for _ in range(2)]
+    assert finish(process).code == 0
+    project.set({"notify": {"silent_hours": 6}})
+    [post] = posts
+    assert codes == [10, 10]
+    assert "another run is at work for 30 hours" in post["message"]
+
+
 def test_parallel_scheduling__is_refused(project, tmp_path):
     ran = project.run("RunAll", "--parallel-scheduling")
     assert ran.code == 1

@@ -97,6 +97,42 @@ def test_notification__of_a_failure_has_its_reason_the_log_and_how_to_run_again(
     project.landing.joinpath("2026-01-02.json").unlink()
 
 
+def test_notification__of_the_same_failure_says_still_and_of_its_end_that_all_is_well(project):
+    project.run()
+    bad, titles = project.land("2026-01-02.json", '[{"user_id": "ben"}, {'), []
+    others = project.landing / "2026-01-02b.json"
+
+    def run_and_read(*arguments: str, on: str = "warnings") -> dict[str, Any]:
+        _, received = run_with_receivers(project, *arguments, on=on)
+        [post] = received.posts
+        titles.append(post["title"].partition(" on ")[2].partition(" ")[2])
+        return post
+
+    run_and_read()
+    post = run_and_read()
+    assert post["message"].startswith("The same failure as before: it has ended 2 runs since 20")
+    assert "Failed:\n- Audit 2026-01-02: batch 2026-01-02, " in post["message"]
+    others.write_text("")
+    run_and_read()
+    others.unlink()
+    run_and_read()
+    run_and_read()
+    assert run_with_receivers(project, "Extract", "--Extract-batch", "2026-01-01")[1].posts == []  # it is still so
+    assert run_with_receivers(project, on="never")[1].posts == []
+    run_and_read()
+    bad.unlink()
+    assert run_and_read(on="failure")["type"] == "success"
+    assert titles == [
+        "failed",
+        "still failed",
+        "failed",
+        "failed",
+        *["still failed"] * 2,
+        "is well again: it succeeded",
+    ]
+    assert run_with_receivers(project)[1].posts == []
+
+
 def test_notification__of_a_warning_is_sent_unless_only_failures_are_wanted(project):
     project.land("2026-01-03.json", [{"user_id": "cyd", "shoe_size": 43}])
     ran, received = run_with_receivers(project)

@@ -119,7 +119,7 @@ def test_settings__of_containers_differ_from_the_defaults():
     """And are known."""
     default, ours = configparser.ConfigParser(interpolation=None), configparser.ConfigParser(interpolation=None)
     default.read(REPOSITORY / "luigi.cfg")
-    ours.read(REPOSITORY / "containers" / "luigi.cfg")
+    ours.read(REPOSITORY / "containers" / "settings" / "luigi.cfg")
     known = {section.get_task_family(): dict(section.get_params()) for section in config.SECTIONS}
     for section in ours.sections():
         for key, value in ours[section].items():

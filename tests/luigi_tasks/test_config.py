@@ -1,9 +1,13 @@
-"""Settings that cannot be read are named."""
+"""Settings that cannot be read are named; a project's own ones go before those of the repository."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import luigi
 import pytest
 
-from luigi_tasks import config
+from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
 
 
@@ -47,3 +51,53 @@ def test_read__takes_a_share_between_0_and_1(share):
     parser.set("quality", "max_rejected_share", share)
     assert config.read_section(config.quality).max_rejected_share == float(share)
     parser.set("quality", "max_rejected_share", before)
+
+
+TOLD = "[retcode]\ntask_failed = 30\n[dbt]\nthreads = {}\n"
+ASK = "from luigi_tasks import config; config.require_project(); print(config.read_section(config.dbt).threads)"
+
+
+def ask_threads(folder: Path, **variables: str) -> tuple[int, str]:
+    """The exit code and the last line of a process in a folder that reads [dbt] threads."""
+    environ = {"PYTHONPATH": str(paths.PROJECT), **variables}
+    ended = subprocess.run([sys.executable, "-c", ASK], cwd=folder, env=environ, capture_output=True, text=True)
+    return ended.returncode, (ended.stdout + ended.stderr).strip().split("\n")[-1]
+
+
+def test_local_settings__go_before_luigi_cfg_key_by_key(tmp_path):
+    (tmp_path / "luigi.cfg").write_text(TOLD.format(2))
+    assert ask_threads(tmp_path) == (0, "2")
+    (tmp_path / "luigi.local.cfg").write_text("[notify]\non = never\n")
+    assert ask_threads(tmp_path) == (0, "2")
+    (tmp_path / "luigi.local.cfg").write_text("[dbt]\nthreads = 3\n")
+    assert ask_threads(tmp_path) == (0, "3")
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "luigi.cfg").write_text(TOLD.format(5))
+    assert ask_threads(tmp_path, LUIGI_CONFIG_PATH=str(other / "luigi.cfg")) == (0, "5")
+    (other / "luigi.local.cfg").write_text("[dbt]\nthreads = 6\n")
+    assert ask_threads(tmp_path, LUIGI_CONFIG_PATH=str(other / "luigi.cfg")) == (0, "6")
+    assert ask_threads(other) == (0, "6")
+
+
+@pytest.mark.parametrize("content", [b"threads = 3", b"[dbt]\nthreads = \xff", b"[dbt]\n[dbt]", None])
+def test_local_settings__that_cannot_be_read_are_not_passed_over(tmp_path, content):
+    (tmp_path / "luigi.cfg").write_text(TOLD.format(2))
+    local = tmp_path / "luigi.local.cfg"
+    if content is None:
+        local.mkdir()
+    else:
+        local.write_bytes(content)
+    code, said = ask_threads(tmp_path)
+    assert code == 1 and said.startswith("luigi.local.cfg: cannot be read (") and said.endswith("); fix it")
+
+
+def test_project__is_a_folder_with_settings_and_not_what_stands_in_etc(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(config, "list_files", lambda: ["/etc/luigi/luigi.cfg"])
+    with pytest.raises(SystemExit, match=f"none with a section .retcode. is in {tmp_path}; go to the folder"):
+        config.require_project()
+
+
+def test_git__ignores_local_settings():
+    assert "luigi.local.cfg" in (paths.PROJECT / ".gitignore").read_text().split()

@@ -2,15 +2,19 @@
 
 import importlib.metadata
 import os
+import pty
+import select
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
-from project import PROGRAMS, MakeProject, Project
+from project import PROGRAMS, MakeProject, Project, free_ports
 
 from luigi_tasks.cli.main import CommandGroup, main
 from luigi_tasks.errors import PipelineError
@@ -46,6 +50,12 @@ def test_version__is_that_of_the_package():
         (["explain", "--jsn"], "Error: No such option '--jsn'"),
         (["run", "--jsn"], "Error: No such option '--jsn'"),
         (["cluster", "--port", "many"], "Error: Invalid value for '--port': 'many' is not a valid integer"),
+        (["cluster", "--port", "0"], "Error: Invalid value for '--port': 0 is not in the range"),
+        (["cluster", "--port", "65534"], "Error: --port 65534: 2 workers need ports up to 65537"),
+        (["cluster", "--workers", "-1"], "Error: Invalid value for '--workers': -1 is not in the range"),
+        (["cluster", "--cores", "0"], "Error: Invalid value for '--cores': 0 is not in the range"),
+        (["cluster", "--memory", "much"], "Error: --memory much: expected a number with a unit, such as 512m or 2g"),
+        (["dashboard", "--port", "99999"], "Error: Invalid value for '--port': 99999 is not in the range"),
         (["rejected", "--json", "--export", "-"], "Error: --json and --export exclude each other"),
         ([], "Usage: socialmart [OPTIONS] COMMAND"),
     ],
@@ -128,3 +138,75 @@ def test_client__gets_all_arguments_in_their_order_and_gives_its_exit_code(proje
     ended = run("pg_dump", "-Fc", "--file", "whole.dump", "--schema-only", folder=project.folder)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "dbname: warehouse" in run("pg_restore", "--list", "whole.dump", folder=project.folder).stdout
+
+
+@pytest.mark.parametrize("command", sorted(set(main.commands) - {"doctor", "java"}))
+def test_folder_without_project__is_said_as_luigi_does_and_stays_empty(tmp_path, command):
+    luigi = [PROGRAMS / "luigi", "--module", "luigi_tasks", "RunAll"]
+    expected = subprocess.run(luigi, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ended = run(command, folder=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", expected.stderr)
+    assert ended.stderr.startswith(f"luigi.cfg: none with a section [retcode] is in {tmp_path}; go to the folder")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", ["foo", "RunAl", "config", ""])
+def test_task_that_is_none__is_one_sentence(project, task):
+    ended = run("run", task, folder=project.folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(
+        f"luigi: there is no task {task!r}; expected one of: " if task else "No task specified"
+    )
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_cluster__refuses_a_port_that_is_taken(project):
+    port = free_ports(3)
+    with socket.create_server(("127.0.0.1", port + 1)):
+        ended = run("cluster", "--port", str(port), "--workers", "1", folder=project.folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"socialmart: port {port + 1} of 127.0.0.1 is in use; ")
+
+
+@pytest.mark.parametrize("place", [["--address", "nowhere.invalid"], ["--address", "192.0.2.1"]])
+def test_dashboard__says_that_it_cannot_listen_where_it_was_told_to(project, place):
+    ended = run("dashboard", "--port", str(free_ports(1)), *place, folder=project.folder)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"socialmart: dashboard: nothing listens on {place[1]}:") or "in use" in ended.stderr
+
+
+def test_psql__has_ctrl_c_for_itself(project):
+    """As in a terminal: the key sends SIGINT to socialmart and psql alike."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(project.folder)
+        os.execv(SOCIALMART, ["socialmart", "psql", "-X"])
+    read_until(terminal, b"=# ")
+    os.write(terminal, b"select pg_sleep(50);\n")
+    time.sleep(1)
+    os.write(terminal, b"\x03")
+    read_until(terminal, b"canceling statement due to user request")
+    os.write(terminal, b"select 40 + 2 as answer;\n")
+    read_until(terminal, b"     42")
+    os.write(terminal, b"\x03\\q\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    os.close(terminal)
+
+
+def read_until(terminal: int, expected: bytes) -> None:
+    """Read what a terminal shows, up to what is expected."""
+    shown = b""
+    while expected not in shown:
+        assert select.select([terminal], [], [], 60)[0], shown
+        shown += os.read(terminal, 1024)
+
+
+def test_client__is_ended_by_a_signal_that_ends_the_command(project):
+    command = [SOCIALMART, "psql", "-X", "-c", "select 'ready'", "-c", "select pg_sleep(50)"]
+    process = subprocess.Popen(command, cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert process.stdout is not None
+    while b"ready" not in process.stdout.readline():
+        pass
+    process.terminate()
+    process.communicate(timeout=60)  # which waits until psql has closed its output, too
+    assert process.returncode == 128 + signal.SIGTERM

@@ -110,17 +110,24 @@ def test_show_summary__says_that_there_was_nothing_to_do_only_where_that_is_so(e
     assert render_plain(tables.show_summary({"run": "r", "end": ended} | nothing))[1] == f"  {line}"
 
 
-def test_explain__counts_what_is_up_to_date_and_lists_the_rest():
+def test_explain__lists_what_will_run_and_counts_what_is_up_to_date_follows_or_is_stopped():
     answers = [
-        Answer("Extract", "a", None),
-        Answer("Load users", "a", "it is not loaded"),
-        Answer("Load posts", "a", None),
-        Answer("DbtRun", "", "Load users a is not up to date"),
+        Answer("Extract", "a", None, None),
+        Answer("Audit", "b", "batch b, file b.json: it is broken", explain.RUNS),
+        Answer("Load users", "a", "its code changed", explain.RUNS),
+        Answer("Load posts", "a", None, None),
+        Answer("Load users", "b", "Audit b is not up to date", explain.STOPPED),
+        Answer("Load posts", "b", "Audit b is not up to date", explain.STOPPED),
+        Answer("DbtRun", "", "Load users a is not up to date", explain.FOLLOWS),
+        Answer("Report", "", "its file is missing or unreadable", explain.RUNS),
     ]
     assert list(explain.list_lines(answers)) == [
         ("Extract  1 of 1 up to date", "green"),
-        ("Load     1 of 2 up to date", "bold"),
-        ("    Load users a: it is not loaded", "yellow"),
-        ("DbtRun   0 of 1 up to date", "bold"),
-        ("    DbtRun : Load users a is not up to date", "yellow"),
+        ("Audit    0 of 1 up to date", "bold"),
+        ("    Audit b: batch b, file b.json: it is broken", "yellow"),
+        ("Load     1 of 4 up to date, 2 not run: the batch is stopped", "bold"),
+        ("    Load users a: its code changed", "yellow"),
+        ("DbtRun   0 of 1 up to date, 1 after the stages above", "bold"),
+        ("Report   0 of 1 up to date", "bold"),
+        ("    Report: its file is missing or unreadable", "yellow"),
     ]

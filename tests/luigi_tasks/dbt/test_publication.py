@@ -217,3 +217,23 @@ def test_publish_touched__replaces_touched_rows_and_whole_small_tables() -> None
         assert publish_touched(cursor, [DAYS, TAGS], lambda *progress: None) == 2
     assert read("select * from marts.days order by day") == [(1, "one"), (2, "new")]
     assert read("select * from marts.tags") == [("tech",)]
+
+
+@pytest.mark.usefixtures("candidates")
+def test_publish_whole__copies_comments_whatever_they_hold() -> None:
+    said = 'it\'s \\ 100 % "quoted" $$ $1 {} \n second line'
+    execute('alter table candidates.days add column "Odd "" Name" int')
+    with warehouse.transaction() as cursor:
+        cursor.execute('comment on column candidates.days."Odd "" Name" is %s', (said,))
+        cursor.execute("comment on table candidates.days is 'One row per day. Written by the stage DbtRun.'")
+    publish([DAYS, TAGS])
+    for schema in ("published", "marts"):
+        columns = "select attname, col_description(attrelid, attnum) from pg_attribute where attnum > 0 and attrelid = "
+        assert read(f"{columns} '{schema}.days'::regclass and not attisdropped order by attnum") == [
+            ("day", None),
+            ("name", None),
+            ('Odd " Name', said),
+        ]
+    comment = "select obj_description('{}'::regclass, 'pg_class')"
+    assert read(comment.format("marts.days")) == [("One row per day. Written by the stage Publish.",)]
+    assert read(comment.format("published.tags"))[0][0].startswith("Written by the stage Publish.")

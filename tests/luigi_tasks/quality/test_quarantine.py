@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 from psycopg2.extras import execute_values
 
@@ -10,6 +11,8 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import quarantine
 from luigi_tasks.quality.quarantine import RejectedCount, RejectedCounts
 from luigi_tasks.warehouse import migrations
+from spark_jobs.cleaning import records
+from spark_jobs.schemas import DOCUMENTS
 
 NASTY = 'a "quote", \\ and \\n,\ttab\r\nline\u2028 ü😀 {1} NULL'
 HUGE = "ü" * 5_000_000
@@ -112,3 +115,42 @@ def test_export_rejected__says_what_file_cannot_be_written(rejected, tmp_path):
 def test_count_rejected__says_that_nothing_was_loaded_yet(own_warehouse):
     with pytest.raises(PipelineError, match=r"no table raw_data\.rejected yet; run the pipeline first"):
         quarantine.count_rejected()
+
+
+@pytest.mark.parametrize(
+    ("batch", "rule", "said"),
+    [
+        ("nope", "", "batch nope: not loaded, and not in the landing folder "),
+        ("", "nosuch", "no rule nosuch rejects records; expected one of: not_json, "),
+        ("", "invalid_age", "no rule invalid_age rejects records"),
+        ("A", "not_json", "batch A: not loaded"),
+    ],
+)
+def test_names__of_no_batch_or_rule_are_refused(rejected, tmp_path, monkeypatch, batch, rule, said):
+    monkeypatch.setattr("luigi_tasks.paths.landing", lambda: tmp_path)
+    file = tmp_path / "rejected.jsonl"
+    with pytest.raises(PipelineError, match=said):
+        quarantine.count_rejected(batch, rule)
+    with pytest.raises(PipelineError, match=said):
+        quarantine.export_rejected(str(file), batch, rule)
+    assert not file.exists()
+
+
+def test_names__of_a_batch_without_rejected_records_are_taken(rejected, tmp_path, monkeypatch):
+    monkeypatch.setattr("luigi_tasks.paths.landing", lambda: tmp_path)
+    (tmp_path / "landed.json").touch()
+    with warehouse.transaction() as cursor:
+        cursor.execute(
+            "insert into etl.table_updates (update_id, target_table, batch, built_from) "
+            "values ('raw_data.users loaded', 'raw_data.users', 'loaded', '{}')"
+        )
+        cursor.execute("update raw_data.rejected set rules = '{of_an_older_version}' where batch = 'b'")
+    for batch in ("landed", "loaded"):
+        assert quarantine.count_rejected(batch).records == 0
+    assert quarantine.count_rejected(rule="of_an_older_version").records == 1
+
+
+def test_rejecting_rules__are_those_of_cleaning():
+    documents = pa.RecordBatch.from_pylist([], schema=DOCUMENTS)
+    rules = {rule for build in records.BUILDERS.values() for rule, _ in build(documents).broken}
+    assert set(quarantine.REJECTING_RULES) == rules

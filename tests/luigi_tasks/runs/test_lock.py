@@ -57,13 +57,18 @@ def test_take_lock__raises_the_alarm_when_the_holder_is_silent(held, tmp_path, s
         lock.take_lock()
 
 
-def test_take_lock__needs_no_word_of_the_holder(held, tmp_path, caplog):
-    """An older version of the program writes none; a damaged file has none."""
-    for text in ("", "{", "[]", '{"run": 1}'):
-        (tmp_path / ".run.lock").write_text(text)
-        with pytest.raises(PidLockAlreadyTakenExit):
-            lock.take_lock()
-        assert "another run is at work and holds " in caplog.text
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run": 1}'])
+def test_take_lock__needs_no_word_of_the_holder(held, tmp_path, caplog, text):
+    """An older version of the program writes none; a damaged file has none. The time of the file then counts."""
+    path = tmp_path / ".run.lock"
+    path.write_text(text)
+    with pytest.raises(PidLockAlreadyTakenExit):
+        lock.take_lock()
+    assert "another run is at work since 20" in caplog.text
+    taken = time.time() - 7.21 * HOURS
+    os.utime(path, (taken, taken))
+    with pytest.raises(lock.SilentRunError, match=r"has told nothing for 7\.2 hours \(of another version\); "):
+        lock.take_lock()
 
 
 def test_take_lock__allows_any_silence_where_that_is_set(held, tmp_path, monkeypatch):
@@ -71,3 +76,17 @@ def test_take_lock__allows_any_silence_where_that_is_set(held, tmp_path, monkeyp
     write_holder(tmp_path, 1000, None)
     with pytest.raises(PidLockAlreadyTakenExit):
         lock.take_lock()
+
+
+@pytest.mark.parametrize(("since", "hours"), [(23, None), (24.1, "24"), (75, "75")])
+def test_long_run__is_described_after_a_day_though_it_tells_something(tmp_path, monkeypatch, since, hours):
+    monkeypatch.setattr(paths, "run_lock", lambda: tmp_path / ".run.lock")
+    assert lock.describe_long_run() is None
+    write_holder(tmp_path, since, 0)
+    said = lock.describe_long_run()
+    if hours is None:
+        assert said is None
+    else:
+        assert said and said.startswith(
+            f"another run is at work for {hours} hours (run r, process 7 on h); it gets on, "
+        )
