@@ -299,9 +299,6 @@ def test_rights__fail_on_a_standby(project, server):
         "from luigi_tasks.cli.doctor import warehouse; ask = warehouse._query_row; "
         "warehouse._query_row = lambda query, *of: "
         "(True, True, '', '', '') if 'in_recovery' in query else ask(query, *of)"
-        ", "
-        ", "
-        ") if 'in_recovery' in query else ask(query, *of)"
     )
     found = findings(project, on_standby, **named(server, "maker"))
     assert worse(found) == {"rights": FAIL}
