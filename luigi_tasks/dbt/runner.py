@@ -111,8 +111,7 @@ def _describe_failure(command: str, failure: str) -> PipelineError:
     kind = server_errors.classify_text(failure)
     if kind and kind.is_transient:
         return server_errors.make_pipeline_error(f"dbt {command}: ", kind, failure)
-    holders = f"; {warehouse.describe_lock_holders()}" if kind is server_errors.LOCKED else ""
-    return PipelineError(f"dbt {command}: {failure}{holders}")
+    return PipelineError(f"dbt {command}: {failure}{warehouse.explain_error(kind)}")
 
 
 def _shorten_message(result: NodeResult) -> str:

@@ -20,6 +20,7 @@ from luigi_tasks.targets import landing
 from luigi_tasks.targets.checkpoint import CheckpointTarget, clean_checkpoint
 from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.warehouse.copy_rows import RowStream
+from luigi_tasks.warehouse.schema_names import ETL
 from spark_jobs.schemas import NOT_A_LIST, NOT_AN_OBJECT, NOT_JSON, TABLES
 
 REJECTING_RULES = (NOT_JSON, NOT_AN_OBJECT, NOT_A_LIST, "missing_user_id", "missing_post_id", "parent_rejected")
@@ -30,7 +31,20 @@ ROWS_PER_FETCH = 100
 
 EXPORTED_COLUMNS = ("batch", "file", "position", "post_index", "comment_index", "entity", "rules", "raw")
 BATCH_AND_RULE = "(%(batch)s = '' or batch = %(batch)s) and (%(rule)s = '' or %(rule)s = any(rules))"
-"""SQL condition on the view `quarantine`: the records of one batch and rule; an empty parameter is any."""
+"""SQL condition on Quarantine.records: the records of one batch and rule; an empty parameter is any."""
+LOADED = "select *, false as stopped from raw_data.rejected"
+"""The rejected records of loaded batches."""
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """A transaction and the rejected records that it sees.
+
+    `records` is SQL to select from: a subquery with raw_data.rejected's columns and `stopped`, in brackets.
+    """
+
+    cursor: Cursor
+    records: str
 
 
 @dataclass(frozen=True)
@@ -58,15 +72,17 @@ def count_rejected(batch: str = "", rule: str = "") -> RejectedCounts:
     Raises PipelineError if nothing was ever loaded, or there is no such batch or rule.
     """
     parameters = {"batch": batch, "rule": rule}
-    with open_quarantine() as cursor:
-        require_names(cursor, batch, rule)
+    with open_quarantine() as quarantine:
+        require_names(quarantine, batch, rule)
+        cursor = quarantine.cursor
         cursor.execute(
-            "select batch, broken, entity, stopped, count(*) from quarantine cross join unnest(rules) as broken "
-            f"where {BATCH_AND_RULE} and (%(rule)s = '' or broken = %(rule)s) group by 1, 2, 3, 4 order by 1, 2, 3",
+            f"select batch, broken, entity, stopped, count(*) from {quarantine.records} as records "
+            f"cross join unnest(rules) as broken where {BATCH_AND_RULE} and (%(rule)s = '' or broken = %(rule)s) "
+            "group by 1, 2, 3, 4 order by 1, 2, 3",
             parameters,
         )
         lines = [RejectedCount(*row) for row in cursor.fetchall()]
-        cursor.execute(f"select count(*) from quarantine where {BATCH_AND_RULE}", parameters)
+        cursor.execute(f"select count(*) from {quarantine.records} as records where {BATCH_AND_RULE}", parameters)
         return RejectedCounts(lines, cursor.fetchone()[0])
 
 
@@ -76,49 +92,48 @@ def export_rejected(file: str, batch: str = "", rule: str = "") -> int:
     `file` is `-` for standard output; any other file appears whole, and only its owner may read it. Raises
     PipelineError if it cannot be written, or there is no such batch or rule.
     """
-    with open_quarantine() as cursor:
-        require_names(cursor, batch, rule)
+    with open_quarantine() as quarantine:
+        require_names(quarantine, batch, rule)
         if file == STANDARD_OUTPUT:
-            return _write_records(cursor, sys.stdout.buffer, batch, rule)
+            return _write_records(quarantine, sys.stdout.buffer, batch, rule)
         path = Path(file)
         try:
             with atomic_files.open_replacement(path) as output:
-                return _write_records(cursor, output, batch, rule)
+                return _write_records(quarantine, output, batch, rule)
         except OSError as error:
             raise PipelineError(f"--export {path}: cannot be written ({error.strerror}); name another file") from error
 
 
 @contextmanager
-def open_quarantine() -> Iterator[Cursor]:
-    """Open a transaction with a view `quarantine`: raw_data.rejected's columns and `stopped`, for every record."""
+def open_quarantine() -> Iterator[Quarantine]:
+    """Open a transaction on every rejected record. Raises PipelineError if nothing was ever loaded."""
     with warehouse.transaction() as cursor:
         cursor.execute("select to_regclass('raw_data.rejected') is not null and to_regclass('etl.ledger') is not null")
         if cursor.fetchone() != (True,):
             raise PipelineError("warehouse: there is no table raw_data.rejected yet; run the pipeline first")
-        cursor.execute("create temp table stopped (like raw_data.rejected) on commit drop")
         cursor.execute("select distinct batch from etl.ledger where verdict = 'stopped'")
-        for (batch,) in cursor.fetchall():
-            _copy_stopped(cursor, clean_checkpoint(batch))
-        cursor.execute(
-            "create temp view quarantine as select *, true as stopped from stopped union all "
-            "select *, false from raw_data.rejected where batch not in (select batch from stopped)"
-        )
-        yield cursor
+        stopped = [clean for (batch,) in cursor.fetchall() if (clean := clean_checkpoint(batch)).exists()]
+        if not stopped:
+            yield Quarantine(cursor, f"({LOADED})")
+            return
+        with open_work_table(cursor, "stopped", "(like raw_data.rejected)") as table:
+            for clean in stopped:
+                _copy_stopped(cursor, clean, table)
+            loaded = f"{LOADED} where batch not in (select batch from {table})"
+            yield Quarantine(cursor, f"(select *, true as stopped from {table} union all {loaded})")
 
 
-def require_names(cursor: Cursor, batch: str = "", rule: str = "") -> None:
-    """Raise PipelineError if there is no such batch or rule: that none of its records is rejected would be misread.
-
-    `cursor` comes from open_quarantine().
-    """
+def require_names(quarantine: Quarantine, batch: str = "", rule: str = "") -> None:
+    """Raise PipelineError if there is no such batch or rule: that none of its records is rejected would be misread."""
+    cursor = quarantine.cursor
     if rule and rule not in REJECTING_RULES:
-        cursor.execute("select exists (select from quarantine where %s = any(rules))", (rule,))
+        cursor.execute(f"select exists (select from {quarantine.records} as records where %s = any(rules))", (rule,))
         if cursor.fetchone() != (True,):  # nor one of an older version
             raise PipelineError(f"no rule {rule} rejects records; expected one of: {', '.join(REJECTING_RULES)}")
     if batch:
         cursor.execute(
             "select exists (select from etl.table_updates where batch = %(batch)s) "
-            "or exists (select from quarantine where batch = %(batch)s)",
+            f"or exists (select from {quarantine.records} as records where batch = %(batch)s)",
             {"batch": batch},
         )
         if cursor.fetchone() != (True,) and not landing.find_entry(batch):
@@ -128,20 +143,31 @@ def require_names(cursor: Cursor, batch: str = "", rule: str = "") -> None:
             )
 
 
-def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest]) -> None:
-    if clean.exists():
-        clean.require_intact("rejected/")
-        columns = list(TABLES["rejected"])
-        stream = RowStream(clean.folder / "rejected", columns)
-        cursor.copy_expert(f"copy stopped ({', '.join(columns)}) from stdin (format csv)", stream)
+@contextmanager
+def open_work_table(cursor: Cursor, name: str, definition: str) -> Iterator[str]:
+    """A table in etl that no other transaction sees, dropped at the end of the block. Gives its name.
+
+    It is an ordinary one: a temporary table would need the privilege TEMPORARY, which many databases give to nobody.
+    """
+    table = f"{ETL}.{name}_{cursor.connection.info.backend_pid}"
+    cursor.execute(f"create unlogged table {table} {definition}")
+    yield table
+    cursor.execute(f"drop table {table}")
 
 
-def _write_records(cursor: Cursor, output: IO[bytes], batch: str, rule: str) -> int:
+def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest], table: str) -> None:
+    clean.require_intact("rejected/")
+    columns = list(TABLES["rejected"])
+    stream = RowStream(clean.folder / "rejected", columns)
+    cursor.copy_expert(f"copy {table} ({', '.join(columns)}) from stdin (format csv)", stream)
+
+
+def _write_records(quarantine: Quarantine, output: IO[bytes], batch: str, rule: str) -> int:
     written = 0
-    with cursor.connection.cursor("export") as records:
+    with quarantine.cursor.connection.cursor("export") as records:
         records.itersize = ROWS_PER_FETCH
         records.execute(
-            f"select {', '.join(EXPORTED_COLUMNS)} from quarantine where {BATCH_AND_RULE} "
+            f"select {', '.join(EXPORTED_COLUMNS)} from {quarantine.records} as records where {BATCH_AND_RULE} "
             "order by batch, file, position, post_index nulls first, comment_index nulls first",
             {"batch": batch, "rule": rule},
         )

@@ -46,13 +46,13 @@ class Replay(Stage):
     def run(self) -> Iterator[list[Stage]]:
         """Luigi calls this again from the start after each yield of stages that were stale."""
         names = self._list_batches()
-        with quarantine.open_quarantine() as cursor:
-            replay_outcome.remember_rejected(cursor, names)
+        with quarantine.open_quarantine() as rejected:
+            replay_outcome.remember_rejected(rejected, names)
         yield list_stale(Clean(batch=name) for name in names)
         yield list_stale(_list_marts(names))
         if to_compare := self._list_batches_to_compare():
-            with track_stage(self, count_batches(len(to_compare))) as progress, quarantine.open_quarantine() as cursor:
-                progress.rows = replay_outcome.compare_rejected(cursor, to_compare, run_id.get_run_id())
+            with track_stage(self, count_batches(len(to_compare))) as progress, quarantine.open_quarantine() as now:
+                progress.rows = replay_outcome.compare_rejected(now, to_compare, run_id.get_run_id())
             logger.info(
                 "%s:\n%s", self.title, replay_outcome.format_outcomes(replay_outcome.read_outcomes(run_id.get_run_id()))
             )
@@ -63,15 +63,15 @@ class Replay(Stage):
         """The batches of the landing folder that have rejected records, or had some when a replay began."""
         landing.require_batches([self.batch] if self.batch else [])
         migrations.apply()
-        with quarantine.open_quarantine() as cursor:
-            quarantine.require_names(cursor, rule=self.rule)
-            cursor.execute(
-                "select batch from (select batch, rules from quarantine union all "
+        with quarantine.open_quarantine() as rejected:
+            quarantine.require_names(rejected, rule=self.rule)
+            rejected.cursor.execute(
+                f"select batch from (select batch, rules from {rejected.records} as records union all "
                 "select batch, rules from etl.replayed_records) as records "
                 f"where {quarantine.BATCH_AND_RULE} group by batch order by batch",
                 {"batch": self.batch, "rule": self.rule},
             )
-            return [name for (name,) in cursor.fetchall() if landing.find_entry(name)]
+            return [name for (name,) in rejected.cursor.fetchall() if landing.find_entry(name)]
 
     def _list_batches_to_compare(self) -> list[str]:
         """The batches whose rejected records of before are remembered, and that are not stopped."""

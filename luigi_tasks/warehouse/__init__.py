@@ -6,7 +6,7 @@ It is the PostgreSQL server that the usual PG* variables name, or the embedded o
 from luigi_tasks.warehouse.connection import (
     close,
     connect,
-    describe_lock_holders,
+    explain_error,
     find_embedded_home,
     get_libpq_variables,
     get_reader,
@@ -22,7 +22,7 @@ from luigi_tasks.warehouse.session import open_session
 __all__ = [
     "close",
     "connect",
-    "describe_lock_holders",
+    "explain_error",
     "find_embedded_home",
     "get_libpq_variables",
     "get_reader",

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import lock_holders, server_errors, session
+from luigi_tasks.warehouse import lock_holders, rights, server_errors, session
 from luigi_tasks.warehouse.embedded import location
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
@@ -177,8 +177,20 @@ def _translate_errors(connection: Connection) -> Iterator[None]:
         kind = server_errors.SERVER_GONE if connection.closed else server_errors.classify_error(error)
         if kind is None:
             raise
-        holders = f"; {describe_lock_holders()}" if kind is server_errors.LOCKED else ""
-        raise server_errors.make_pipeline_error("", kind, server_errors.quote_message(error), holders) from error
+        raise server_errors.make_pipeline_error(
+            "", kind, server_errors.quote_message(error), explain_error(kind)
+        ) from error
+
+
+def explain_error(kind: server_errors.Kind | None) -> str:
+    """What the server can tell about an error of a kind, as the end of its message; empty if nothing."""
+    if kind is server_errors.LOCKED:
+        return f"; {describe_lock_holders()}"
+    if kind is server_errors.FORBIDDEN:
+        with suppress(psycopg2.Error, PipelineError), get_reader().cursor() as cursor:
+            missing = rights.describe_missing(cursor)
+            return f"; {missing}" if missing else ""
+    return ""
 
 
 def describe_lock_holders() -> str:

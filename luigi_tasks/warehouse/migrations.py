@@ -24,7 +24,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import change_queue, ownership, project_claim, relation_states
+from luigi_tasks.warehouse import change_queue, ownership, project_claim, relation_states, rights
 from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
 from spark_jobs.schemas import TABLES
 
@@ -112,7 +112,8 @@ def _apply() -> None:
         if is_current(cursor) and project_claim.require_no_other(cursor):
             return
     with warehouse.transaction() as cursor:
-        _require_free_names(cursor)
+        rights.require_rights(cursor)
+        require_free_names(cursor)
         _lock_versions(cursor)
         for migration in list_migrations()[_find_version(cursor) :]:
             cursor.execute(migration.sql)
@@ -128,7 +129,7 @@ def _apply() -> None:
         relation_states.remember_new(cursor, [".".join(table) for table in list_tables()])
 
 
-def _require_free_names(cursor: Cursor) -> None:
+def require_free_names(cursor: Cursor) -> None:
     """Raise PipelineError where something of others has the name of a table or index that is to be created."""
     known = _list_unmarked_tables(cursor)
     indexes = [(RAW_DATA, name) for table, name in change_queue.INDEXES if (RAW_DATA, table) not in known]
@@ -206,7 +207,20 @@ def _require_columns(cursor: Cursor) -> None:
 
 
 def create_schema(cursor: Cursor, name: str) -> None:
-    """Create a schema where it is missing. PostgreSQL's `if not exists` needs the privilege to create one even then."""
-    cursor.execute("select to_regnamespace(%s) is null", (name,))
-    if cursor.fetchone() == (True,):
+    """Create a schema where it is missing. PostgreSQL's `if not exists` needs the privilege to create one even then.
+
+    Raises PipelineError where it is missing and the role may not create it.
+    """
+    cursor.execute(
+        "select to_regnamespace(%s) is null, has_database_privilege(current_database(), 'create'), "
+        "quote_ident(current_database()), quote_ident(current_user)",
+        (name,),
+    )
+    is_missing, may_create, database, user = cursor.fetchone()
+    if is_missing and not may_create:
+        raise PipelineError(
+            f"the schema {name} is missing, and user {user} may not create it: grant create on database {database} to "
+            f"{user}, or create schema {name} authorization {user}; nothing was changed"
+        )
+    if is_missing:
         cursor.execute(f"create schema {name}")

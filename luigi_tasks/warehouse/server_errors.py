@@ -56,6 +56,19 @@ LOCKED = Kind(
     (LOCK_NOT_AVAILABLE,),
     ("due to lock timeout",),
 )
+FORBIDDEN = Kind(
+    "a privilege is missing",
+    "grant it to PGUSER, then run again",
+    ("42501",),
+    ("permission denied",),
+)
+NO_CONNECT = Kind(
+    "the user may not connect to the database",
+    "have its owner run: grant connect on database PGDATABASE to PGUSER; then run again",
+    (),
+    ("permission denied for database",),
+)
+"""Of a login, which has no SQLSTATE; later the same text means that a schema may not be created."""
 HIDDEN = Kind(
     "a row-level security policy would hide rows from the pipeline",
     "nothing was changed; let PGUSER own the table, or grant it bypassrls, then run again",
@@ -96,12 +109,8 @@ KINDS = (
         ("could not serialize access", "deadlock detected"),
         is_transient=True,
     ),
-    Kind(
-        "a privilege is missing",
-        "grant it to PGUSER, then run again",
-        ("42501",),
-        ("permission denied",),
-    ),
+    NO_CONNECT,
+    FORBIDDEN,
     Kind(
         "the login was refused",
         "check PGUSER and PGPASSWORD (or ~/.pgpass), and the server's pg_hba.conf",

@@ -9,9 +9,8 @@ from luigi_tasks import config, paths, warehouse
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.cli.doctor.folders import require_writable
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse import migrations, rights
 from luigi_tasks.warehouse.embedded import programs
-from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 SECONDS_APART = 60
 """Seconds by which two clocks may differ: dates of runs still make sense."""
@@ -44,53 +43,36 @@ def _query_row(query: str, *parameters: object) -> tuple[Any, ...]:
 
 
 def check_rights() -> Result:
-    """Whether the user owns, or may create, everything that a run writes to."""
+    """Whether the user owns, or may create, everything that a run writes to, and nothing of others is in its way."""
     if _is_to_be_created():
         return Result(OK, CREATED_BY_FIRST_RUN)
-    standby, read_only = _query_row("select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'")
-    if standby:
-        raise PipelineError("the server is a standby, which is read-only; set PGHOST to its primary")
-    if read_only:
-        raise PipelineError("default_transaction_read_only is on for this server, database or user; turn it off")
-    user, database, may_create, absent, closed, not_owned = _query_row(RIGHTS, [*SCHEMAS], [*SCHEMAS])
+    _require_writable_server()
     with warehouse.get_reader().cursor() as cursor:
-        creates_schemas = absent or not migrations.is_current(cursor)
-    faults = []
-    if creates_schemas and not may_create:
-        faults.append(f"may not create schemas: grant create on database {database} to {user}")
-    if closed:
-        faults.append(f"may not create tables in {', '.join(closed)}: grant usage, create on schema … to {user}")
-    if not_owned:
-        faults.append(f"does not own {', '.join(not_owned)}: alter … owner to {user}")
-    if faults:
-        raise PipelineError(f"user {user} {'; '.join(faults)}")
+        rights.require_rights(cursor)
+        migrations.is_current(cursor)  # which raises where the warehouse is of a newer version
+        migrations.require_free_names(cursor)
+    user, database = _query_row("select current_user::text, current_database()::text")
     return Result(OK, f"user {user} may write to database {database}")
 
 
-RIGHTS = """
-select
-    current_user::text,
-    current_database()::text,
-    has_database_privilege(current_database(), 'create'),
-    array(select name from unnest(%s) as name where to_regnamespace(name) is null),
-    array(
-        select nspname::text
-        from pg_namespace
-        where nspname = any(%s) and not (has_schema_privilege(oid, 'create') and has_schema_privilege(oid, 'usage'))
-        order by nspname
-    ),
-    array(
-        select format('schema %%I', nspname)
-        from pg_namespace
-        where nspname = 'raw_data' and not pg_has_role(nspowner, 'usage')
-        union all
-        select format('table %%I.%%I', nspname, relname)
-        from pg_class
-        inner join pg_namespace on relnamespace = pg_namespace.oid
-        where nspname in ('raw_data', 'etl') and relkind = 'r' and not pg_has_role(relowner, 'usage')
-        order by 1
+def _require_writable_server() -> None:
+    """Raise PipelineError where every transaction is read-only, with what made it so."""
+    standby, read_only, source, user, database = _query_row(
+        "select pg_is_in_recovery(), current_setting('transaction_read_only') = 'on', source, "
+        "quote_ident(session_user), quote_ident(current_database()) "
+        "from pg_settings where name = 'default_transaction_read_only'"
     )
-"""
+    if standby:
+        raise PipelineError("the server is a standby, which is read-only; set PGHOST to its primary")
+    resets = {
+        "user": f"alter role {user} reset default_transaction_read_only",
+        "database": f"alter database {database} reset default_transaction_read_only",
+        "database user": f"alter role {user} in database {database} reset default_transaction_read_only",
+        "client": "take it out of PGOPTIONS",
+    }
+    if read_only:
+        how = resets.get(source, "alter system reset default_transaction_read_only, then select pg_reload_conf()")
+        raise PipelineError(f"default_transaction_read_only is on, so nothing can be written: {how}")
 
 
 def check_connections() -> Result:

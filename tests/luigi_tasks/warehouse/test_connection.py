@@ -322,7 +322,7 @@ def test_connect__says_what_is_wrong(named, monkeypatch, variables, said):
 
 def test_connect__says_that_the_server_refuses_logins(named):
     execute(named, "revoke connect on database warehouse from public")
-    with pytest.raises(PipelineError, match="cannot connect: a privilege is missing"):
+    with pytest.raises(PipelineError, match="cannot connect: the user may not connect to the database"):
         query("select 1")
     execute(named, "alter role bob nologin")
     with pytest.raises(PipelineError, match="cannot connect: the login was refused"):

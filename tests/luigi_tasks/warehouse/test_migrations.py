@@ -8,6 +8,7 @@ from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import migrations
 from luigi_tasks.warehouse.migrations import list_migrations
+from luigi_tasks.warehouse.schema_names import SCHEMAS
 from spark_jobs.schemas import TABLES
 
 LAST = len(list_migrations())
@@ -143,7 +144,8 @@ def test_apply__changes_nothing_where_a_column_is_missing(own_warehouse):
 
 
 def test_apply__takes_no_right_to_create_schemas_where_they_are_there(own_warehouse, monkeypatch):
-    rows("create role maker login; create schema raw_data authorization maker; create schema etl authorization maker")
+    rows("create role maker login")
+    rows("; ".join(f"create schema {name} authorization maker" for name in SCHEMAS))
     warehouse.close()
     monkeypatch.setenv("PGUSER", "maker")
     for name, value in warehouse.start_embedded().parameters.items():
