@@ -6,6 +6,7 @@ What luigid answers, remembers, forgets or fails to do therefore changes neither
 import atexit
 import contextlib
 import fcntl
+import html
 import json
 import logging
 import os
@@ -25,7 +26,7 @@ from luigi.interface import core
 from luigi.metrics import MetricsCollectors
 from luigi.scheduler import RUNNING, SUSPENDED
 
-from luigi_tasks import config
+from luigi_tasks import config, texts
 from luigi_tasks.processes import child_process
 
 SECONDS_TO_ANSWER = 0.5
@@ -148,7 +149,7 @@ class Messenger:
 
     def tell(self, method: str, **arguments: Any) -> None:
         """Tell luigid something. What cannot be written is lost, and the run goes on."""
-        self._write(json.dumps([method, arguments], default=str))
+        self._write(json.dumps([method, make_showable(arguments)], default=str))
 
     def _write(self, line: str) -> None:
         with contextlib.suppress(OSError):
@@ -159,6 +160,18 @@ class Messenger:
         if self._process.stdout is not None:
             self._process.stdout.close()
         child_process.end_group(self._process)
+
+
+def make_showable(value: Any) -> Any:
+    """Return an argument of a call as luigid can show and record it: all texts in it are safe, of bounded length."""
+    match value:
+        case str():
+            return texts.format_lines(value)
+        case dict():
+            return {make_showable(name): make_showable(each) for name, each in value.items()}
+        case list() | tuple() | set():
+            return [make_showable(each) for each in value]
+    return value
 
 
 class RunScheduler(luigi_scheduler.Scheduler):
@@ -209,9 +222,9 @@ class RunScheduler(luigi_scheduler.Scheduler):
         return dict(super().ping(**kwargs))
 
     def set_task_status_message(self, task_id: str, status_message: str) -> None:
-        """Show how far a task is, in words."""
+        """Show how far a task is, in words, which luigid's page takes for HTML."""
         for each in self._list_shown(task_id):
-            self._tell("set_task_status_message", task_id=each, status_message=status_message)
+            self._tell("set_task_status_message", task_id=each, status_message=html.escape(status_message))
 
     def set_task_progress_percentage(self, task_id: str, progress_percentage: int) -> None:
         """Show how far a task is, in percent."""

@@ -46,7 +46,7 @@ def test_run__shows_up_in_luigid_and_goes_on_without_it(project):
         shown = list_tasks(port, "DONE")
         assert shown.keys() >= {f"{stage} 2026-01-01" for stage in ("Extract", "Clean", "Audit", "Load")} | {"RunAll"}
         extract = shown["Extract 2026-01-01"]
-        assert re.fullmatch(r"1 rows, \d+\.\d s", extract["status_message"]) and extract["progress_percentage"] == 100
+        assert re.fullmatch(r"1 row, \d+\.\d s", extract["status_message"]) and extract["progress_percentage"] == 100
         assert re.fullmatch(r"http://[\w.]+:\d+", extract["tracking_url"])
         assert 'luigi_task_started_total{family="Extract"} 1.0' in page(port, "/metrics")
         assert 'luigi_task_done_total{family="Extract"} 1.0' in page(port, "/metrics")
