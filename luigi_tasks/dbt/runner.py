@@ -25,9 +25,6 @@ from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.runs import journal
 from luigi_tasks.warehouse import server_errors
 
-LONGEST_MESSAGE = 300
-"""Characters of the message of one model or test within the error; the log has all of it."""
-
 
 @cache
 def dbt_service() -> ServiceProcess:
@@ -71,7 +68,7 @@ def run_dbt(
         raise _describe_failure(command, str(error)) from error
     if not outcome.success:
         failed = [result for result in outcome.results if result.status in ("error", "fail")]
-        listed = "; ".join(f"{result.name}: {_shorten_message(result)}" for result in failed)
+        listed = "; ".join(f"{result.name}: {result.describe_failure()}" for result in failed)
         raise _describe_failure(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
     return list(outcome.results)
 
@@ -113,7 +110,3 @@ def _describe_failure(command: str, failure: str) -> PipelineError:
         return server_errors.make_pipeline_error(f"dbt {command}: ", kind, failure)
     holders = f"; {warehouse.describe_lock_holders()}" if kind is server_errors.LOCKED else ""
     return PipelineError(f"dbt {command}: {failure}{holders}")
-
-
-def _shorten_message(result: NodeResult) -> str:
-    return " ".join((result.message or result.status).split())[:LONGEST_MESSAGE]
