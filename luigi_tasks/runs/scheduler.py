@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from luigi import scheduler as luigi_scheduler
 from luigi.interface import core
 from luigi.metrics import MetricsCollectors
-from luigi.scheduler import RUNNING, SUSPENDED
+from luigi.scheduler import DISABLED, DONE, FAILED, RUNNING, SUSPENDED
 
 from luigi_tasks import config, texts
 from luigi_tasks.processes import child_process
@@ -55,6 +55,8 @@ OWN_SETTINGS: Mapping[str, Any] = {
 """Settings of the run's own scheduler. Those in luigi.cfg, and in other files that Luigi reads, are for luigid."""
 NEVER_DISABLED = {"retry_count": FOREVER, "disable_hard_timeout": FOREVER, "disable_window": 1}
 """The retry policy that luigid is told: it shows a failed stage as failed, rather than disabling it."""
+ENDED = (DONE, FAILED, DISABLED)
+"""States of a task that is no longer at work."""
 DESCRIPTION = ("family", "module", "params", "param_visibilities", "priority", "deps")
 """What luigid is told of a stage each time, as it may have been restarted in between."""
 
@@ -185,6 +187,8 @@ class RunScheduler(luigi_scheduler.Scheduler):
         self._descriptions: dict[str, dict[str, Any]] = {}
         self._batched_ids: dict[str, Sequence[str]] = {}
         """Ids of tasks that one task does the work of, by its batch id and by its task id."""
+        self._at_work: dict[str, str] = {}
+        """Ids of the tasks that luigid shows as running, each with the worker that it was told of."""
 
     def add_task(self, **task: Any) -> None:
         """Note a task's new state."""
@@ -231,6 +235,12 @@ class RunScheduler(luigi_scheduler.Scheduler):
         for each in self._list_shown(task_id):
             self._tell("set_task_progress_percentage", task_id=each, progress_percentage=progress_percentage)
 
+    def end_running(self, reason: str) -> None:
+        """Show the tasks that are at work when the run ends as failed: nobody else would, and the next run is another
+        worker, from which luigid takes no word about them."""
+        for task_id, worker in list(self._at_work.items()):
+            self._tell_task(task_id, worker=worker, status=FAILED, expl=json.dumps(reason))
+
     def _list_shown(self, task_id: str) -> Sequence[str]:
         """The ids under which luigid shows a task."""
         return self._batched_ids.get(task_id, [task_id])
@@ -246,6 +256,10 @@ class RunScheduler(luigi_scheduler.Scheduler):
     def _tell_task(self, task_id: str, can_run: bool = False, **task: Any) -> None:
         if task["status"] == luigi_scheduler.PENDING:
             self._tell("re_enable_task", task_id=task_id)
+        if task["status"] == RUNNING:
+            self._at_work[task_id] = task["worker"]
+        elif task["status"] in ENDED:
+            self._at_work.pop(task_id, None)
         own = {"batchable": False, "runnable": can_run, "retry_policy_dict": NEVER_DISABLED}
         self._tell("add_task", **(task | own), task_id=task_id)
 

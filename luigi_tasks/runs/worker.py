@@ -15,6 +15,7 @@ from luigi.worker import TaskProcess, Worker
 from luigi_tasks.errors import SIGNALLED, describe_error, describe_signal
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import record, signals
+from luigi_tasks.runs.scheduler import RunScheduler
 
 SECONDS_TO_END = child_process.SECONDS_TO_END + 2
 """How long a stage may take to end after SIGTERM, before it is killed: it ends children of its own meanwhile."""
@@ -34,6 +35,8 @@ class RunWorker(Worker):
         end_processes([process for process in self._running_tasks.values() if process.is_alive()])
         code, reason = self._find_end(error)
         record.note_end(code, reason, self._describe_first_task())
+        if isinstance(self._scheduler, RunScheduler):
+            self._scheduler.end_running(reason)
         return bool(super().__exit__(kind, error, traceback))
 
     def _find_end(self, error: BaseException | None) -> tuple[int, str]:
