@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, even after a power cut."""
 
+import errno
 import os
 import tempfile
 import time
@@ -18,7 +19,14 @@ SECONDS_UNTIL_ABANDONED = 3600
 
 @contextmanager
 def open_replacement(path: Path, mode: int = OWNER_ONLY) -> Iterator[IO[bytes]]:
-    """Open a file that replaces `path` when the block ends well, and is deleted when the block fails."""
+    """Open a file that replaces `path` when the block ends well, and is deleted when the block fails.
+
+    A link stays: what it leads to is replaced. Raises OSError for what is there and no file, such as a device.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a device, pipe or socket"
+        raise OSError(errno.EINVAL, f"{kind}, not a file")
     descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as output:

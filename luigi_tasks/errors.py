@@ -1,4 +1,9 @@
-"""Errors that the user can fix: each is one sentence, shown without a traceback."""
+"""Errors that the user can fix: each is one sentence, shown without a traceback. And how any error is described."""
+
+import signal
+
+SIGNALLED = 128
+"""Exit codes above this one are those of processes that a signal ended: 128 + its number."""
 
 
 class PipelineError(Exception):
@@ -11,3 +16,28 @@ class TransientError(PipelineError):
 
 class BatchStopped(PipelineError):
     """A batch that was refused (a broken file) or stopped by Audit: none of its data is loaded."""
+
+
+def describe_error(error: BaseException) -> str:
+    """Return the reason that people read: a sentence of ours, a signal's name, or the error with its kind."""
+    if isinstance(error, PipelineError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return describe_exit(error.code)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def describe_exit(code: object) -> str:
+    """Return in words why a process exited with a code, or with a message."""
+    if not isinstance(code, int):
+        return str(code or "it was ended")
+    return describe_signal(code - SIGNALLED) if code > SIGNALLED else f"it ended with exit code {code}"
+
+
+def describe_signal(number: int) -> str:
+    """Return the reason of a run or stage that a signal ended."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    return f"it was told to end by {name}; run again"

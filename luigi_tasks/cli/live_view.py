@@ -12,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from luigi_tasks import run_id
+from luigi_tasks.cli.output import make_text
 from luigi_tasks.runs import journal
 from luigi_tasks.runs.journal import StageProgress, StageRecord
 from luigi_tasks.stages.base import format_title
 from luigi_tasks.stages.registry import STAGES
+from luigi_tasks.texts import count
 
 BAR_WIDTH = 16
 """Columns of a progress bar: leaves room for title and status on a terminal of 80."""
@@ -58,7 +60,9 @@ class LiveView:
         seconds = time.monotonic() - self._started
         pages = dict.fromkeys(progress.url for progress in self._at_work.values() if progress.url)
         parts = [f"{seconds:,.0f} s", f"run {run_id.get_run_id()}", f"logs in {journal.make_run_folder()}", *pages]
-        return Text("  ".join(parts), style="dim", overflow="fold")
+        footer = make_text("  ".join(parts), "dim")
+        footer.overflow = "fold"
+        return footer
 
     def _make_row(self, stage: str) -> Row:
         if stage in self._at_work:
@@ -71,7 +75,7 @@ class LiveView:
 def _make_row_at_work(progress: StageProgress) -> Row:
     bar = ProgressBar(100, progress.percent, width=BAR_WIDTH)
     seconds = Text(f"{time.time() - progress.started:,.1f} s")
-    return Spinner("dots"), Text(progress.title), bar, seconds, Text(progress.status)
+    return Spinner("dots"), make_text(progress.title), bar, seconds, make_text(progress.status)
 
 
 def _make_finished_row(entries: Sequence[StageRecord]) -> Row:
@@ -84,7 +88,7 @@ def _make_finished_row(entries: Sequence[StageRecord]) -> Row:
     title = format_title(entries[0].stage, batches) if batches else entries[0].title
     rows = [entry.rows for entry in entries if entry.rows is not None]
     seconds = Text(f"{sum(entry.seconds for entry in entries):,.1f} s")
-    return mark, Text(title), outcome, seconds, Text(f"{sum(rows):,} rows" if rows else "")
+    return mark, make_text(title), outcome, seconds, Text(count(sum(rows), "row") if rows else "")
 
 
 @contextmanager

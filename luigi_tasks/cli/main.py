@@ -16,7 +16,7 @@ from typing import Any
 import click
 from luigi.interface import core
 
-from luigi_tasks import config, paths, run_id, warehouse
+from luigi_tasks import config, paths, run_id, texts, warehouse
 from luigi_tasks.cli import explain, luigid, output, summary, verify
 from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
@@ -67,7 +67,7 @@ class CommandGroup(click.Group):
             code = super().invoke(context)
             sys.stdout.flush()
         except PipelineError as error:
-            raise SystemExit(f"socialmart: {error}") from error
+            raise SystemExit(texts.format_block(f"socialmart: {error}")) from error
         except BrokenPipeError:  # the reader of the output has closed it
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 128 + signal.SIGPIPE
@@ -188,8 +188,9 @@ def list_rejected(batch: str, rule: str, as_json: bool, file: str | None) -> Non
         raise click.UsageError("--json and --export exclude each other")
     if file:
         records = quarantine.export_rejected(file, batch, rule)
-        if file != quarantine.STANDARD_OUTPUT:
-            print(f"{records:,} records are in {file}")
+        if not quarantine.is_standard_output(file):
+            verb = "is" if records == 1 else "are"
+            print(texts.format_line(f"{texts.count(records, 'record')} {verb} in {file}"))
         return
     found = quarantine.count_rejected(batch, rule)
     if as_json:

@@ -5,27 +5,37 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from luigi_tasks.texts import format_block, format_line
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
+LONGEST_LINE = 2_000
+"""Characters of one text that is printed: a sentence with a cause, an advice and the place of a log."""
 PLAIN_WIDTH = 1_000_000
 """Columns of the page that plain output is laid out on: more than any line has, so that none is cut or wrapped."""
 
 
 def print_to_stderr(line: str) -> None:
-    """Print a line to standard error at once."""
-    print(line, file=sys.stderr, flush=True)
+    """Print a line to standard error at once, whatever programs or names of others it holds."""
+    print(format_block(line), file=sys.stderr, flush=True)
+
+
+def make_text(text: object, style: str = "") -> "Text":
+    """Return a text as rich shows it: in one line, without anything that would drive the terminal."""
+    from rich.text import Text
+
+    return Text(format_line(text, LONGEST_LINE), style)
 
 
 def print_lines(lines: Iterable[tuple[str, str]]) -> None:
     """Print lines, each with the rich style that it has on a terminal. Piped output does not load rich."""
     if not sys.stdout.isatty():
         for line, _ in lines:
-            print(line)
+            print(format_line(line, LONGEST_LINE))
         return
-    from rich.text import Text
-
-    print_renderables([Text(line, style) for line, style in lines])
+    print_renderables([make_text(line, style) for line, style in lines])
 
 
 def print_renderables(renderables: Sequence["RenderableType"]) -> None:
@@ -58,4 +68,4 @@ def render_plain(renderables: Sequence["RenderableType"]) -> list[str]:
     )
     for renderable in renderables:
         console.print(renderable)
-    return [line.rstrip() for line in page.getvalue().splitlines()]
+    return [line.rstrip() for line in page.getvalue().removesuffix("\n").split("\n")]

@@ -12,8 +12,10 @@ from rich.text import Text
 from luigi_tasks import paths
 from luigi_tasks.cli import summary
 from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
+from luigi_tasks.cli.output import make_text
 from luigi_tasks.quality import replay_outcome
 from luigi_tasks.quality.quarantine import RejectedCounts
+from luigi_tasks.texts import count, format_block, format_names
 
 STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
 """How the levels of findings look."""
@@ -32,16 +34,17 @@ def show_findings(findings: Sequence[Finding]) -> list[RenderableType]:
     """A line a finding, and whether the pipeline can run."""
     table = Table.grid(padding=GAP)
     for finding in findings:
-        table.add_row(Text(finding.level, STYLES[finding.level]), finding.check, finding.text)
+        table.add_row(Text(finding.level, STYLES[finding.level]), finding.check, make_text(finding.text))
     failed = sum(finding.level == FAIL for finding in findings)
     warned = sum(finding.level == WARN for finding in findings)
     verdict = "the pipeline cannot run" if failed else "the pipeline can run"
-    return [table, Text(f"{verdict}: {len(findings)} checks, {failed} failed, {warned} with a warning", "bold")]
+    checks = count(len(findings), "check")
+    return [table, Text(f"{verdict}: {checks}, {failed} failed, {warned} with a warning", "bold")]
 
 
 def show_rejected(found: RejectedCounts) -> list[RenderableType]:
     """A line a batch, rule and entity, and how many records they are about."""
-    total = Text(f"{found.records:,} records are rejected")
+    total = Text(f"{count(found.records, 'record')} {'is' if found.records == 1 else 'are'} rejected")
     if not found.lines:
         return [total]
     table = Table(box=None, pad_edge=False, padding=GAP, header_style="bold")
@@ -51,13 +54,13 @@ def show_rejected(found: RejectedCounts) -> list[RenderableType]:
     table.add_column("", style="red")
     for line in found.lines:
         stopped = "stopped" if line.stopped else ""
-        table.add_row(line.batch, line.rule, line.entity, f"{line.records:,}", stopped)
+        table.add_row(make_text(line.batch), make_text(line.rule), line.entity, f"{line.records:,}", stopped)
     return [table, total]
 
 
 def show_summary(found: dict[str, Any]) -> list[RenderableType]:
     """The summary of a run, as summary.collect_summary gives it."""
-    shown: list[RenderableType] = [Text(f"Run {found['run']}", "bold")]
+    shown: list[RenderableType] = [make_text(f"Run {found['run']}", "bold")]
     if found["stages"]:
         shown.append(_show_stages(found["stages"], found["usual_seconds"]))
     shown += _show_end(found["end"], bool(found["stages"]))
@@ -65,18 +68,19 @@ def show_summary(found: dict[str, Any]) -> list[RenderableType]:
         shown += [Text("Unusual", "bold"), *(_indent(remark, "! ") for remark in found["remarks"])]
     if found["replayed"]:
         outcomes = [replay_outcome.ReplayOutcome(**outcome) for outcome in found["replayed"]]
-        shown += [Text("Replayed", "bold"), Text(replay_outcome.format_outcomes(outcomes))]
+        shown += [Text("Replayed", "bold"), Text(format_block(replay_outcome.format_outcomes(outcomes)))]
     shown += [Text("Ledger of the landing folder", "bold"), _show_ledger(found["batches"])]
     for batch in found["batches"]:
         if batch["reason"]:
             shown.append(_indent(batch["reason"], "stopped "))
         if batch["drift"]:
-            shown.append(_indent(f"batch {batch['batch']}: unknown fields: {', '.join(batch['drift'])}"))
+            shown.append(_indent(f"batch {batch['batch']}: unknown fields: {format_names(batch['drift'])}"))
     issues = sum(batch["issues"] for batch in found["batches"])
     return [
         *shown,
         _indent(
-            f"{issues:,} fields were corrected: raw_data.issues lists them; raw_data.rejected has what was refused"
+            f"{count(issues, 'field')} {'was' if issues == 1 else 'were'} corrected: raw_data.issues lists them; "
+            "raw_data.rejected has what was refused"
         ),
         Text("Next", "bold"),
         _indent(f"make psql, then: table marts.{MARTS[0]} limit 10;"),
@@ -105,9 +109,9 @@ def _show_stages(stages: Sequence[dict[str, Any]], usual_seconds: Sequence[float
         table.add_row(
             "",
             Text("done", "green") if is_done else Text("failed", "red"),
-            stage["title"],
+            make_text(stage["title"]),
             f"{stage['seconds']:,.1f} s",
-            "" if stage["rows"] is None else f"{stage['rows']:,} rows",
+            "" if stage["rows"] is None else count(stage["rows"], "row"),
             "" if usual is None else f"usual {usual:,.1f} s",
         )
     return table
@@ -134,4 +138,4 @@ def _make_grid(*columns: JustifyMethod, gap: int = 2) -> Table:
 
 def _indent(text: str, mark: str = "") -> RenderableType:
     """A text two spaces in, after a red mark if there is one."""
-    return Padding.indent(Text.assemble((mark, "red"), text), 2)
+    return Padding.indent(Text.assemble((mark, "red"), make_text(text)), 2)

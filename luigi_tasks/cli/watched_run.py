@@ -19,6 +19,7 @@ from luigi_tasks import paths, run_id
 from luigi_tasks.cli.output import print_to_stderr
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import journal
+from luigi_tasks.texts import format_lines
 
 SECONDS_BETWEEN_LOOKS = 0.1
 """Seconds between two reads of journal and log: often enough to look live."""
@@ -56,7 +57,7 @@ def _follow(process: subprocess.Popen[bytes], log: Path, print_line: PrintLine, 
     while not has_ended:
         has_ended = process.poll() is not None
         for line in log_tail.read_lines():
-            print_line(line)
+            print_line(format_lines(line))
         for line in journal_tail.read_lines():
             print_event(line)
         sys.stdout.flush()

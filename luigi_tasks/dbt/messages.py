@@ -3,8 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from luigi_tasks.texts import format_line
 from luigi_tasks.warehouse.schema_names import PUBLISHED
 from spark_jobs.messages.exchange import Operation
+
+CONTRACT = "This model has an enforced contract that failed."
+"""How dbt's message about a broken contract begins; a table follows: column, type in the model, in the yml, reason."""
+COLUMN_FAULTS = {
+    "data type mismatch": "is {0}, should be {1}",
+    "missing in definition": "is missing in the model",
+    "missing in contract": "is missing in the yml file",
+}
+"""The reasons in that table, in words."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,17 @@ class NodeResult:
     status: str
     message: str | None
     rows: int
+
+    def describe_failure(self) -> str:
+        """Return in one line why it failed: of a broken contract the columns, of anything else dbt's own words."""
+        message = self.message or self.status
+        if CONTRACT not in message:
+            return format_line(" ".join(message.split()))
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in message.split("\n") if "|" in line]
+        columns = ", ".join(
+            f"{name}: {COLUMN_FAULTS.get(why, why).format(found, wanted)}" for name, found, wanted, why in rows[2:]
+        )
+        return format_line(f"does not fit its contract ({columns}); correct the model, or the columns in its yml file")
 
 
 @dataclass(frozen=True)

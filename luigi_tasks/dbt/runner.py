@@ -25,9 +25,6 @@ from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.runs import journal
 from luigi_tasks.warehouse import server_errors
 
-LONGEST_MESSAGE = 300
-"""Characters of the message of one model or test within the error; the log has all of it."""
-
 
 @cache
 def dbt_service() -> ServiceProcess:
@@ -71,7 +68,7 @@ def run_dbt(
         raise _describe_failure(command, str(error)) from error
     if not outcome.success:
         failed = [result for result in outcome.results if result.status in ("error", "fail")]
-        listed = "; ".join(f"{result.name}: {_shorten_message(result)}" for result in failed)
+        listed = "; ".join(f"{result.name}: {result.describe_failure()}" for result in failed)
         raise _describe_failure(command, f"{len(failed)} failed: {listed}; the whole log: {log}")
     return list(outcome.results)
 
@@ -112,7 +109,3 @@ def _describe_failure(command: str, failure: str) -> PipelineError:
     if kind and kind.is_transient:
         return server_errors.make_pipeline_error(f"dbt {command}: ", kind, failure)
     return PipelineError(f"dbt {command}: {failure}{warehouse.explain_error(kind)}")
-
-
-def _shorten_message(result: NodeResult) -> str:
-    return " ".join((result.message or result.status).split())[:LONGEST_MESSAGE]

@@ -5,9 +5,10 @@ Clean checkpoints.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -89,19 +90,34 @@ def count_rejected(batch: str = "", rule: str = "") -> RejectedCounts:
 def export_rejected(file: str, batch: str = "", rule: str = "") -> int:
     """Write the rejected records of a batch and rule as JSON Lines, EXPORTED_COLUMNS each; returns their number.
 
-    `file` is `-` for standard output; any other file appears whole, and only its owner may read it. Raises
-    PipelineError if it cannot be written, or there is no such batch or rule.
+    `file` is `-` for standard output; a terminal, pipe or other character device is written to. Any other file appears
+    whole, in place of what a link of that name leads to, and only its owner may read it. Raises PipelineError if it
+    cannot be written, or there is no such batch or rule.
     """
     with open_quarantine() as quarantine:
         require_names(quarantine, batch, rule)
-        if file == STANDARD_OUTPUT:
+        if is_standard_output(file):
             return _write_records(quarantine, sys.stdout.buffer, batch, rule)
         path = Path(file)
         try:
-            with atomic_files.open_replacement(path) as output:
+            with _open_output(path) as output:
                 return _write_records(quarantine, output, batch, rule)
         except OSError as error:
             raise PipelineError(f"--export {path}: cannot be written ({error.strerror}); name another file") from error
+
+
+def is_standard_output(file: str) -> bool:
+    """Return whether a name is that of what standard output writes to: `-`, or `/dev/stdout` in any redirection."""
+    try:
+        return file == STANDARD_OUTPUT or os.path.samestat(Path(file).stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError, AttributeError):  # it is not there, nothing has a name like that, or output is closed
+        return False
+
+
+def _open_output(path: Path) -> AbstractContextManager[IO[bytes]]:
+    """What a path leads to, where that takes what is written to it; else a file that replaces it in the end."""
+    is_stream = path.is_char_device() or path.is_fifo()
+    return path.open("wb") if is_stream else atomic_files.open_replacement(path)
 
 
 @contextmanager

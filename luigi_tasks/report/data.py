@@ -98,16 +98,21 @@ def _fetch_tags_over_time(cursor: Cursor, unit: str) -> Row:
 
 
 def _combine_runs(rows: Sequence[Row], run: str, stages: Sequence[StageRecord]) -> list[Row]:
-    """Return recorded runs, then this one, with their seconds by stage; the loads of all tables are summed."""
+    """Return recorded runs, then this one, with outcome and seconds by stage; the loads of all tables are summed.
+
+    A run that failed before any stage began has no seconds.
+    """
     runs: dict[str, Row] = {}
     for row in rows:
-        recorded = runs.setdefault(row["run_id"], {"run": row["run_id"], "started": row["started"], "seconds": {}})
-        recorded["seconds"][row["stage"]] = row["seconds"]
+        about = {"run": row["run_id"], "started": row["started"], "outcome": row["outcome"], "seconds": {}}
+        recorded = runs.setdefault(row["run_id"], about)
+        if row["stage"] is not None:
+            recorded["seconds"][row["stage"]] = row["seconds"]
     if stages:
         seconds: dict[str, float] = {}
         for stage in stages:
             name = stage.stage.split()[0]
             seconds[name] = round(seconds.get(name, 0) + stage.seconds, 2)
         started = f"{datetime.fromtimestamp(stages[0].started, UTC):%Y-%m-%d %H:%M}"
-        runs[run] = {"run": run, "started": started, "seconds": seconds}
+        runs[run] = {"run": run, "started": started, "outcome": "at work", "seconds": seconds}
     return list(runs.values())

@@ -155,7 +155,7 @@ with last_runs as (select * from etl.runs order by started_at desc limit {LAST_R
 select
     run_id, to_char(last_runs.started_at, {MINUTE_FORMAT}) as started, last_runs.outcome,
     split_part(stage, ' ', 1) as stage, round(sum(seconds)::numeric, 2) as seconds
-from last_runs inner join etl.stages using (run_id)
+from last_runs left join etl.stages using (run_id)
 group by run_id, last_runs.started_at, last_runs.outcome, split_part(stage, ' ', 1)
 order by last_runs.started_at, min(stages.started_at)
 """

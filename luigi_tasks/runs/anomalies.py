@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import config, paths
 from luigi_tasks.runs.journal import DONE, StageRecord
 from luigi_tasks.targets.ledger_file import read_ledger
+from luigi_tasks.texts import count, format_names
 from luigi_tasks.warehouse import set_aside
 
 LAST_RUNS = 20
@@ -149,7 +150,7 @@ def find_shrunk_batches(cursor: Cursor) -> Iterator[Anomaly]:
     """
     cursor.execute(SHRUNK_BATCHES)
     for batch, entities in groupby(cursor.fetchall(), key=itemgetter(0)):
-        lost = ", ".join(f"{now:,} {entity}s of {before:,}" for _, entity, now, before in entities)
+        lost = ", ".join(f"{count(now, entity)} of {before:,}" for _, entity, now, before in entities)
         text = f"batch {batch}: shrank to {lost}; if it should not have, put the earlier export back and run again"
         yield Anomaly("shrunk batch", batch, text)
     cursor.execute(REMEMBER_BATCHES)
@@ -166,7 +167,7 @@ def find_drifted_batches(audited: Sequence[str]) -> Iterator[Anomaly]:
         elsewhere = set().union(*(fields for folder, fields in drift.items() if folder != own_folder))
         new = sorted(drift.get(own_folder, set()) - elsewhere)
         if new:
-            yield Anomaly("drift", batch, f"batch {batch}: unknown fields: {', '.join(new)}")
+            yield Anomaly("drift", batch, f"batch {batch}: unknown fields: {format_names(new)}")
 
 
 def find_strange_days(cursor: Cursor) -> Iterator[Anomaly]:

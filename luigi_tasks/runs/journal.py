@@ -129,4 +129,6 @@ def read_end(run: str) -> RunEnd | None:
 
 def _read_events(run: str) -> list[Event]:
     path = paths.journal(run)
-    return list(parse_events(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+    if not path.exists():
+        return []
+    return list(parse_events(line for line in path.read_text(encoding="utf-8").split("\n") if line))

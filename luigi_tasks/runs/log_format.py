@@ -1,6 +1,7 @@
 """How log lines look: a time and a sentence for people, JSON Lines for programs.
 
-People see a traceback only for faults of the program, not for a PipelineError or a signal.
+People see a traceback only for faults of the program, not for a PipelineError or a signal. Whatever a text of others
+holds, it forges no line and drives no terminal.
 """
 
 import json
@@ -13,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from luigi_tasks.errors import PipelineError
+from luigi_tasks import texts
+from luigi_tasks.errors import PipelineError, describe_error, describe_exit
 
 TRACEBACK_BEFORE_SENTENCE = re.compile(
     r"\s*Traceback \(most recent call last\):\n.*\n"
@@ -21,13 +23,28 @@ TRACEBACK_BEFORE_SENTENCE = re.compile(
     re.DOTALL,
 )
 """The traceback of an error whose message is enough."""
+EXIT = re.compile(r"\n  SystemExit: (\d+)$")
+"""How Python says that a stage was ended."""
+WORDS_OF_LUIGI = (
+    (re.compile(r" \[pid \d+\] Worker Worker\(.*?\) failed +(.*)"), r" \1 failed"),
+    (re.compile(r" Uncaught exception in luigi\n  (?!Traceback)"), " "),
+    (re.compile(r" Will not run (.*) or any dependencies due to error in \w+\(\) method:"), r" \1 is not run:"),
+)
+"""What Luigi logs about its insides, and how people read it."""
 
 
 class Formatter(logging.Formatter):
-    """The formatter that logging.ini names: removes tracebacks of errors whose message is enough."""
+    """The formatter that logging.ini names: only the first line of a record is not indented.
+
+    Removes tracebacks of errors whose message is enough.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        return TRACEBACK_BEFORE_SENTENCE.sub("\n  ", super().format(record)).rstrip()
+        text = TRACEBACK_BEFORE_SENTENCE.sub("\n  ", super().format(record)).rstrip()
+        text = EXIT.sub(lambda match: f"\n  {describe_exit(int(match[1]))}", text)
+        for words, plain in WORDS_OF_LUIGI:
+            text = words.sub(plain, text, count=1)
+        return texts.format_block(text)
 
 
 class JsonLinesFormatter(logging.Formatter):
@@ -45,30 +62,32 @@ class JsonLinesFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": texts.format_lines(record.getMessage()),
             **self._common,
         }
         if record.exc_info and record.exc_info[1]:
             error = record.exc_info[1]
-            line["error"] = str(error) or type(error).__name__
+            line["error"] = texts.format_lines(describe_error(error))
             if not isinstance(error, PipelineError | SystemExit | KeyboardInterrupt):
-                line["traceback"] = self.formatException(record.exc_info)
+                line["traceback"] = texts.format_lines(self.formatException(record.exc_info))
         return json.dumps(line, ensure_ascii=False)
 
 
 @contextmanager
-def log_to_file(path: Path, logger: logging.Logger, common: Mapping[str, Any]) -> Iterator[None]:
+def log_to_file(path: Path, logger: logging.Logger, title: str, common: Mapping[str, Any]) -> Iterator[None]:
     """Write what `logger` and the loggers below it log during the block to a file, too, as JSON Lines.
 
-    Every line has the fields in `common`. If the block fails, the last line says how; only the file gets that line.
+    Every line has the fields in `common`. If the block, which people call `title`, fails, the last line says why; only
+    the file gets that line.
     """
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")  # what is no UTF-8 is JSON's \ud…
     handler.setFormatter(JsonLinesFormatter(common))
     logger.addHandler(handler)
     try:
         yield
-    except BaseException:
-        record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "failed", (), sys.exc_info())
+    except BaseException as error:
+        text = f"{title}: failed, {describe_error(error)}"
+        record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "%s", (text,), sys.exc_info())
         handler.handle(record)
         raise
     finally:

@@ -1,5 +1,6 @@
 """Settings of Luigi that the pipeline depends on: they may come from luigi.cfg, other files, or the command line."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,6 +27,8 @@ NEEDED: Mapping[type[luigi.Config], Mapping[str, Any]] = {
     },
 }
 """By section and key the one value with which the pipeline works."""
+warnings.filterwarnings("ignore", "The configuration contains the parameter 'default_scheduler_")
+"""Luigi reads these keys, as it documents, and says that it does not."""
 FAILURES = ("missing_data", "not_run", "task_failed", "scheduling_error", "unhandled_exception")
 """Exit codes in [retcode] of runs that did not do all they should."""
 

@@ -11,18 +11,24 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from luigi_tasks import config, paths, run_id
 from luigi_tasks.config import ALWAYS, NOTIFY_LEVELS, ON_FAILURE, ON_WARNINGS
 from luigi_tasks.runs import journal, known_failure
 from luigi_tasks.runs.journal import StageFailure, StageRecord
+from luigi_tasks.texts import count, format_block, format_line
 
 ADDRESSES = "SOCIALMART_NOTIFY"
 """Environment variable: addresses in apprise's notation (mailto://…, slack://…, json://…), separated by blanks."""
 LOG_LINES = 15
 """Lines of the log in a message about a failure: enough for the error, short enough for a chat."""
+MOST_LISTED = 30
+"""Failures, remarks and stages that a message lists of each."""
+LONGEST_REASON = 2_000
+"""Characters of the reason of a failure: some end with the end of a log."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,12 +72,21 @@ def send_notification(
         receiver = apprise.Apprise.instantiate(address)
         if receiver is None:
             logger.warning("%s: address %d is not one that apprise knows; nothing is sent there", ADDRESSES, number)
-        elif not receiver.notify(body, title, kinds[outcome], body_format=apprise.NotifyFormat.TEXT):
+        elif not _send(receiver, body, title, kinds[outcome]):
             logger.warning("%s: the message could not be sent to address %d", ADDRESSES, number)
         else:
             is_sent = True
     if is_sent and (failure or is_well_again):
         known_failure.remember(failure)
+
+
+def _send(receiver: Any, body: str, title: str, kind: Any) -> bool:
+    """Whether a message was sent. What is raised for one is no reason to send no other; it may hold the address."""
+    try:
+        return bool(receiver.notify(body, title, kind, body_format="text"))
+    except Exception as error:
+        logger.warning("%s: sending the message failed (%s)", ADDRESSES, type(error).__name__)
+        return False
 
 
 def send_alarm(reason: str, hours: float) -> None:
@@ -95,7 +110,8 @@ def compose_title(outcome: str, is_still_so: bool = False, is_well_again: bool =
     first good end after one."""
     outcomes = {ON_FAILURE: "failed", ON_WARNINGS: "succeeded with warnings", ALWAYS: "succeeded"}
     said = f"still {outcomes[outcome]}" if is_still_so else outcomes[outcome]
-    return f"socialmart on {socket.gethostname()} {f'is well again: it {said}' if is_well_again else said}"
+    ended = f"is well again: it {said}" if is_well_again else said
+    return format_line(f"socialmart on {socket.gethostname()} {ended}")
 
 
 def compose_body(
@@ -103,32 +119,52 @@ def compose_body(
 ) -> str:
     """Return the text of the message: paragraphs about failures, anomalies, stages, the log and how to run again."""
     run = run_id.get_run_id()
-    paragraphs = [f"Run {run}: {shlex.join(sys.argv[1:])}"]
+    paragraphs = [format_line(f"Run {run}: {shlex.join(sys.argv[1:])}")]
     if end:
-        paragraphs.append(end)
+        paragraphs.append(format_block(end, LONGEST_REASON))
     if failures:
-        paragraphs.append("\n".join(["Failed:", *(f"- {failure.title}: {failure.reason}" for failure in failures)]))
+        paragraphs.append(_list_lines("Failed:", [format_failure(failure) for failure in failures]))
     if remarks:
-        paragraphs.append("\n".join(["Unusual:", *(f"- {remark}" for remark in remarks)]))
+        paragraphs.append(_list_lines("Unusual:", [format_line(remark, LONGEST_REASON) for remark in remarks]))
     if stages:
-        paragraphs.append("\n".join(["Stages:", *(f"- {_format_stage(stage)}" for stage in stages)]))
+        paragraphs.append(_list_lines("Stages:", [_format_stage(stage) for stage in stages]))
     if failures:
         paragraphs.append("\n".join([f"The end of the log ({paths.run_logs(run)}):", *_read_end_of_log(run, stages)]))
         command = shlex.join([str(Path(sys.argv[0]).absolute()), *sys.argv[1:]])
         folder = shlex.quote(str(Path.cwd()))
-        paragraphs.append(f"To run again, from the last finished target:\ncd {folder} && {command}")
+        again = format_line(f"cd {folder} && {command}", LONGEST_REASON)
+        paragraphs.append(f"To run again, from the last finished target:\n{again}")
     return "\n\n".join(paragraphs)
 
 
+def format_failure(failure: StageFailure) -> str:
+    """Return a failed stage and its reason, which may have further lines; these are indented."""
+    return format_block(f"{format_line(failure.title)}: {failure.reason.strip()}", LONGEST_REASON)
+
+
+def _list_lines(heading: str, lines: Sequence[str]) -> str:
+    """A heading and a list, the first of it where it is long."""
+    more = [f"- and {len(lines) - MOST_LISTED:,} more: socialmart summary"] if len(lines) > MOST_LISTED else []
+    return "\n".join([heading, *(f"- {line}" for line in lines[:MOST_LISTED]), *more])
+
+
 def _format_stage(stage: StageRecord) -> str:
-    rows = "" if stage.rows is None else f", {stage.rows:,} rows"
-    return f"{stage.title}: {stage.outcome}, {stage.seconds:,.1f} s{rows}"
+    rows = "" if stage.rows is None else f", {count(stage.rows, 'row')}"
+    return format_line(f"{stage.title}: {stage.outcome}, {stage.seconds:,.1f} s{rows}")
 
 
 def _read_end_of_log(run: str, stages: Sequence[StageRecord]) -> list[str]:
     """Return the last lines that the failed stages logged, or all stages if none failed at work."""
     failed = {paths.stage_log(run, stage.stage) for stage in stages if stage.outcome == journal.FAILED}
     logs = failed or {path for path in paths.run_logs(run).glob("*.jsonl") if path != paths.journal(run)}
-    lines = [json.loads(line) for path in logs for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for path in logs for line in _read_log(path)]
     last = sorted(lines, key=lambda line: line["time"])[-LOG_LINES:]
-    return [" ".join(f"{line['time'][11:19]} {line['level']} {line['message']}".split()) for line in last]
+    return [format_line(" ".join(f"{line['time'][11:19]} {line['level']} {line['message']}".split())) for line in last]
+
+
+def _read_log(path: Path) -> Iterator[dict[str, str]]:
+    """The lines of a stage's log; one that was cut off, as by a full disk, is left out, and a log that is gone."""
+    with contextlib.suppress(OSError):
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)

@@ -9,7 +9,6 @@ import logging
 import os
 import platform
 import shlex
-import signal
 import socket
 import sys
 import time
@@ -20,8 +19,8 @@ from luigi.retcodes import retcode
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
-from luigi_tasks import config, paths, run_id, warehouse
-from luigi_tasks.errors import PipelineError
+from luigi_tasks import config, paths, run_id, texts, warehouse
+from luigi_tasks.errors import SIGNALLED, PipelineError, describe_error, describe_signal
 from luigi_tasks.processes import service_process
 from luigi_tasks.runs import anomalies, journal, notifications, signals
 from luigi_tasks.runs.anomalies import Anomaly
@@ -33,6 +32,10 @@ PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgr
 
 MOST_NAMED = 3
 """Failed stages that the last line of a run names."""
+LONGEST_COMMAND = 2_000
+"""Characters of the command line in etl.runs."""
+SUBJECT_BYTES, TEXT_BYTES = 500, 1_800
+"""Most bytes of a remark's subject and text: both are in the primary key, an entry of which has at most 2,704 bytes."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +48,6 @@ def note_end(code: int, reason: str, task: str = "") -> None:
     global _end
     if _end is None or _end.code == 0:
         _end = RunEnd(code, reason, task)
-
-
-def describe_signal(number: int) -> str:
-    """Return the reason of a run that a signal ended."""
-    return f"it was told to end by {signal.Signals(number).name}; run again"
 
 
 def conclude_run_at_exit() -> None:
@@ -68,7 +66,7 @@ def _conclude_run(process: int) -> None:
     end = _find_end(failures)
     if end.code and not failures:
         failures = [StageFailure("The run", end.reason)]
-    remarks = _record_run(stages, end)
+    remarks = [texts.format_line(remark, TEXT_BYTES) for remark in _record_run(stages, end)]
     for remark in remarks:
         logger.warning("%s", remark)
     if end.code or paths.run_logs(run).exists():
@@ -84,7 +82,7 @@ def _find_end(failures: Sequence[StageFailure]) -> RunEnd:
     """How this run ends; the reason names the stages that failed, if there are some."""
     received = signals.get_received()
     if received:
-        end = RunEnd(128 + received, describe_signal(received), _end.task if _end else "")
+        end = RunEnd(SIGNALLED + received, describe_signal(received), _end.task if _end else "")
     else:
         end = _end or RunEnd(retcode().unhandled_exception, "it ended before it began to work; see the log", "")
     if end.code in (retcode().task_failed, retcode().scheduling_error) and failures:
@@ -96,7 +94,7 @@ def _describe_failures(failures: Sequence[StageFailure]) -> str:
     """One failure with its reason, or the stages that failed."""
     titles = list(dict.fromkeys(failure.title for failure in failures))
     if len(titles) == 1:
-        return f"{titles[0]}: {failures[0].reason.partition(chr(10))[0]}"
+        return f"{titles[0]}: {failures[0].reason.rstrip().partition(chr(10))[0]}"
     more = f" and {len(titles) - MOST_NAMED:,} more" if len(titles) > MOST_NAMED else ""
     return f"{', '.join(titles[:MOST_NAMED])}{more} failed; the log has the reasons"
 
@@ -112,9 +110,13 @@ def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> list[str]:
                 pass
         migrations.apply()
         warehouse.retry_transaction("the record of the run", partial(_insert_run, stages, end))
+    except Exception as error:  # whatever goes wrong here, the message about the run is sent
+        remarks = [f"this run is not recorded in etl.runs: {describe_error(error)}"]
+        return remarks
+    try:
         return warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
-    except PipelineError as error:
-        remarks = [f"this run is not recorded in etl.runs: {error}"]
+    except Exception as error:
+        remarks = [f"what was unusual about this run is not known, and not in etl.remarks: {describe_error(error)}"]
         return remarks
 
 
@@ -136,7 +138,7 @@ def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:
                 "host": socket.gethostname(),
                 "outcome": journal.FAILED if failed else journal.DONE,
                 "login": _find_login(),
-                "command": shlex.join(sys.argv[1:]),
+                "command": texts.format_line(shlex.join(sys.argv[1:]), LONGEST_COMMAND),
                 "versions": json.dumps(versions),
             },
         )
@@ -145,7 +147,10 @@ def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:
                 cursor,
                 "insert into etl.stages (run_id, stage, batches, started_at, seconds, rows, outcome) values %s "
                 "on conflict do nothing",
-                [(run, s.stage, list(s.batches), s.started, s.seconds, s.rows, s.outcome) for s in stages],
+                [
+                    (run, s.stage, [*map(texts.make_storable, s.batches)], s.started, s.seconds, s.rows, s.outcome)
+                    for s in stages
+                ],
                 template="(%s, %s, %s::text[], to_timestamp(%s), %s, %s, %s)",
             )
 
@@ -164,9 +169,17 @@ def _record_anomalies(stages: Sequence[StageRecord]) -> list[str]:
 
 def record_remarks(cursor: Cursor, found: Sequence[Anomaly]) -> None:
     """Insert remarks on this run, within the transaction of `cursor`."""
-    rows = [(run_id.get_run_id(), anomaly.kind, anomaly.subject, anomaly.text) for anomaly in found]
+    run = run_id.get_run_id()
+    rows = [
+        (run, each.kind, _make_key(each.subject, SUBJECT_BYTES), _make_key(each.text, TEXT_BYTES)) for each in found
+    ]
     if rows:
         execute_values(cursor, "insert into etl.remarks values %s on conflict do nothing", rows)
+
+
+def _make_key(text: str, most: int) -> str:
+    """A text in one line that fits into the primary key of etl.remarks."""
+    return texts.cut_to_bytes(texts.format_line(text, most), most)
 
 
 def _list_versions() -> dict[str, str]:

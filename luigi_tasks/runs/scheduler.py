@@ -6,6 +6,7 @@ What luigid answers, remembers, forgets or fails to do therefore changes neither
 import atexit
 import contextlib
 import fcntl
+import html
 import json
 import logging
 import os
@@ -23,9 +24,9 @@ from urllib.parse import urlsplit
 from luigi import scheduler as luigi_scheduler
 from luigi.interface import core
 from luigi.metrics import MetricsCollectors
-from luigi.scheduler import RUNNING, SUSPENDED
+from luigi.scheduler import DISABLED, DONE, FAILED, RUNNING, SUSPENDED
 
-from luigi_tasks import config
+from luigi_tasks import config, texts
 from luigi_tasks.processes import child_process
 
 SECONDS_TO_ANSWER = 0.5
@@ -54,6 +55,8 @@ OWN_SETTINGS: Mapping[str, Any] = {
 """Settings of the run's own scheduler. Those in luigi.cfg, and in other files that Luigi reads, are for luigid."""
 NEVER_DISABLED = {"retry_count": FOREVER, "disable_hard_timeout": FOREVER, "disable_window": 1}
 """The retry policy that luigid is told: it shows a failed stage as failed, rather than disabling it."""
+ENDED = (DONE, FAILED, DISABLED)
+"""States of a task that is no longer at work."""
 DESCRIPTION = ("family", "module", "params", "param_visibilities", "priority", "deps")
 """What luigid is told of a stage each time, as it may have been restarted in between."""
 
@@ -148,7 +151,7 @@ class Messenger:
 
     def tell(self, method: str, **arguments: Any) -> None:
         """Tell luigid something. What cannot be written is lost, and the run goes on."""
-        self._write(json.dumps([method, arguments], default=str))
+        self._write(json.dumps([method, make_showable(arguments)], default=str))
 
     def _write(self, line: str) -> None:
         with contextlib.suppress(OSError):
@@ -159,6 +162,18 @@ class Messenger:
         if self._process.stdout is not None:
             self._process.stdout.close()
         child_process.end_group(self._process)
+
+
+def make_showable(value: Any) -> Any:
+    """Return an argument of a call as luigid can show and record it: all texts in it are safe, of bounded length."""
+    match value:
+        case str():
+            return texts.format_lines(value)
+        case dict():
+            return {make_showable(name): make_showable(each) for name, each in value.items()}
+        case list() | tuple() | set():
+            return [make_showable(each) for each in value]
+    return value
 
 
 class RunScheduler(luigi_scheduler.Scheduler):
@@ -172,6 +187,8 @@ class RunScheduler(luigi_scheduler.Scheduler):
         self._descriptions: dict[str, dict[str, Any]] = {}
         self._batched_ids: dict[str, Sequence[str]] = {}
         """Ids of tasks that one task does the work of, by its batch id and by its task id."""
+        self._at_work: dict[str, str] = {}
+        """Ids of the tasks that luigid shows as running, each with the worker that it was told of."""
 
     def add_task(self, **task: Any) -> None:
         """Note a task's new state."""
@@ -209,14 +226,20 @@ class RunScheduler(luigi_scheduler.Scheduler):
         return dict(super().ping(**kwargs))
 
     def set_task_status_message(self, task_id: str, status_message: str) -> None:
-        """Show how far a task is, in words."""
+        """Show how far a task is, in words, which luigid's page takes for HTML."""
         for each in self._list_shown(task_id):
-            self._tell("set_task_status_message", task_id=each, status_message=status_message)
+            self._tell("set_task_status_message", task_id=each, status_message=html.escape(status_message))
 
     def set_task_progress_percentage(self, task_id: str, progress_percentage: int) -> None:
         """Show how far a task is, in percent."""
         for each in self._list_shown(task_id):
             self._tell("set_task_progress_percentage", task_id=each, progress_percentage=progress_percentage)
+
+    def end_running(self, reason: str) -> None:
+        """Show the tasks that are at work when the run ends as failed: nobody else would, and the next run is another
+        worker, from which luigid takes no word about them."""
+        for task_id, worker in list(self._at_work.items()):
+            self._tell_task(task_id, worker=worker, status=FAILED, expl=json.dumps(reason))
 
     def _list_shown(self, task_id: str) -> Sequence[str]:
         """The ids under which luigid shows a task."""
@@ -233,6 +256,10 @@ class RunScheduler(luigi_scheduler.Scheduler):
     def _tell_task(self, task_id: str, can_run: bool = False, **task: Any) -> None:
         if task["status"] == luigi_scheduler.PENDING:
             self._tell("re_enable_task", task_id=task_id)
+        if task["status"] == RUNNING:
+            self._at_work[task_id] = task["worker"]
+        elif task["status"] in ENDED:
+            self._at_work.pop(task_id, None)
         own = {"batchable": False, "runnable": can_run, "retry_policy_dict": NEVER_DISABLED}
         self._tell("add_task", **(task | own), task_id=task_id)
 

@@ -12,8 +12,10 @@ from luigi.execution_summary import LuigiRunResult, LuigiStatusCode
 from luigi.retcodes import retcode
 from luigi.worker import TaskProcess, Worker
 
+from luigi_tasks.errors import SIGNALLED, describe_error, describe_signal
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import record, signals
+from luigi_tasks.runs.scheduler import RunScheduler
 
 SECONDS_TO_END = child_process.SECONDS_TO_END + 2
 """How long a stage may take to end after SIGTERM, before it is killed: it ends children of its own meanwhile."""
@@ -33,6 +35,8 @@ class RunWorker(Worker):
         end_processes([process for process in self._running_tasks.values() if process.is_alive()])
         code, reason = self._find_end(error)
         record.note_end(code, reason, self._describe_first_task())
+        if isinstance(self._scheduler, RunScheduler):
+            self._scheduler.end_running(reason)
         return bool(super().__exit__(kind, error, traceback))
 
     def _find_end(self, error: BaseException | None) -> tuple[int, str]:
@@ -40,11 +44,11 @@ class RunWorker(Worker):
         codes: Any = retcode()
         received = signals.get_received()
         if received:
-            return 128 + received, record.describe_signal(received)
+            return SIGNALLED + received, describe_signal(received)
         if isinstance(error, SystemExit) and isinstance(error.code, int):
-            return error.code, "it was ended; run again"
+            return error.code, describe_error(error)
         if error is not None:
-            return codes.unhandled_exception, f"{type(error).__name__}: {error}"
+            return codes.unhandled_exception, describe_error(error)
         status = LuigiRunResult(self).status
         if status in (LuigiStatusCode.FAILED_AND_SCHEDULING_FAILED, LuigiStatusCode.SCHEDULING_FAILED):
             return codes.scheduling_error, "it is not known of all stages whether they are up to date; see the log"

@@ -1,6 +1,7 @@
 """The base of all stages: the template of a run, and the one place that decides whether a stage is up to date."""
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, Self, TypeVar
@@ -10,18 +11,31 @@ from luigi.task import flatten
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
-from luigi_tasks.errors import PipelineError
+from luigi_tasks.errors import PipelineError, describe_error
 from luigi_tasks.runs import journal, lifecycle
 from luigi_tasks.stages import inspection
 from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.progress import ProgressReporter, track_stage
 from luigi_tasks.targets.built_from import BuiltFrom
+from luigi_tasks.targets.landing_files import format_name
 from luigi_tasks.targets.marker import Marker
+from luigi_tasks.texts import count
 
 BETWEEN_NAMES = "/"
 """Separates the batches of one task. No name of an entry of the landing folder holds one."""
 
+ARGUMENTS = re.compile(r"\[args=.*?, kwargs=.*?\](?=: )")
+"""How Luigi shows what it was called with."""
+
 Result = TypeVar("Result")
+
+
+class BatchParameter(luigi.Parameter):
+    """The name of a batch, in the form in which the landing folder is listed: what no name may hold is escaped."""
+
+    def parse(self, text: str) -> str:
+        """Return the name for what the command line says."""
+        return format_name(text)
 
 
 class Stage(luigi.Task):
@@ -32,7 +46,7 @@ class Stage(luigi.Task):
     when that came out the same.
     """
 
-    batch = luigi.Parameter(default="", description="only this batch, by its name in the landing folder")
+    batch = BatchParameter(default="", description="only this batch, by its name in the landing folder")
     reads_warehouse = True
     """Whether what is in the warehouse decides if the stage is up to date."""
 
@@ -49,9 +63,8 @@ class Stage(luigi.Task):
             return super().get_param_values(params, args, kwargs)
         except (ValueError, luigi.parameter.ParameterException) as error:
             name = cls.get_task_family()
-            raise PipelineError(
-                f"{error.__cause__ or error}; luigi --module luigi_tasks {name} --help says what it takes"
-            ) from error
+            fault = ARGUMENTS.sub("", str(error.__cause__ or error))
+            raise PipelineError(f"{fault}; luigi --module luigi_tasks {name} --help says what it takes") from error
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,6 +102,11 @@ class Stage(luigi.Task):
         """What the stage requires. Luigi asks once it knows that the stage is stale: what that needs is started."""
         lifecycle.expect_work(self.start_services)
         return super().deps()
+
+    def on_failure(self, exception: BaseException) -> str:
+        """What luigid shows of a failure: a sentence where that is enough, else the traceback."""
+        is_told = isinstance(exception, PipelineError | SystemExit)
+        return describe_error(exception) if is_told else str(super().on_failure(exception))
 
     def start_services(self) -> None:
         """Start, without waiting for it, what the stage will need and what takes long to start."""
@@ -161,7 +179,7 @@ class Stage(luigi.Task):
 class BatchStage(Stage):
     """A stage that is built batch by batch. Luigi hands many ready batches to one task, their names joined."""
 
-    batch = luigi.Parameter(
+    batch = BatchParameter(
         batch_method=BETWEEN_NAMES.join, description="the batch's name: its entry in the landing folder"
     )
 
@@ -193,9 +211,8 @@ class BatchStage(Stage):
 @Stage.event_handler(luigi.Event.FAILURE)
 @Stage.event_handler(luigi.Event.BROKEN_TASK)
 def _note_failure(stage: Stage, error: BaseException) -> None:
-    reason = "it was ended" if isinstance(error, SystemExit) else str(error)
     with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is what is said
-        journal.append_event(journal.StageFailure(stage.title, reason or type(error).__name__))
+        journal.append_event(journal.StageFailure(stage.title, describe_error(error)))
 
 
 @Stage.event_handler(luigi.Event.DEPENDENCY_MISSING)
@@ -217,4 +234,4 @@ def format_title(stage: str, batches: Sequence[str]) -> str:
 
 def count_batches(number: int) -> str:
     """A number of batches in words."""
-    return "1 batch" if number == 1 else f"{number:,} batches"
+    return count(number, "batch", "batches")

@@ -200,10 +200,11 @@ def _examine_raw_table(cursor: Cursor, change: Change) -> Iterable[Finding]:
             continue
         if landing.find_entry(batch) is None and not checkpoint.is_loadable(batch):
             raise PipelineError(
-                f"{change.relation} has {content_digests.count_rows(rows)} rows of the batch {batch}, "
-                f"{content_digests.count_rows(recorded.get(batch, content_digests.NO_ROWS))} were loaded, and they are "
-                "not the same; nothing is left to load it from; restore its rows from a backup of the warehouse, put "
-                "its files back into the landing folder, or delete its rows and its markers in etl.table_updates"
+                f"{change.relation} has other rows of the batch {batch} than were loaded "
+                f"({content_digests.count_rows(rows)} instead of "
+                f"{content_digests.count_rows(recorded.get(batch, content_digests.NO_ROWS))}); nothing is left to load "
+                "it from; restore its rows from a backup of the warehouse, put its files back into the landing folder, "
+                "or delete its rows and its markers in etl.table_updates"
             )
         wrong.append(batch)
     relation_states.settle(cursor, [change.relation])

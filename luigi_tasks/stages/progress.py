@@ -13,6 +13,7 @@ from luigi_tasks import paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import journal, log_format
 from luigi_tasks.runs.journal import StageProgress
+from luigi_tasks.texts import count
 
 SECONDS_BETWEEN_UPDATES = 1.0
 """How often the journal and luigid are updated, if there is something new."""
@@ -101,12 +102,12 @@ def track_stage(stage: TrackedStage, scope: str) -> Iterator[ProgressReporter]:
     journal.make_run_folder()
     log = paths.stage_log(run_id.get_run_id(), stage.kind)
     common = {"run": run_id.get_run_id(), "stage": stage.kind, "batches": stage.batches}
-    with log_format.log_to_file(log, logging.getLogger("luigi_tasks"), common):
+    with log_format.log_to_file(log, logging.getLogger("luigi_tasks"), stage.title, common):
         logger.info("%s: started, %s", stage.title, scope)
         try:
             with progress.passed_on():
                 yield progress
-                rows = "" if progress.rows is None else f"{progress.rows:,} rows, "
+                rows = "" if progress.rows is None else f"{count(progress.rows, 'row')}, "
                 progress.update(1, 1, f"{rows}{time.monotonic() - started:.1f} s")
         except BaseException:
             _record_end(stage, scope, time.monotonic() - started, None, journal.FAILED)

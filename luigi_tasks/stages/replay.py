@@ -89,4 +89,5 @@ def _list_marts(names: Sequence[str]) -> list[Stage]:
 @Replay.event_handler(luigi.Event.DEPENDENCY_PRESENT)
 def _log_nothing_to_do(replay: Replay) -> None:
     records = quarantine.count_rejected(replay.batch, replay.rule).records
-    logger.info("%s: nothing was fixed, %s records stay rejected", replay.title, f"{records:,}")
+    stay = "record stays" if records == 1 else "records stay"
+    logger.info("%s: nothing was fixed, %s %s rejected", replay.title, f"{records:,}", stay)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import luigi
 
 from luigi_tasks.stages.audit import Audit
-from luigi_tasks.stages.base import Stage, list_stale
+from luigi_tasks.stages.base import Stage, count_batches, list_stale
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.publish import Publish
 from luigi_tasks.stages.report import Report
@@ -64,4 +64,4 @@ class RunAll(Stage):
 @RunAll.event_handler(luigi.Event.DEPENDENCY_PRESENT)
 @RunAll.event_handler(luigi.Event.SUCCESS)
 def _log_up_to_date(run: RunAll) -> None:
-    logger.info("RunAll: %s batches and the marts are up to date", f"{len(run.list_batches()):,}")
+    logger.info("RunAll: %s and the marts are up to date", count_batches(len(run.list_batches())))

@@ -7,6 +7,7 @@ from their digest and are loaded again.
 
 from psycopg2.extensions import cursor as Cursor
 
+from luigi_tasks.texts import count
 from spark_jobs.schemas import TABLES
 
 NO_ROWS = "0:0"
@@ -46,7 +47,7 @@ def are_rows_equal(cursor: Cursor, relation: str, query: str) -> bool:
 
 def count_rows(digest: str) -> str:
     """The number of rows that a digest tells, as people write it."""
-    return f"{int(digest.partition(':')[0]):,}"
+    return count(int(digest.partition(":")[0]), "row")
 
 
 def _digest_of(table: str) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from psycopg2.extensions import cursor as Cursor
 
+from luigi_tasks import texts
 from luigi_tasks.warehouse.schema_names import CANDIDATES, CORE, ETL, INTERMEDIATE, MARTS, PUBLISHED, STAGING
 
 LEDGER = f"{ETL}.ledger"
@@ -208,4 +209,4 @@ def describe_counts(inserted: int, updated: int, deleted: int) -> str:
     if min(inserted, updated, deleted) < 0:
         return "the server has lost its counters of changes, as after a crash"
     counts = [(inserted, "inserted"), (updated, "updated"), (deleted, "deleted")]
-    return " and ".join(f"{count:,} rows {verb}" for count, verb in counts if count) + " by others or in vain"
+    return " and ".join(f"{texts.count(rows, 'row')} {verb}" for rows, verb in counts if rows) + " by others or in vain"

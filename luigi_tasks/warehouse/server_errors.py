@@ -145,7 +145,12 @@ KINDS = (
     SERVER_GONE,
 )
 """In the order in which texts are compared: SERVER_GONE last, as many texts end in `Is the server running …?`."""
-OTHER = Kind("the server refused", "nothing was changed", (), ())
+OTHER = Kind(
+    "the server refused",
+    "nothing was changed; the server's log may say more: correct what it names, then run again",
+    (),
+    (),
+)
 
 
 def classify_error(error: psycopg2.Error) -> Kind | None:

@@ -68,7 +68,7 @@ def checkout(make_project) -> Checkout:
     project = make_project()
     project.land("2026-01-01.json", [{"user_id": "u", "age": 121}])
     made = Checkout(project)
-    assert made.run().endswith("INFO RunAll: 1 batches and the marts are up to date\n")
+    assert made.run().endswith("INFO RunAll: 1 batch and the marts are up to date\n")
     return made
 
 
@@ -85,13 +85,13 @@ def test_prose__rebuilds_nothing(checkout):
     path.write_text(f"# Rules.\n{text.replace(docstring[1], 'Something else.')}# the end\n", encoding="utf-8")
     assert "Something else." in path.read_text(encoding="utf-8")
     assert checkout.list_stale_stages() == []
-    assert "1 batches and the marts are up to date" in checkout.run()
+    assert "1 batch and the marts are up to date" in checkout.run()
 
 
 def test_move__rebuilds_nothing(checkout):
     checkout.move(RULES, "spark_jobs/cleaning/deeper/rules.py")
     assert checkout.list_stale_stages() == []
-    assert "1 batches and the marts are up to date" in checkout.run()
+    assert "1 batch and the marts are up to date" in checkout.run()
 
 
 def test_rule__rebuilds_clean(checkout):

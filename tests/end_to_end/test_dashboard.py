@@ -46,7 +46,7 @@ def test_run__shows_up_in_luigid_and_goes_on_without_it(project):
         shown = list_tasks(port, "DONE")
         assert shown.keys() >= {f"{stage} 2026-01-01" for stage in ("Extract", "Clean", "Audit", "Load")} | {"RunAll"}
         extract = shown["Extract 2026-01-01"]
-        assert re.fullmatch(r"1 rows, \d+\.\d s", extract["status_message"]) and extract["progress_percentage"] == 100
+        assert re.fullmatch(r"1 row, \d+\.\d s", extract["status_message"]) and extract["progress_percentage"] == 100
         assert re.fullmatch(r"http://[\w.]+:\d+", extract["tracking_url"])
         assert 'luigi_task_started_total{family="Extract"} 1.0' in page(port, "/metrics")
         assert 'luigi_task_done_total{family="Extract"} 1.0' in page(port, "/metrics")
@@ -93,8 +93,14 @@ def test_stage_that_failed__runs_again_although_luigid_has_it_disabled(project):
     with dashboard(project, port):
         project.land("2026-01-03.json", '[{"user_id": "cyd"}, {')
         assert project.run().code == 30
-        [failed] = list_tasks(port, "FAILED").values()
-        assert failed["name"] == "Audit"
+        shown = list_tasks(port, "FAILED")
+        assert shown.keys() == {"Audit 2026-01-03", "RunAll"}
+        failed = shown["Audit 2026-01-03"]
+        error = call(port, "fetch_error", task_id=failed["id"])["error"]
+        assert json.loads(error).startswith(
+            "batch 2026-01-03, file 2026-01-03.json: at byte 22: the array is cut short; "
+        )
+        assert list_tasks(port, "RUNNING") == {}
         told = {"worker": "another", "task_id": failed["id"], "family": "Audit", "params": failed["params"]}
         once = {"retry_count": 1, "disable_hard_timeout": 999, "disable_window": 999}
         call(port, "add_task", status="PENDING", retry_policy_dict=once, **told)
@@ -106,6 +112,30 @@ def test_stage_that_failed__runs_again_although_luigid_has_it_disabled(project):
         assert project.run().code == 0
         assert "cyd" in users(project)
         assert "Audit 2026-01-03" in list_tasks(port, "DONE")
+
+
+def test_run_that_was_ended__leaves_nothing_at_work_and_the_next_one_is_shown(project):
+    port = free_ports(1)
+    use(project, port)
+    with dashboard(project, port):
+        project.land("2026-01-09.json", [{"user_id": "hal"}])
+        run = project.start()
+        wait_for("Extract", lambda: "Extract 2026-01-09" in list_tasks(port, "RUNNING"), 60)
+        run.send_signal(signal.SIGTERM)
+        output = run.communicate()[0].decode()
+        assert run.returncode == 128 + signal.SIGTERM and "SystemExit" not in output
+        assert list_tasks(port, "RUNNING") == {}
+        ended = list_tasks(port, "FAILED")["Extract 2026-01-09"]
+        error = json.loads(call(port, "fetch_error", task_id=ended["id"])["error"])
+        assert error == "it was told to end by SIGTERM; run again"
+        assert project.run().code == 0
+        assert [list_tasks(port, status) for status in ("PENDING", "RUNNING", "FAILED")] == [{}] * 3
+    last = project.rows(
+        "select distinct on (tasks.task_id) tasks.task_id, event_name from luigi_history.tasks as tasks "
+        "join luigi_history.task_events as events on tasks.id = events.task_id "
+        "order by tasks.task_id, ts desc, events.id desc"
+    )
+    assert {event for _, event in last} == {"DONE"}
 
 
 def test_exports_corrected_twice__are_loaded_twice(project):

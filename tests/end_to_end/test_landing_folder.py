@@ -192,7 +192,7 @@ def test_run__remarks_on_a_batch_that_shrank_by_half_or_more(project):
     with receivers() as received:
         ran = project.run(SOCIALMART_NOTIFY=received.addresses)
     advice = "if it should not have, put the earlier export back and run again"
-    remark = f"batch loaded: shrank to 1 users of 3, 1 posts of 3; {advice}"
+    remark = f"batch loaded: shrank to 1 user of 3, 1 post of 3; {advice}"
     assert (ran.code, read_mart(project)) == (0, ["ann"])
     assert f"WARNING {remark}" in ran.output
     assert project.rows("select kind, subject, remark from etl.remarks") == [("shrunk batch", "loaded", remark)]

@@ -75,7 +75,7 @@ def test_run__as_json_tells_every_event_and_how_it_ended(project):
     finished = {event["stage"]: event["rows"] for event in events if event["event"] == "finished"}
     assert finished["Extract"] == finished["Load users"] == 1
     told = [event for event in events if event["event"] == "progress" and event["stage"] == "Extract"]
-    assert told[0]["status"] == "1 batch" and re.fullmatch(r"1 rows, \d+\.\d s", told[-1]["status"])
+    assert told[0]["status"] == "1 batch" and re.fullmatch(r"1 row, \d+\.\d s", told[-1]["status"])
     assert [event["percent"] for event in told] == sorted(event["percent"] for event in told)
     assert (events[-1]["event"], events[-1]["exit_code"]) == ("ended", 0)
 
@@ -84,7 +84,7 @@ def test_run__elsewhere_gives_plain_lines_and_the_summary(project):
     project.land("2026-01-04.json", [{"user_id": "dot"}])
     ran = project.socialmart("run")
     assert ran.code == 0
-    assert re.search(r"^\d\d:\d\d:\d\d INFO Extract 2026-01-04: done, 1 rows, ", ran.output, re.MULTILINE)
+    assert re.search(r"^\d\d:\d\d:\d\d INFO Extract 2026-01-04: done, 1 row, ", ran.output, re.MULTILINE)
     assert "Ledger of the landing folder" in ran.output and "\x1b" not in ran.output
 
 

@@ -159,7 +159,7 @@ def test_killed_replay__is_finished_by_the_next(project: Project):
     ran = project.run("Replay", "--Replay-batch", "a")
     assert ran.code == 0, ran.output
     assert project.rows(REPLAYED) == FIXED
-    assert "Replay: nothing was fixed, 1 records stay rejected" in project.run("Replay", "--Replay-batch", "a").output
+    assert "Replay: nothing was fixed, 1 record stays rejected" in project.run("Replay", "--Replay-batch", "a").output
 
 
 def test_replay__of_an_unknown_batch_says_which_there_are(project: Project):

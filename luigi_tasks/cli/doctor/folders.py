@@ -12,6 +12,7 @@ from luigi_tasks import paths, warehouse
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets import landing
+from luigi_tasks.texts import count
 
 STAGES_WITH_CHECKPOINTS = ("extract", "clean", "audit")
 WAREHOUSE_BYTES_PER_EXPORT_BYTE = 4
@@ -32,7 +33,7 @@ def check_landing() -> Result:
             f"{paths.landing()}: {len(faults):,} of {len(files):,} files cannot be read, such as {path} ({fault}); "
             "their batches are refused until they can",
         )
-    return Result(OK, f"{paths.landing()}, {len(batches):,} batches, {len(files):,} files")
+    return Result(OK, f"{paths.landing()}, {count(len(batches), 'batch', 'batches')}, {count(len(files), 'file')}")
 
 
 def _find_fault(file: landing.LandingFile) -> str | None:

@@ -90,12 +90,12 @@ function runs(rows) {
   const stages = [...new Set(rows.flatMap(row => Object.keys(row.seconds)))];
   return [stages.map((stage, place) => ({
     type: "bar", name: stage, width, x: rows.map(row => row.run), y: rows.map(row => row.seconds[stage] || 0),
-    customdata: rows.map(row => row.started), marker: {color: COLOURS[place % COLOURS.length]},
+    customdata: rows.map(row => `${row.started}, ${row.outcome}`), marker: {color: COLOURS[place % COLOURS.length]},
     hovertemplate: `%{customdata}: ${stage} %{y:,.1f} s<extra></extra>`,
   })), layout(360, {
     barmode: "stack", legend: {orientation: "h", y: 1.02, yanchor: "bottom", traceorder: "normal"},
     xaxis: axis({type: "category", tickmode: "array", tickvals: rows.map(row => row.run),
-      ticktext: rows.map(row => row.started.slice(5)), tickangle: "auto"}),
+      ticktext: rows.map(row => (row.outcome === "failed" ? "✗ " : "") + row.started.slice(5)), tickangle: "auto"}),
     yaxis: axis({ticksuffix: " s", rangemode: "tozero"}),
   })];
 }
@@ -114,8 +114,9 @@ const CHARTS = {
     ...data.tags_over_time.periods.map((start, place) => [start, ...data.tags_over_time.tags.map(({posts}) => posts[place])]),
   ]],
   "runs-chart": () => [runs(data.runs), [
-    ["run", "started", "stage", "seconds"],
-    ...data.runs.flatMap(({run, started, seconds}) => Object.entries(seconds).map(([stage, each]) => [run, started, stage, each])),
+    ["run", "started", "outcome", "stage", "seconds"],
+    ...data.runs.flatMap(({run, started, outcome, seconds}) => (Object.keys(seconds).length ? Object.entries(seconds) : [["none", 0]])
+      .map(([stage, each]) => [run, started, outcome, stage, each])),
   ]],
 };
 

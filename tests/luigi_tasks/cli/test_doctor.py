@@ -106,7 +106,7 @@ def test_doctor__finds_nothing_wrong_before_the_first_run_and_leaves_nothing(pro
     before = sorted(project.folder.rglob("*"))
     found = findings(project)
     assert worse(found) == {}
-    assert found["landing"].text == f"{project.landing}, 1 batches, 1 files"
+    assert found["landing"].text == f"{project.landing}, 1 batch, 1 file"
     assert found["postgresql"].text == f"the first run creates the embedded server in {project.folder / 'postgres'}"
     assert sorted(project.folder.rglob("*")) == before
 

@@ -1,6 +1,11 @@
 """Counting and writing out what was rejected, in a real PostgreSQL."""
 
 import json
+import os
+import socket
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -100,6 +105,65 @@ def test_export_rejected__leaves_what_was_there_when_it_fails(rejected, tmp_path
     with pytest.raises(KeyboardInterrupt):
         quarantine.export_rejected(str(file))
     assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} == {file.name: "before"}
+
+
+@pytest.fixture
+def device(tmp_path):
+    """A device like /dev/null, where the test may make one, or one that all machines have."""
+    path = tmp_path / "null"
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, Path("/dev/null").stat().st_rdev)
+    except PermissionError:
+        return "/dev/null"
+    return str(path)
+
+
+@pytest.mark.parametrize("is_linked", [False, True])
+def test_export_rejected__writes_to_a_device_and_leaves_it_one(rejected, tmp_path, device, is_linked):
+    place = tmp_path / "link" if is_linked else Path(device)
+    if is_linked:
+        place.symlink_to(device)
+    assert quarantine.export_rejected(str(place)) == 4
+    assert place.is_symlink() == is_linked and Path(device).is_char_device()
+
+
+def test_export_rejected__writes_to_a_pipe(rejected, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as pool:
+        text = pool.submit((tmp_path / "pipe").read_bytes)
+        assert quarantine.export_rejected(str(tmp_path / "pipe"), "a", "not_json") == 1
+        assert json.loads(text.result())["raw"] == NASTY
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_export_rejected__replaces_what_a_link_leads_to_and_keeps_the_link(rejected, tmp_path, is_there):
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / "folder" / "file"
+    if is_there:
+        file.write_text("before")
+    (tmp_path / "link").symlink_to("folder/file")
+    assert quarantine.export_rejected(str(tmp_path / "link")) == 4
+    assert (tmp_path / "link").is_symlink() and exported(file) == RECORDS
+
+
+def test_export_rejected__knows_standard_output_by_any_name(rejected, capfdbinary):
+    assert quarantine.is_standard_output("/dev/stdout") and not quarantine.is_standard_output("/dev/null")
+    assert quarantine.export_rejected("/dev/fd/1", "a", "not_json") == 1
+    assert json.loads(capfdbinary.readouterr().out)["raw"] == NASTY
+
+
+def test_export_rejected__refuses_a_full_device_a_socket_and_a_folder(rejected, tmp_path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        for place, reason in {
+            "/dev/full": "No space left on device",
+            str(tmp_path / "socket"): "a device, pipe or socket, not a file",
+            str(tmp_path): "a folder, not a file",
+        }.items():
+            with pytest.raises(PipelineError, match=rf"^--export {place}: cannot be written \({reason}\)"):
+                quarantine.export_rejected(place)
+    assert (tmp_path / "socket").is_socket()
 
 
 def test_export_rejected__is_for_its_owner_alone(rejected, tmp_path):

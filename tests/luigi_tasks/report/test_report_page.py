@@ -83,7 +83,12 @@ def make_data(rows: int) -> dict:
             ],
         },
         "runs": [
-            {"run": f"run {number}", "started": "2024-01-01 00:00", "seconds": dict.fromkeys("abcdefgh", 1e6)}
+            {
+                "run": f"run {number}",
+                "started": "2024-01-01 00:00",
+                "outcome": "failed",
+                "seconds": dict.fromkeys("abcdefgh", 1e6),
+            }
             for number in range(queries.LAST_RUNS)
         ],
     }
@@ -207,17 +212,20 @@ def test_shown__is_one_line_without_control_characters_and_not_too_long():
 
 
 def test_runs__end_with_this_one_and_what_it_did_until_now():
+    started = "2024-01-01 00:00"
     rows = [
-        {"run_id": "one", "started": "2024-01-01 00:00", "stage": "Extract", "seconds": 2},
-        {"run_id": "one", "started": "2024-01-01 00:00", "stage": "Load", "seconds": 3},
+        {"run_id": "one", "started": started, "outcome": "done", "stage": "Extract", "seconds": 2},
+        {"run_id": "one", "started": started, "outcome": "done", "stage": "Load", "seconds": 3},
+        {"run_id": "lost", "started": started, "outcome": "failed", "stage": None, "seconds": None},
     ]
     stages = [
         StageRecord(stage, [], "", "", 86_400.0, 1.25, 1, "done") for stage in ("Load users", "Load posts", "Publish")
     ]
-    one = {"run": "one", "started": "2024-01-01 00:00", "seconds": {"Extract": 2, "Load": 3}}
-    two = {"run": "two", "started": "1970-01-02 00:00", "seconds": {"Load": 2.5, "Publish": 1.25}}
-    assert _combine_runs(rows, "two", stages) == [one, two]
-    assert _combine_runs(rows, "two", []) == [one]
+    one = {"run": "one", "started": started, "outcome": "done", "seconds": {"Extract": 2, "Load": 3}}
+    lost = {"run": "lost", "started": started, "outcome": "failed", "seconds": {}}
+    two = {"run": "two", "started": "1970-01-02 00:00", "outcome": "at work", "seconds": {"Load": 2.5, "Publish": 1.25}}
+    assert _combine_runs(rows, "two", stages) == [one, lost, two]
+    assert _combine_runs(rows, "two", []) == [one, lost]
 
 
 def test_write__leaves_a_whole_file_for_all_to_read(monkeypatch):

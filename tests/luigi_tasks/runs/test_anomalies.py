@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import paths, warehouse
 from luigi_tasks.runs import anomalies
 from luigi_tasks.runs.journal import StageRecord
+from luigi_tasks.runs.record import record_remarks
 from luigi_tasks.targets.ledger_file import BatchLedger, write_ledger
 from luigi_tasks.warehouse import migrations
 
@@ -110,7 +111,7 @@ def test_find_shrunk_batches__names_a_batch_that_lost_half_once(cursor):
     hold(cursor, "c", user=0, post=0, comment=0)
     end = "if it should not have, put the earlier export back and run again"
     assert find_shrunk(cursor) == [
-        f"batch a: shrank to 500 users of 1,000, 1 posts of 3; {end}",
+        f"batch a: shrank to 500 users of 1,000, 1 post of 3; {end}",
         f"batch c: shrank to 0 users of 1,000, 0 posts of 3; {end}",
     ]
     assert find_shrunk(cursor) == []
@@ -138,6 +139,26 @@ def test_find_drifted_batches__names_a_new_field_once(tmp_path, monkeypatch):
     assert [anomaly.text for anomaly in anomalies.find_drifted_batches(["b", "c"])] == [
         "batch b: unknown fields: post.y"
     ]
+
+
+def test_find_drifted_batches__lists_some_of_many_fields_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "checkpoints", lambda: tmp_path)
+    folder = tmp_path / "audit" / "b"
+    folder.mkdir(parents=True)
+    drift = ["a\n12:00:00 ERROR b\x1b", "b" * 9_000, *(f"c{number}" for number in range(1_500))]
+    write_ledger(folder / paths.LEDGER, BatchLedger("b", "passed", None, [], drift, 0))
+    [anomaly] = anomalies.find_drifted_batches(["b"])
+    assert anomaly.text.startswith("batch b: unknown fields: a\\n12:00:00 ERROR b\\x1b, bbb")
+    assert anomaly.text.endswith(" and 1,482 more") and len(anomaly.text) < 1_000
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800\udcff", "ü" * 9_000, "\0" * 9_000, "😀" * 3_000, "a\nb\u2028"])
+def test_record_remarks__takes_any_text_as_one_line(cursor, text):
+    record_remarks(cursor, [anomalies.Anomaly("drift", text, text)] * 2)
+    cursor.execute("select subject, remark from etl.remarks")
+    [(subject, remark)] = cursor.fetchall()
+    assert len(subject.encode()) <= 500 and len(remark.encode()) <= 1_800
+    assert remark and "\n" not in remark and "\u2028" not in remark
 
 
 def days(cursor: Cursor, posts: list[int], first: date = MONDAY) -> None:

@@ -99,6 +99,33 @@ def test_batch__is_shown_as_its_tasks(told):
     assert [call.get("tracking_url") for _, call in told.calls[-4:]] == ["http://spark", "http://spark", None, None]
 
 
+def test_tasks_at_work__are_shown_as_failed_when_the_run_ends(told):
+    own = RunScheduler()
+    for task_id in "abc":
+        add(own, task_id)
+    assert [work(own)["task_id"] for _ in "ab"] == ["a", "b"]
+    add(own, "a", DONE)
+    told.calls.clear()
+    own.end_running("it was told to end by SIGTERM; run again")
+    [(method, call)] = told.calls
+    assert (method, call["task_id"], call["status"], call["worker"]) == ("add_task", "b", FAILED, "w")
+    assert json.loads(call["expl"]) == "it was told to end by SIGTERM; run again"
+    own.end_running("again")
+    assert len(told.calls) == 1
+
+
+def test_status__is_text_on_a_page_that_takes_it_for_html(told):
+    RunScheduler().set_task_status_message("a", "<img src=x onerror=alert(1)> & more")
+    assert told.calls[0][1]["status_message"] == "&lt;img src=x onerror=alert(1)&gt; &amp; more"
+
+
+def test_luigid__is_told_texts_that_it_can_show_and_record():
+    told = {"params": {"batch": "a\0\x1b\u2028b"}, "deps": ["c\ud800"], "expl": "x\ny" * 20_000, "priority": 1}
+    shown = scheduler.make_showable(told)
+    assert (shown["params"], shown["deps"], shown["priority"]) == ({"batch": "a\\x00\\x1b\\u2028b"}, ["c\\ud800"], 1)
+    assert shown["expl"].startswith("x\ny") and len(shown["expl"]) < 21_000
+
+
 def test_dependencies__found_while_a_task_runs_stay_known(told):
     own = RunScheduler()
     add(own, "a", deps=["x"])

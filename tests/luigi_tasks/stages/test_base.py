@@ -171,7 +171,9 @@ def test_check__that_fails_is_noted_when_luigi_says_so():
 def test_run__that_fails_is_noted():
     task = Whole()
     task.trigger_event(luigi.Event.FAILURE, task, SystemExit(143))
-    assert journal.read_failures(run_id.get_run_id()) == [journal.StageFailure("Whole", "it was ended")]
+    assert journal.read_failures(run_id.get_run_id()) == [
+        journal.StageFailure("Whole", "it was told to end by SIGTERM; run again")
+    ]
 
 
 def test_write_and_mark__leaves_both_or_neither(own_warehouse):
