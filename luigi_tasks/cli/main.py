@@ -14,7 +14,7 @@ from functools import partial
 import click
 from luigi.interface import core
 
-from luigi_tasks import config, paths, run_id, warehouse
+from luigi_tasks import config, file_modes, paths, run_id, warehouse
 from luigi_tasks.cli import explain, luigid, output, summary, verify
 from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
@@ -45,6 +45,7 @@ class CommandGroup(click.Group):
     def invoke(self, context: click.Context) -> None:
         """Run the command that the command line names, and exit."""
         try:
+            file_modes.restrict_new_files()
             code = super().invoke(context)
             sys.stdout.flush()
         except PipelineError as error:
@@ -210,7 +211,8 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     with local_cluster.running(port, workers, cores, memory, logs) as processes:
         master = f"spark://{local_cluster.HOST}:{port}"
         print(f"master {master}, page http://{local_cluster.HOST}:{port + 1}, {workers} workers, logs in {logs}")
-        print(f"to run on it: [spark] master = {master} in luigi.cfg; Ctrl-C ends it", flush=True)
+        settings = f"master = {master} and properties_file = {local_cluster.find_properties(logs)}"
+        print(f"to run on it: {settings} in [spark] of luigi.cfg; Ctrl-C ends it", flush=True)
         for process in processes:
             process.wait()
 
