@@ -225,12 +225,13 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     show_default=True,
     help="The address to listen on. Any other one opens luigid to a network, and luigid asks for no password.",
 )
-def run_dashboard(port: int | None, address: str) -> int:
+@click.option("--name", "names", multiple=True, help="A name under which browsers, or a proxy, ask for it; repeatable.")
+def run_dashboard(port: int | None, address: str, names: tuple[str, ...]) -> int:
     """Run Luigi's dashboard on this machine until Ctrl-C."""
     exit_on_sigterm()
     port = port or core().scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"
-    with luigid.run_luigid(address, port, log) as process:
+    with luigid.run_luigid(address, port, log, names) as process:
         print(f"http://{address}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
         sys.stdout.flush()
         return process.wait()
