@@ -122,7 +122,7 @@ def is_reading(request: HTTPServerRequest) -> bool:
 
 
 def is_foreign(request: HTTPServerRequest) -> bool:
-    """Whether a page of another site had the browser send a request. To open one of luigid's pages is no such request."""
+    """Whether a page of another site had the browser send a request. A link to one of luigid's pages does no harm."""
     headers = request.headers
     site = headers.get("Sec-Fetch-Site")
     if site is not None:
