@@ -32,8 +32,10 @@ def get_umask() -> int:
     return SHARED_UMASK if is_shared() else PRIVATE_UMASK
 
 
-def get_folder_mode() -> int:
-    """The mode of a folder at the top of what the pipeline leaves."""
+def get_mode(path: Path) -> int:
+    """The mode of a file, or of a folder, that the pipeline leaves."""
+    if not path.is_dir():
+        return 0o666 & ~get_umask()
     return 0o2770 if is_shared() else 0o700
 
 
@@ -78,57 +80,64 @@ def make_program_folder(folder: Path) -> None:
         missing.chmod(0o755)
 
 
-def list_folders() -> list[Path]:
-    """The folders that runs write to; the embedded server's has an account of its own (see warehouse/embedded)."""
-    return [paths.checkpoints(), paths.logs(), paths.report().parent, paths.docs().parent]
+def list_places() -> list[Path]:
+    """What holds personal data that runs have written: folders, and the pages, whose folders may hold other things.
 
-
-def prepare_folders() -> None:
-    """Make the folders that runs write to, and correct those below the current folder that are open to others.
-
-    A folder elsewhere may hold what is not ours: `socialmart doctor` names it. What cannot be changed stays as it is.
+    The embedded server has an account of its own: see warehouse/embedded.
     """
-    for folder in list_folders():
+    return [paths.checkpoints(), paths.logs(), paths.report(), paths.docs()]
+
+
+def prepare_places() -> None:
+    """Make the folders that runs write to, and restrict what is there and open to others.
+
+    Of folders that exist only those below the current one are restricted: one elsewhere may hold what is not ours, and
+    `socialmart doctor` names it. What cannot be changed stays as it is.
+    """
+    find_shared_group()
+    for place in list_places():
+        is_page = place in (paths.report(), paths.docs())
+        folder = place.parent if is_page else place
         with contextlib.suppress(OSError):  # the stage that needs the folder says what is wrong with it
             if not folder.exists():
                 folder.mkdir(parents=True)
-                _restrict(folder, get_folder_mode())
+                _restrict(folder, get_mode(folder))
             elif find_fault(folder) and Path.cwd() in folder.resolve().parents:
                 _restrict_tree(folder)
+            if is_page and find_fault(place):
+                _restrict(place, get_mode(place))
 
 
-def find_fault(folder: Path) -> str | None:
-    """What is wrong with the rights of a folder, in words, and how to correct it; None if it is right or missing."""
+def find_fault(place: Path) -> str | None:
+    """What is wrong with the rights of a file or folder, and how to correct it, in words; None if all is right."""
     try:
-        status = folder.stat()
+        status = place.stat()
     except FileNotFoundError:
         return None
-    mode, group = stat.S_IMODE(status.st_mode), find_shared_group()
-    if group is None and mode & PRIVATE_UMASK:
-        return f"{folder} (mode {mode:04o}) is open to other users: chmod 700 {folder}"
-    if group is not None and (mode != get_folder_mode() or status.st_gid != group):
-        name = config.read_section(config.files).shared_group
-        return (
-            f"{folder} (mode {mode:04o}, group {status.st_gid}) is not set up for the group {name}: chgrp -R {name} "
-            f"{folder} && chmod -R u=rwX,g=rwX,o= {folder} && find {folder} -type d -exec chmod g+s {{}} +"
-        )
-    return None
+    mode, wanted, group = stat.S_IMODE(status.st_mode), get_mode(place), find_shared_group()
+    if group is None:
+        is_open = mode & PRIVATE_UMASK
+        return f"{place} (mode {mode:04o}) is open to other users: chmod {wanted:o} {place}" if is_open else None
+    if status.st_gid == group and mode == wanted:
+        return None
+    name = config.read_section(config.files).shared_group
+    advice = f"chgrp -R {name} {place} && chmod -R u=rwX,g=rwX,o= {place}"
+    if place.is_dir():
+        advice += f" && find {place} -type d -exec chmod g+s {{}} +"
+    return f"{place} (mode {mode:04o}) is not set up for the group {name}: {advice}"
 
 
 def _restrict_tree(folder: Path) -> None:
     """Restrict all that is in a folder, and the folder last: where that was interrupted, the next run goes on."""
     for parent, _, files in os.walk(folder, topdown=False):
-        for name in files:
-            path = Path(parent, name)
+        for path in (*(Path(parent, name) for name in files), Path(parent)):
             with contextlib.suppress(OSError):  # another account's, or gone
-                if path.is_file() and not path.is_symlink():
-                    _restrict(path, path.stat().st_mode & ~get_umask() | 0o600 | (0o060 if is_shared() else 0))
-        with contextlib.suppress(OSError):
-            _restrict(Path(parent), get_folder_mode())
+                if not path.is_symlink():
+                    _restrict(path, get_mode(path) | path.stat().st_mode & 0o100)
 
 
 def _restrict(path: Path, mode: int) -> None:
     group = find_shared_group()
     if group is not None:
         os.chown(path, -1, group)
-    path.chmod(stat.S_IMODE(mode))
+    path.chmod(mode)

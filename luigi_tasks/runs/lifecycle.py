@@ -79,7 +79,7 @@ def begin_run() -> None:
     Exits with code 10 where another run holds the lock.
     """
     file_modes.restrict_new_files()
-    file_modes.prepare_folders()
+    file_modes.prepare_places()
     if lock.take_lock():
         child_process.kill_forks_with_parent()
         scheduler.find_luigid()

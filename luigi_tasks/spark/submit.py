@@ -31,6 +31,8 @@ DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 DRIVERS_PYTHON = "spark.pyspark.driver.python"
 EXECUTORS_PYTHON = "spark.pyspark.python"
 PAGE = "spark.ui.enabled"
+LOCAL_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?")
+"""Masters for which Spark makes a secret by itself."""
 AUTHENTICATE = "spark.authenticate"
 SECRET = "spark.authenticate.secret"
 UMASK = "spark.socialmart.umask"
@@ -118,15 +120,15 @@ def _require_hidden_secrets(settings: config.spark) -> None:
         )
 
 
-def is_authenticated() -> bool:
-    """Whether Spark's processes ask each other for a secret, by the settings of this project."""
+def is_authenticated() -> bool | None:
+    """Whether Spark's processes ask each other for a secret, by the settings of this project; None: nothing is said."""
     settings = config.read_section(config.spark)
     said = read_confs().get(AUTHENTICATE)
     if said is None and settings.properties_file:
         text = Path(settings.properties_file).read_text(encoding="utf-8", errors="replace")
         found = re.search(rf"^\s*{re.escape(AUTHENTICATE)}[\s=:]+(\w+)", text, re.MULTILINE)
-        said = found and found[1]
-    return said == "true"
+        said = found[1] if found else None
+    return None if said is None else said == "true"
 
 
 def build_command(program: str, master: str = "", *java_options: str) -> list[str]:
@@ -173,7 +175,7 @@ def read_confs(master: str = "") -> dict[str, str]:
     """
     settings = config.read_section(config.spark)
     ours = {PAGE: str(scheduler.is_watched()).lower(), "spark.ui.killEnabled": "false"}
-    if (master or settings.master).startswith("local"):
+    if LOCAL_MASTER.fullmatch(master or settings.master):
         ours[AUTHENTICATE] = "true"
     if file_modes.is_shared():
         ours[UMASK] = f"{file_modes.get_umask():03o}"
