@@ -9,16 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from luigi_tasks import file_modes
 from luigi_tasks.errors import PipelineError
 
-OWNER_ONLY = 0o600
-WORLD_READABLE = 0o644
 SECONDS_UNTIL_ABANDONED = 3600
 """An unfinished page older than this belongs to a process that was killed: writing one takes seconds."""
 
 
 @contextmanager
-def open_replacement(path: Path, mode: int = OWNER_ONLY) -> Iterator[IO[bytes]]:
+def open_replacement(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` when the block ends well, and is deleted when the block fails.
 
     A link stays: what it leads to is replaced. Raises OSError for what is there and no file, such as a device.
@@ -32,7 +31,7 @@ def open_replacement(path: Path, mode: int = OWNER_ONLY) -> Iterator[IO[bytes]]:
         with os.fdopen(descriptor, "wb") as output:
             yield output
             output.flush()
-            os.fchmod(descriptor, mode)
+            file_modes.restrict_file(descriptor)
             os.fsync(descriptor)
         os.replace(unfinished, path)
     except BaseException:
@@ -42,7 +41,7 @@ def open_replacement(path: Path, mode: int = OWNER_ONLY) -> Iterator[IO[bytes]]:
 
 
 def write_page(path: Path, page: str, setting: str) -> None:
-    """Write a page that everyone may read, creating its folder; `setting` is the luigi.cfg setting that names it.
+    """Write a page, creating its folder; `setting` is the luigi.cfg setting that names it.
 
     Also deletes unfinished pages of killed processes. Raises PipelineError if the page cannot be written.
     """
@@ -51,7 +50,7 @@ def write_page(path: Path, page: str, setting: str) -> None:
         for unfinished in path.parent.glob(f".{path.name}.*"):
             if time.time() - unfinished.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
                 unfinished.unlink()
-        with open_replacement(path, WORLD_READABLE) as output:
+        with open_replacement(path) as output:
             output.write(page.encode())
     except OSError as error:
         raise PipelineError(

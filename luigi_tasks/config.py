@@ -66,6 +66,14 @@ class logs(luigi.Config):
     keep_runs: int = luigi.IntParameter(default=30, description="how many runs to keep the logs of")
 
 
+class files(luigi.Config):
+    """[files]: who may read what the pipeline leaves."""
+
+    shared_group: str = luigi.Parameter(
+        default="", description="a group that may read and write all of it; empty: the pipeline's account alone"
+    )
+
+
 class spark(luigi.Config):
     """[spark]: the arguments of spark-submit. None of them changes results."""
 
@@ -77,6 +85,9 @@ class spark(luigi.Config):
         default="", description="memory of each executor; empty: Spark's own default"
     )
     conf: str = luigi.Parameter(default="", description="more Spark settings: a=1|b=2")
+    properties_file: str = luigi.Parameter(
+        default="", description="a file of mode 0600 with more Spark settings, such as the secret of a cluster"
+    )
     session: str = luigi.ChoiceParameter(
         default="shared",
         choices=("shared", "submit"),
@@ -204,6 +215,7 @@ SECTIONS: tuple[type[luigi.Config], ...] = (
     landing,
     checkpoints,
     logs,
+    files,
     spark,
     quality,
     warehouse,

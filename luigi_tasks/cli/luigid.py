@@ -3,41 +3,48 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
-from luigi_tasks.runs import scheduler
+from luigi_tasks.runs import dashboard_token, scheduler
 from luigi_tasks.warehouse import migrations
 
 HOST = "127.0.0.1"
-"""The address that luigid listens on. luigid asks for no password and lets anyone change its state: users of other
-machines reach it through a proxy with a login, and another address is for private networks only, as in containers."""
+"""The address that luigid listens on. It asks for no password to read what it shows: users of other machines reach it
+through a proxy with a login, and another address is for private networks only, as in containers."""
 HISTORY_SCHEMA = "luigi_history"
 """The schema of the task history: luigid finds its tables there by the search path of its sessions."""
 
 SECONDS_TO_START = 60
 POLL_SECONDS = 0.1
+NAMES_VARIABLE = "SOCIALMART_DASHBOARD_NAMES"
+"""Environment variable for luigid: its names, separated by commas."""
 
 
 @contextmanager
-def run_luigid(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run luigid, and the embedded warehouse with it, while the block lasts. Gives the process of luigid, once it
-    listens.
+def run_luigid(address: str, port: int, log: Path, names: Sequence[str] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    """Run luigid behind its guard, and the embedded warehouse with it, while the block lasts. Gives its process, once
+    it listens.
 
-    Raises PipelineError if it cannot listen there.
+    `names`: under which browsers ask for it, besides those of this machine. Raises PipelineError if it cannot listen.
     """
     require_free_port(address, port)
     warehouse.hold_embedded()
     with warehouse.transaction() as cursor:
         migrations.create_schema(cursor, HISTORY_SCHEMA)
     state = log.with_suffix(".state")
-    argv = [str(Path(sys.executable).with_name("luigid")), "--address", address, "--port", str(port)]
-    variables = warehouse.get_libpq_variables(search_path=HISTORY_SCHEMA)
-    environ = child_process.environment(**variables, LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
+    argv = [sys.executable, "-P", "-m", "luigi_tasks.cli.guarded_luigid", "--address", address, "--port", str(port)]
+    variables = warehouse.get_libpq_variables(search_path=HISTORY_SCHEMA) | {
+        "LUIGI_CONFIG_PATH": str(paths.LUIGID_SETTINGS),
+        "PYTHONPATH": str(paths.PROJECT),
+        dashboard_token.VARIABLE: dashboard_token.make_token(),
+        NAMES_VARIABLE: ",".join([address, *names]),
+    }
+    environ = child_process.environment(**variables)
     process = child_process.start([*argv, "--state-path", str(state)], environ, log)
     try:
         _wait(process, address, port, log)

@@ -16,7 +16,7 @@ from typing import Any
 import click
 from luigi.interface import core
 
-from luigi_tasks import config, paths, run_id, texts, warehouse
+from luigi_tasks import config, file_modes, paths, run_id, texts, warehouse
 from luigi_tasks.cli import explain, luigid, output, summary, verify
 from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
@@ -64,6 +64,7 @@ class CommandGroup(click.Group):
     def invoke(self, context: click.Context) -> None:
         """Run the command that the command line names, and exit."""
         try:
+            file_modes.restrict_new_files()
             code = super().invoke(context)
             sys.stdout.flush()
         except PipelineError as error:
@@ -240,7 +241,8 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     with local_cluster.running(port, workers, cores, memory, logs) as processes:
         master = f"spark://{local_cluster.HOST}:{port}"
         print(f"master {master}, page http://{local_cluster.HOST}:{port + 1}, {workers} workers, logs in {logs}")
-        print(f"to run on it: [spark] master = {master} in luigi.local.cfg; Ctrl-C ends it", flush=True)
+        settings = f"master = {master} and properties_file = {local_cluster.find_properties(logs)}"
+        print(f"to run on it: {settings} in [spark] of luigi.local.cfg; Ctrl-C ends it", flush=True)
         for process in processes:
             process.wait()
 
@@ -253,12 +255,13 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     show_default=True,
     help="The address to listen on. Any other one opens luigid to a network, and luigid asks for no password.",
 )
-def run_dashboard(port: int | None, address: str) -> int:
+@click.option("--name", "names", multiple=True, help="A name under which browsers, or a proxy, ask for it; repeatable.")
+def run_dashboard(port: int | None, address: str, names: tuple[str, ...]) -> int:
     """Run Luigi's dashboard on this machine until Ctrl-C."""
     exit_on_sigterm()
     port = port or config.read_section(core).scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"
-    with luigid.run_luigid(address, port, log) as process:
+    with luigid.run_luigid(address, port, log, names) as process:
         print(f"http://{address}:{port}, metrics at /metrics, history at /history; log in {log}; Ctrl-C ends it")
         sys.stdout.flush()
         return process.wait()

@@ -14,7 +14,7 @@ from luigi.scheduler import Scheduler
 from luigi.setup_logging import InterfaceLogging
 from luigi.worker import Worker
 
-from luigi_tasks import config, warehouse
+from luigi_tasks import config, file_modes, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import lock, luigi_settings, notifications, record, scheduler
@@ -77,10 +77,13 @@ def prepare_run() -> None:
 
 
 def begin_run() -> None:
-    """Take the run lock, clean up after killed runs, find luigid, and have the run recorded when it ends.
+    """Keep others out of what the run writes, take the run lock, clean up after killed runs, find luigid, and have the
+    run recorded when it ends.
 
     Exits with code 10 where another run holds the lock.
     """
+    file_modes.restrict_new_files()
+    file_modes.prepare_places()
     if lock.take_lock():
         child_process.kill_forks_with_parent()
         scheduler.find_luigid()

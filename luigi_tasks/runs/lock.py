@@ -65,7 +65,7 @@ def take_lock() -> bool:
     path = paths.run_lock()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise PipelineError(
             f"checkpoints folder {path.parent}: cannot be written ({error.strerror}); make it writable, or set "

@@ -2,10 +2,10 @@
 
     python -I luigi_tasks/runs/luigid_messenger.py SECONDS < FILE
 
-FILE is read from its start while the run appends to it. Its first line is luigid's URL; each further line is one call,
-as JSON: `[METHOD, {ARGUMENT: VALUE, …}]`. Within SECONDS, standard output gets one line: empty if luigid answers at the
-URL, else why it does not, and the program ends. Errors of later calls are ignored: a dashboard that misses one shows
-the next.
+FILE is read from its start while the run appends to it. Its first line is luigid's URL and the dashboard's token, as
+JSON: `[URL, TOKEN]`; each further line is one call: `[METHOD, {ARGUMENT: VALUE, …}]`. Within SECONDS, standard output
+gets one line: empty if luigid answers at the URL, else why it does not, and the program ends. Errors of later calls are
+ignored: a dashboard that misses one shows the next.
 
 On SIGTERM, which also comes when the run ends in any way, it delivers what is left, for a bounded time.
 """
@@ -33,6 +33,9 @@ LONGEST_ANSWER = 1 << 16
 HARMLESS_METHOD = "is_pause_enabled"
 """A call that changes nothing, and that luigid answers in a way of its own."""
 
+TOKEN_HEADER = "X-Dashboard-Token"
+"""What `socialmart dashboard` wants of a call that changes something."""
+
 _has_run_ended = False
 
 
@@ -40,7 +43,7 @@ def main() -> None:
     """Say whether luigid answers, and pass on calls until the run ends."""
     signal.signal(signal.SIGTERM, _end_soon)
     lines = read_lines()
-    luigid = Luigid(next(lines).decode())
+    luigid = Luigid(*json.loads(next(lines)))
     reason = luigid.find_fault(float(sys.argv[1]))
     sys.stdout.write(f"{reason or ''}\n")
     sys.stdout.flush()
@@ -50,13 +53,13 @@ def main() -> None:
 
 
 class Luigid:
-    """A server that should be luigid, at a URL that may have a user and a password."""
+    """A server that should be luigid, at a URL that may have a user and a password; "" is no token."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)
         place = parts.netloc.rpartition("@")[2]
         self._base = f"{parts.scheme}://{place}{parts.path.rstrip('/')}/api/"
-        self._headers = {}
+        self._headers = {TOKEN_HEADER: token} if token else {}
         if parts.username:
             login = f"{parts.username}:{parts.password or ''}"
             self._headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()

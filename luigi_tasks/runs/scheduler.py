@@ -28,6 +28,7 @@ from luigi.scheduler import DISABLED, DONE, FAILED, RUNNING, SUSPENDED
 
 from luigi_tasks import config, texts
 from luigi_tasks.processes import child_process
+from luigi_tasks.runs import dashboard_token
 
 SECONDS_TO_ANSWER = 0.5
 """luigid is on this machine or close to it."""
@@ -126,7 +127,7 @@ class Messenger:
     def __init__(self, url: str) -> None:
         self._calls = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  # for the whole run, and its forks
         fcntl.fcntl(self._calls, fcntl.F_SETFL, fcntl.fcntl(self._calls, fcntl.F_GETFL) | os.O_APPEND)
-        self._write(url)
+        self._write(json.dumps([url, dashboard_token.read_token(is_here=urlsplit(url).hostname in LOOPBACK)]))
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(MESSENGER), str(SECONDS_TO_JOIN)],
             env=child_process.environment(),

@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from luigi_tasks import paths
+from luigi_tasks import file_modes, paths
 from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.spark import session, submit
 from luigi_tasks.spark.java import aot_cache, java_home
@@ -30,6 +30,7 @@ def prepare_java() -> str:
         service.close()
     if not unfinished.exists():
         return f"{home}: this Java keeps nothing; Spark starts more slowly"
+    unfinished.chmod(file_modes.PROGRAM_MODE)
     unfinished.replace(cache)
     return f"{home}: kept in {cache}"
 

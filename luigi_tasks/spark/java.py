@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from luigi_tasks import file_modes
 from luigi_tasks.errors import PipelineError
 
 OLDEST_JAVA = 17  # Spark 4
@@ -122,7 +123,7 @@ def _write_script(path: Path, text: str) -> None:
     """Put the script in place in one step, unless it is there already."""
     if os.access(path, os.X_OK) and path.read_bytes() == text.encode():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
+    file_modes.make_program_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix="java-")
     try:
         with open(descriptor, "w", encoding="utf-8") as file:

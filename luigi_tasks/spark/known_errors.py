@@ -36,6 +36,11 @@ KINDS = (
         "expected local[*], spark://host:7077, yarn or k8s://…",
     ),
     Kind(
+        re.compile("Expected SaslMessage|Mismatched response|A secret key must be specified"),
+        "the processes of Spark at {spark.master} ask for a secret that this project does not have",
+        "name the file with spark.authenticate and spark.authenticate.secret by [spark] properties_file, and run again",
+    ),
+    Kind(
         re.compile("All masters are unresponsive"),
         "no Spark master answers at {spark.master}",
         "start it, or correct [spark] master, and run again",

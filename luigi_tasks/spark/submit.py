@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from typing import TypeVar
 import luigi
 from luigi.contrib.spark import SparkSubmitTask
 
-from luigi_tasks import config, paths
+from luigi_tasks import config, file_modes, paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import journal, scheduler
@@ -30,6 +31,12 @@ DRIVER_OPTIONS = "spark.driver.extraJavaOptions"
 DRIVERS_PYTHON = "spark.pyspark.driver.python"
 EXECUTORS_PYTHON = "spark.pyspark.python"
 PAGE = "spark.ui.enabled"
+LOCAL_MASTER = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?")
+"""Masters for which Spark makes a secret by itself."""
+AUTHENTICATE = "spark.authenticate"
+SECRET = "spark.authenticate.secret"
+UMASK = "spark.socialmart.umask"
+"""Read by spark_jobs/engine/file_modes.py."""
 POLL_SECONDS = 0.25
 """How often the progress that a job has written is read."""
 
@@ -61,6 +68,10 @@ class SparkSubmit(SparkSubmitTask):
         return config.read_section(config.spark).executor_memory
 
     @property
+    def properties_file(self) -> str:
+        return config.read_section(config.spark).properties_file
+
+    @property
     def py_files(self) -> list[str]:
         """With the package spark_jobs, which this machine imports from where it is."""
         configured = super().py_files or []
@@ -68,9 +79,9 @@ class SparkSubmit(SparkSubmitTask):
 
 
 def require_possible() -> None:
-    """Raise PipelineError where [spark] asks for a driver on the cluster that cannot be had."""
+    """Raise PipelineError where [spark] asks for a driver on the cluster that cannot be had, or gives a secret away."""
     settings = config.read_section(config.spark)
-    read_confs()
+    _require_hidden_secrets(settings)
     if settings.deploy_mode != CLUSTER:
         return
     if settings.session == SHARED:
@@ -86,6 +97,40 @@ def require_possible() -> None:
         )
 
 
+def _require_hidden_secrets(settings: config.spark) -> None:
+    """Raise PipelineError where others can read the secret of a cluster."""
+    if SECRET in read_confs():
+        raise PipelineError(
+            f"luigi.cfg, section [spark], key conf: {SECRET} would show in the list of processes; "
+            "put it into a file of mode 0600 and name that by [spark] properties_file"
+        )
+    path = Path(settings.properties_file)
+    if not settings.properties_file:
+        return
+    try:
+        mode = path.stat().st_mode & 0o777
+    except OSError as error:
+        raise PipelineError(
+            f"luigi.cfg, section [spark], key properties_file: {path} cannot be read ({error.strerror}); correct it"
+        ) from error
+    if mode & file_modes.PRIVATE_UMASK:
+        raise PipelineError(
+            f"luigi.cfg, section [spark], key properties_file: others can read {path} (mode {mode:04o}), which may "
+            f"hold secrets; chmod 600 {path}"
+        )
+
+
+def is_authenticated() -> bool | None:
+    """Whether Spark's processes ask each other for a secret, by the settings of this project; None: nothing is said."""
+    settings = config.read_section(config.spark)
+    said = read_confs().get(AUTHENTICATE)
+    if said is None and settings.properties_file:
+        text = Path(settings.properties_file).read_text(encoding="utf-8", errors="replace")
+        found = re.search(rf"^\s*{re.escape(AUTHENTICATE)}[\s=:]+(\w+)", text, re.MULTILINE)
+        said = found[1] if found else None
+    return None if said is None else said == "true"
+
+
 def build_command(program: str, master: str = "", *java_options: str) -> list[str]:
     """The command line that runs a program of spark_jobs/, by its name; without the program's own arguments.
 
@@ -93,7 +138,7 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
     those configured.
     """
     settings = config.read_section(config.spark)
-    confs = read_confs()
+    confs = read_confs(master)
     if java_options:
         confs[DRIVER_OPTIONS] = " ".join([*filter(None, [confs.get(DRIVER_OPTIONS)]), *java_options])
     deploy_mode = CLIENT if master else settings.deploy_mode
@@ -121,11 +166,21 @@ def make_environment(master: str = "") -> dict[str, str]:
     )
 
 
-def read_confs() -> dict[str, str]:
-    """[spark] conf by name. Spark's page takes time to start: unless configured, it is on only where luigid, from
-    which people come to it, hears of the run."""
-    pairs = [_split_pair(text.strip()) for text in config.read_section(config.spark).conf.split("|") if text.strip()]
-    return {PAGE: str(scheduler.is_watched()).lower()} | dict(pairs)
+def read_confs(master: str = "") -> dict[str, str]:
+    """[spark] conf by name, over our own defaults for a master (that of [spark] unless given).
+
+    Spark's page takes time to start, so it is on only where luigid, from which people come to it, hears of the run; it
+    ends no jobs, as it asks nobody for a login. A driver with its tasks on this machine makes a secret for itself,
+    without which other users of the machine could end the tasks; a cluster's processes need one that they share.
+    """
+    settings = config.read_section(config.spark)
+    ours = {PAGE: str(scheduler.is_watched()).lower(), "spark.ui.killEnabled": "false"}
+    if LOCAL_MASTER.fullmatch(master or settings.master):
+        ours[AUTHENTICATE] = "true"
+    if file_modes.is_shared():
+        ours[UMASK] = f"{file_modes.get_umask():03o}"
+    pairs = [_split_pair(text.strip()) for text in settings.conf.split("|") if text.strip()]
+    return ours | dict(pairs)
 
 
 def run_once(operation: Operation[Request, Result], request: Request, staging: Path, tell: Tell) -> Result:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import uuid
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -149,7 +148,7 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
     def rewrite_manifest(self, manifest: AnyManifest) -> None:
         """Replace the manifest of a checkpoint that stays as it is. Where that fails, the one before stays."""
         path = self.folder / paths.MANIFEST
-        with suppress(OSError), open_replacement(path, stat.S_IMODE(path.stat().st_mode)) as file:
+        with suppress(OSError), open_replacement(path) as file:
             file.write(to_json(manifest, indent=1).encode())
 
 

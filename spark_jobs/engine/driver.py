@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from spark_jobs.engine import file_modes
+
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
@@ -29,6 +31,7 @@ def start_spark(modules: Sequence[str]) -> tuple["SparkContext", list[ModuleType
     with ThreadPoolExecutor(1) as beside:
         imported = [beside.submit(import_module, name) for name in modules]
         spark = SparkContext(environment={"PYTHONPATH": str(PACKAGE_PARENT)})
+        file_modes.restrict_driver(spark)
         return spark, [each.result() for each in imported]
 
 

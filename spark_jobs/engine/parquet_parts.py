@@ -15,6 +15,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spark_jobs.engine import file_modes
 from spark_jobs.messages.jobs import TableFacts
 
 DICTIONARY_COLUMNS = ["batch", "file"]
@@ -50,6 +51,7 @@ class PartWriter:
         if not rows.num_rows:
             return
         if self._writer is None:
+            file_modes.restrict_task()
             self._unfinished.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
                 self._unfinished, self._schema, compression="zstd", use_dictionary=DICTIONARY_COLUMNS

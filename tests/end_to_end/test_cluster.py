@@ -36,7 +36,15 @@ def expected(make_project: MakeProject) -> dict[str, str]:
 )
 def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tmp_path, session, loses_a_worker):
     port = free_ports(WORKERS + 2)
-    project.set({"spark": {"master": f"spark://{local_cluster.HOST}:{port}", "session": session}})
+    project.set(
+        {
+            "spark": {
+                "master": f"spark://{local_cluster.HOST}:{port}",
+                "properties_file": local_cluster.find_properties(tmp_path),
+                "session": session,
+            }
+        }
+    )
     land_sample(project)
     with local_cluster.running(port, WORKERS, cores=1, memory="1g", logs=tmp_path) as (_, *workers):
         run = project.start("Clean", "--Clean-batch", BATCH)

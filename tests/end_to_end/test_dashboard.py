@@ -251,6 +251,36 @@ def test_buttons_of_the_dashboard__decide_nothing(project):
     assert "ida" in users(project)
 
 
+def ask_as(user: str, *arguments: str) -> tuple[str, int]:
+    """What curl gets as another user of this machine: the text, and the status."""
+    command = ["runuser", "-u", user, "--", "curl", "--silent", "--write-out", "\n%{http_code}", *arguments]
+    text, _, code = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout.rpartition("\n")
+    return text, int(code)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+def test_dashboard__is_changed_by_its_own_user_or_with_its_token_and_read_by_all(project):
+    port = free_ports(1)
+    with dashboard(project, port):
+        api = f"http://{HOST}:{port}/api"
+        for method in ("pause", "disable_worker?data=%7B%22worker%22:%22w%22%7D", "forgive_failures"):
+            assert ask_as("nobody", f"{api}/{method}") == (
+                "this changes the dashboard: only its own user may do that, and who has its token\n",
+                403,
+            )
+        assert ask_as("nobody", f"{api}/is_paused") == ('{"response": {"paused": false}}', 200)
+        call(port, "pause")
+        assert ask_as("nobody", f"{api}/is_paused") == ('{"response": {"paused": true}}', 200)
+        token_file = project.folder / "logs" / ".services" / "dashboard" / "token"
+        assert token_file.stat().st_mode & 0o777 == 0o600
+        token = token_file.read_text().strip()
+        assert ask_as("nobody", "--header", f"X-Dashboard-Token: {token}", f"{api}/unpause")[1] == 200
+        assert ask_as("root", "--header", "Host: evil.example", f"{api}/task_list") == (
+            "'evil.example' is no name of this dashboard; if it should be one, add it by socialmart dashboard --name\n",
+            403,
+        )
+
+
 def test_dashboard__says_that_its_port_is_in_use(project):
     port = free_ports(1)
     with dashboard(project, port):

@@ -275,8 +275,10 @@ def test_child_killed__is_named(world: World, victim: str):
 def test_executor_killed__is_made_up_for(world: World):
     world.reset()
     port = free_ports(WORKERS + 2)
-    world.project.set({"spark": {"master": f"spark://{local_cluster.HOST}:{port}"}})
-    with local_cluster.running(port, WORKERS, cores=1, memory="1g", logs=world.project.folder / "cluster") as (
+    logs = world.project.folder / "cluster"
+    properties = local_cluster.find_properties(logs)
+    world.project.set({"spark": {"master": f"spark://{local_cluster.HOST}:{port}", "properties_file": properties}})
+    with local_cluster.running(port, WORKERS, cores=1, memory="1g", logs=logs) as (
         _,
         *workers,
     ):

@@ -11,10 +11,11 @@ from compose import COMPOSE, EXAMPLE, REPOSITORY, Service, asked_for, services, 
 from project import PROGRAMS
 
 from luigi_tasks import config
+from luigi_tasks.cli.guarded_luigid import READING_METHODS
 
 DOCKERFILES = sorted((REPOSITORY / "containers").glob("*/Dockerfile"))
 REFUSAL = "empty, or as in .env.example; set one of your own there (openssl rand -hex 24 makes one)"
-SECRETS = {"POSTGRES_PASSWORD", "READER_PASSWORD", "PROXY_PASSWORD", "NOTEBOOK_TOKEN"}
+SECRETS = {"POSTGRES_PASSWORD", "READER_PASSWORD", "PROXY_PASSWORD", "NOTEBOOK_TOKEN", "DASHBOARD_TOKEN"}
 OWN = {name: f"secret-{name}" for name in SECRETS}
 
 
@@ -71,20 +72,25 @@ def test_env_example__has_each_variable_with_what_holds_without_it():
 
 def test_secrets__reach_those_who_need_them_only(stack):
     owner, reader = {"POSTGRES_PASSWORD"}, {"READER_PASSWORD"}
-    proxy, token = {"PROXY_PASSWORD"}, {"NOTEBOOK_TOKEN"}
+    proxy, token, dashboard = {"PROXY_PASSWORD"}, {"NOTEBOOK_TOKEN"}, {"DASHBOARD_TOKEN"}
     reach = {
         name: {secret for secret, value in OWN.items() if value in str(service.raw)} for name, service in stack.items()
     }
     assert reach == {
         "postgres": owner | reader,
-        "luigid": owner,
-        "pipeline": owner,
+        "luigid": owner | dashboard,
+        "pipeline": owner | dashboard,
         "spark-master": set(),
         "spark-worker": set(),
         "spark-history": set(),
         "notebook": reader | token,
-        "proxy": proxy | token,
+        "proxy": proxy | token | dashboard,
     }
+
+
+def test_proxy__lets_the_same_methods_read_as_the_dashboard():
+    listed = re.findall(r'"~\^/api/\((.+)\)\$" 0;', (REPOSITORY / "containers/proxy/nginx.conf").read_text())
+    assert set("|".join(listed).split("|")) == READING_METHODS
 
 
 def test_services__can_do_no_more_than_they_must(stack):
@@ -154,7 +160,7 @@ def test_make_up__refuses_before_anything_starts(folder):
     shutil.copy(folder / ".env.example", folder / ".env")
     ended = run("make", "-s", "up", "COMPOSE=echo started", cwd=folder)
     assert ended.returncode != 0 and ended.stdout == ""
-    named = "PROXY_PASSWORD, POSTGRES_PASSWORD, READER_PASSWORD, NOTEBOOK_TOKEN"
+    named = "PROXY_PASSWORD, DASHBOARD_TOKEN, POSTGRES_PASSWORD, READER_PASSWORD, NOTEBOOK_TOKEN"
     assert ended.stderr.splitlines()[0] == f".env: {named}: {REFUSAL}"
 
 

@@ -28,6 +28,8 @@ OWN = {
     "POSTGRES_PASSWORD": "of the owner's $1",
     "READER_PASSWORD": "of readers",
     "NOTEBOOK_TOKEN": "0f1e2d3c",
+    "DASHBOARD_TOKEN": "4b5a6978",
+    "PROXY_NAMES": "pages.example",
     "LANDING_FOLDER": "./data/sample",
 }
 STARTED = ("postgres", "luigid", "spark-master", "spark-worker", "spark-history", "pipeline", "proxy")
@@ -186,6 +188,22 @@ def test_proxy__lets_other_sites_open_pages_only(stack, site, mode, path, status
     assert page(PROXY + path, LOGIN, Sec_Fetch_Site=site, Sec_Fetch_Mode=mode)[0] == status
 
 
+@pytest.mark.parametrize(
+    ("headers", "path", "status"),
+    [
+        ({}, "/api/is_paused", 200),
+        ({}, "/api/pause", 403),
+        ({"Sec_Fetch_Site": "cross-site"}, "/api/pause", 403),
+        ({"Sec_Fetch_Site": "same-origin"}, "/api/unpause", 200),
+        ({"X_Requested_With": "XMLHttpRequest"}, "/api/unpause", 200),
+        ({"Host": "pages.example"}, "/api/is_paused", 200),
+        ({"Host": "evil.example"}, "/api/is_paused", 421),
+    ],
+)
+def test_proxy__has_luigid_changed_only_by_its_own_pages_and_knows_its_names(stack, headers, path, status):
+    assert page(PROXY + path, LOGIN, **headers)[0] == status
+
+
 def test_containers__write_into_volumes_only(stack, ran):
     assert {name: container.written() for name, container in stack.running.items()} == {
         name: [] for name in stack.running
@@ -235,7 +253,13 @@ def test_notebook__reads_a_mart_and_a_checkpoint(stack, ran):
 
 
 @pytest.mark.parametrize(
-    ("name", "secret"), [("postgres", "POSTGRES_PASSWORD"), ("proxy", "PROXY_PASSWORD"), ("notebook", "NOTEBOOK_TOKEN")]
+    ("name", "secret"),
+    [
+        ("postgres", "POSTGRES_PASSWORD"),
+        ("proxy", "PROXY_PASSWORD"),
+        ("proxy", "DASHBOARD_TOKEN"),
+        ("notebook", "NOTEBOOK_TOKEN"),
+    ],
 )
 def test_container__refuses_the_password_of_the_example(stack, name, secret):
     refused = stack.container(name, number=3, **{secret: "change-me"})

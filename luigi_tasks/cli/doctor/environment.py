@@ -20,6 +20,8 @@ from luigi_tasks.processes import child_process
 from luigi_tasks.runs import luigi_settings, scheduler
 from luigi_tasks.spark import java, submit
 
+LOOKS_SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
+"""Names of Spark settings whose values Spark itself hides."""
 SECONDS_TO_ANSWER = 5
 """Seconds that a service may take to accept a connection."""
 SECONDS_TO_IMPORT = 60
@@ -86,7 +88,21 @@ def check_spark() -> Result:
         raise PipelineError(f"pyspark cannot be imported ({why}); run make setup")
     if master.startswith("spark://"):
         _require_master(master)
-    return Result(OK, f"pyspark {imported.stdout.strip()}, master {master}")
+    found = f"pyspark {imported.stdout.strip()}, master {master}"
+    in_argv = [name for name in submit.read_confs() if LOOKS_SECRET.search(name) and name != submit.AUTHENTICATE]
+    if in_argv:
+        return Result(
+            WARN,
+            f"{found}; {', '.join(in_argv)} of [spark] conf shows in the list of processes; put it into a file of mode "
+            "0600 and name that by [spark] properties_file",
+        )
+    if submit.is_authenticated() is None:
+        return Result(
+            WARN,
+            f"{found}; Spark's processes ask each other for no secret, so others can end a run's tasks; give the "
+            f"cluster one by [spark] properties_file, or set {submit.AUTHENTICATE}=false in [spark] conf",
+        )
+    return Result(OK, found)
 
 
 def _require_master(master: str) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from luigi_tasks import paths, warehouse
+from luigi_tasks import config, file_modes, paths, warehouse
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets import landing
@@ -55,6 +56,21 @@ def check_checkpoints() -> Result:
 def check_logs() -> Result:
     """Whether the folder of logs can be written to."""
     return Result(OK, require_writable(paths.logs(), "[logs] folder"))
+
+
+def check_file_modes() -> Result:
+    """Whether others can read what runs have left, or write to the landing folder."""
+    faults = [fault for place in file_modes.list_places() if (fault := file_modes.find_fault(place))]
+    exports = paths.landing().stat().st_mode
+    if exports & stat.S_IWOTH:
+        faults.append(f"{paths.landing()} can be written to by all users, who could put exports there: chmod o-w it")
+    if faults:
+        return Result(WARN, "; ".join(faults))
+    group = config.read_section(config.files).shared_group
+    found = f"for this account{f' and the group {group}' if group else ' alone'}"
+    if exports & stat.S_IROTH:
+        return Result(OK, f"{found}; but all users can read the exports in {paths.landing()}")
+    return Result(OK, found)
 
 
 def check_free_space() -> Result:

@@ -36,6 +36,9 @@ PORT = "5432"
 LONGEST_SOCKET_PATH = 103
 """Bytes: macOS allows 103, Linux 107."""
 
+HOME_MODE = 0o710
+"""Of root's folder for a cluster, which the group of the server's account may pass through."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -58,6 +61,15 @@ class Cluster:
             os.fchown(lock, self.account.uid, self.account.gid)
         return lock
 
+    def write_file(self, name: str, text: str) -> Path:
+        """Write a file of settings that the server can read and not change, and return its path."""
+        path = self.home / name
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o600 if self.account is None else 0o640)
+        if self.account is not None:
+            os.chown(path, os.geteuid(), self.account.gid)
+        return path
+
 
 def locate_cluster(folder: Path) -> Cluster:
     """Choose the place and the account. An existing cluster stays where it is and keeps its owner."""
@@ -65,20 +77,22 @@ def locate_cluster(folder: Path) -> Cluster:
         programs.make_folder(folder, 0o700)
         return Cluster(folder, programs.find_wheel_programs(), None)
     account = programs.get_nobody()
-    programs.make_folder(folder, 0o755)
+    has_cluster = (folder / "cluster").exists()
+    if has_cluster and not _has_cluster_elsewhere(folder):
+        status = (folder / "cluster").stat()
+        account = Account(status.st_uid, status.st_gid)
+    programs.make_folder(folder, HOME_MODE, account)
     home = folder
     if _has_cluster_elsewhere(folder):
         home = _choose_stand_in(folder)
-    elif (folder / "cluster").exists():
-        status = (folder / "cluster").stat()
-        account = Account(status.st_uid, status.st_gid)
+    elif has_cluster:
         if not programs.is_allowed(account, CAN_ENTER, folder):
             raise PipelineError(f"user {account.uid} owns the cluster in {folder} and cannot enter that folder")
     elif not programs.is_allowed(account, CAN_ENTER, folder):
         home = _choose_stand_in(folder)
     if home != folder:
         programs.make_folder(programs.SYSTEM_FOLDER, 0o755)
-        programs.make_folder(home, 0o755)
+        programs.make_folder(home, HOME_MODE, account)
         logger.warning("user nobody cannot enter %s: its PostgreSQL cluster lives in %s", folder, home)
     return Cluster(home, programs.find_programs(account), account)
 

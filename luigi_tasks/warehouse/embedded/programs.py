@@ -6,6 +6,7 @@ import logging
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -89,11 +90,22 @@ def _copy_programs(install: Path, copy: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def make_folder(folder: Path, mode: int) -> None:
-    """Make a folder with exactly this mode, whatever the umask. One that exists is left as it is."""
+def make_folder(folder: Path, mode: int, account: Account | None = None) -> None:
+    """Make a folder with exactly this mode, whatever the umask, for the group of an account, if one is given.
+
+    One that exists, and is this process's own, loses what the mode does not have.
+    """
     if not folder.is_dir():
         folder.mkdir(mode, parents=True)
-        folder.chmod(mode)
+        wanted = mode
+    else:
+        found = stat.S_IMODE(folder.stat().st_mode)
+        wanted = found & mode
+        if wanted == found or folder.stat().st_uid != os.geteuid():
+            return
+    if account is not None:
+        os.chown(folder, -1, account.gid)
+    folder.chmod(wanted)
 
 
 def is_allowed(account: Account, script: str, path: Path) -> bool:

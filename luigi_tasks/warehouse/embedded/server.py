@@ -36,7 +36,7 @@ from luigi_tasks.warehouse.embedded.location import (
     read_socket_folder,
 )
 from luigi_tasks.warehouse.embedded.programs import quote_last_lines, run_program
-from luigi_tasks.warehouse.embedded.settings import format_settings
+from luigi_tasks.warehouse.embedded.settings import ROOT_LOGINS, format_login_names, format_settings
 
 SUPERUSER = "socialmart"
 DATABASE = "warehouse"
@@ -173,15 +173,17 @@ def _start_server(cluster: Cluster, lock: int) -> Path:
     started = time.monotonic()
     socket = make_socket_folder(cluster)
     _clear_stale_files(cluster, socket)
-    configuration = cluster.home / "postgresql.conf"
-    configuration.write_text(format_settings(), encoding="utf-8")
-    configuration.chmod(0o644)
+    configuration = cluster.write_file("postgresql.conf", format_settings())
     log = cluster.home / "server.log"
     if log.exists():
         log.replace(cluster.home / "server.log.1")
     options = f"-c config_file={shlex.quote(str(configuration))} -c listen_addresses= -c port={PORT}"
     quoted = '"' + str(socket).replace('"', '""') + '"'  # an item of a list
     options += f" -c unix_socket_directories={shlex.quote(quoted)}"
+    if cluster.account is not None:
+        logins = cluster.write_file("pg_hba.conf", ROOT_LOGINS)
+        names = cluster.write_file("pg_ident.conf", format_login_names(cluster.account))
+        options += f" -c hba_file={shlex.quote(str(logins))} -c ident_file={shlex.quote(str(names))}"
     log.touch(0o600)
     with log.open("wb") as output:
         result = _run_pg_ctl(cluster, "start", "-o", options, output=output.fileno(), keep=(lock,))

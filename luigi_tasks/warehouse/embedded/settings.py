@@ -2,7 +2,28 @@
 
 import contextlib
 import os
+import pwd
 from pathlib import Path
+
+from luigi_tasks.warehouse.embedded.programs import Account
+
+ROOT_LOGINS = """\
+# Rewritten at every start. The server runs as another account than root, which other programs may run as, too.
+local all all peer map=socialmart
+"""
+"""pg_hba.conf of a server that root has started."""
+
+
+def format_login_names(account: Account) -> str:
+    """The content of pg_ident.conf: root may be any user of the database, and so may the account if it is a person's.
+
+    User nobody stands for programs of all kinds.
+    """
+    names = ["root"]
+    with contextlib.suppress(KeyError):
+        owner = pwd.getpwuid(account.uid).pw_name
+        names += [owner] if owner != "nobody" else []
+    return "".join(f'socialmart "{name}" all\n' for name in names)
 
 
 def format_settings() -> str:

@@ -231,7 +231,7 @@ def test_runs__end_with_this_one_and_what_it_did_until_now():
 def test_write__leaves_a_whole_file_for_all_to_read(monkeypatch):
     monkeypatch.setattr(page, "_read_report_data", lambda: (STAMP, make_data(1)))
     path = page.write_report()
-    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.stat().st_mode & 0o777 == 0o600
     assert Report().output().find_stale_reason(STAMP) is None
     before = path.read_bytes()
     monkeypatch.setattr("os.fsync", lambda descriptor: 1 / 0)

@@ -33,7 +33,8 @@ def test_build_command__has_the_settings_and_the_program(settings):
     assert command == [
         f"{submit.find_spark_home()}/bin/spark-submit",
         *("--master", "local[1]", "--deploy-mode", "client", "--name", "socialmart"),
-        *("--conf", "spark.ui.enabled=false", "--conf", "a=1"),
+        *("--conf", "spark.ui.enabled=false", "--conf", "spark.ui.killEnabled=false"),
+        *("--conf", "spark.authenticate=true", "--conf", "a=1"),
         *("--conf", "spark.driver.extraJavaOptions=-Da=b -Dc=d"),
         *("--conf", f"spark.pyspark.driver.python={sys.executable}"),
         *("--driver-memory", "512m", "--executor-memory", "2g"),
@@ -97,6 +98,43 @@ def test_require_possible__names_a_pair_that_is_none(settings):
     settings(conf="spark.ui.enabled")
     with pytest.raises(PipelineError, match=r"key conf: expected a=1\|b=2, found 'spark.ui.enabled'"):
         submit.require_possible()
+
+
+def test_build_command__names_the_file_with_a_clusters_secret_and_makes_up_none(settings, tmp_path):
+    file = tmp_path / "spark.conf"
+    settings(master="spark://host:7077", properties_file=str(file))
+    command = submit.build_command("session")
+    assert command[command.index("--properties-file") + 1] == str(file)
+    assert not [part for part in command if part.startswith("spark.authenticate")]
+
+
+@pytest.mark.parametrize("text", ["spark.authenticate true", " spark.authenticate=true\n", "spark.authenticate : true"])
+def test_is_authenticated__by_the_file_the_setting_or_because_all_is_on_this_machine(settings, tmp_path, text):
+    assert submit.is_authenticated() is True
+    settings(master="spark://host:7077")
+    assert submit.is_authenticated() is None
+    settings(conf="spark.authenticate=false")
+    assert submit.is_authenticated() is False
+    (tmp_path / "spark.conf").write_text(f"spark.authenticate.secret x\n{text}")
+    settings(conf="", properties_file=str(tmp_path / "spark.conf"))
+    assert submit.is_authenticated() is True
+
+
+def test_require_possible__refuses_a_secret_that_others_can_read(settings, tmp_path):
+    file = tmp_path / "spark.conf"
+    settings(conf="spark.authenticate.secret=s3cret")
+    with pytest.raises(PipelineError, match="would show in the list of processes; put it into a file") as raised:
+        submit.require_possible()
+    assert "s3cret" not in str(raised.value)
+    settings(conf="", properties_file=str(file))
+    with pytest.raises(PipelineError, match=r"spark.conf cannot be read \(No such file or directory\); correct it"):
+        submit.require_possible()
+    file.write_text("spark.authenticate.secret s3cret")
+    file.chmod(0o640)
+    with pytest.raises(PipelineError, match=r"others can read .*spark.conf \(mode 0640\).*; chmod 600 "):
+        submit.require_possible()
+    file.chmod(0o600)
+    submit.require_possible()
 
 
 def test_run_once__gives_the_result_and_tells_of_progress(settings, tmp_path):

@@ -424,6 +424,42 @@ def normal_user(space: Path) -> int:
     return 0 if is_right and owners == {os.getuid()} and not answers(postgres) else 1
 
 
+def ask_as(account: programs.Account | None, postgres: EmbeddedPostgres) -> str:
+    """What psql says, run as an account (None: as this one)."""
+    where = [f"--{name}={postgres.parameters[key]}" for name, key in (("host", "PGHOST"), ("username", "PGUSER"))]
+    command = [postgres.find_program("psql"), "-XAt", *where, "-d", "warehouse", "-c", "select 1"]
+    return programs.run_program(command, account).stdout.strip()
+
+
+def test_lease_server__of_root_takes_no_process_of_its_own_account_for_its_superuser(space, lease):
+    postgres = lease(space / "pg")
+    assert ask_as(None, postgres) == "1"
+    if ROOT:
+        assert 'Peer authentication failed for user "socialmart"' in ask_as(programs.get_nobody(), postgres)
+        assert "Permission denied" in ask_as(programs.Account(1, 1), postgres)
+
+
+def test_lease_server__of_root_upgrades_a_cluster_that_trusted_its_account(space, lease):
+    lease(space / "pg").release()
+    (space / "pg" / "cluster" / "pg_hba.conf").write_text("local all all trust\n")
+    (space / "pg").chmod(0o755)
+    postgres = lease(space / "pg")
+    assert ask_as(None, postgres) == "1"
+    assert stat.S_IMODE((space / "pg").stat().st_mode) == (0o710 if ROOT else 0o700)
+    if ROOT:
+        assert "Peer authentication failed" in ask_as(programs.get_nobody(), postgres)
+
+
+def test_lease_server__of_root_lets_the_person_in_whose_cluster_it_is(space, lease):
+    if ROOT:
+        account = programs.Account(pwd.getpwnam("daemon").pw_uid, pwd.getpwnam("daemon").pw_gid)
+        lease(space / "pg").release()
+        for path in [space / "pg", *(space / "pg").rglob("*")]:
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
+        postgres = lease(space / "pg")
+        assert ask_as(None, postgres) == ask_as(account, postgres) == "1"
+
+
 def test_lease_server__says_why_the_server_does_not_start(space, lease):
     lease(space / "pg").release()
     (space / "pg" / "cluster" / "global" / "pg_control").unlink()
