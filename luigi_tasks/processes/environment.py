@@ -6,6 +6,7 @@ completed by `[spark] environment` and `[dbt] environment`. The run itself, whic
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -62,6 +63,16 @@ NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE",
 """libpq's variables: where one of them is set, the warehouse is that server, not the embedded one."""
 CONNECTION_STRING = re.compile(r"://|\bpassword *=|:[^/]*@", re.IGNORECASE)
 """How a connection string shows, which may hold a password, in the place of a name."""
+
+
+def require_utf8() -> None:
+    """Raise PipelineError where the locale has Python read names of files, and so of batches, in another encoding."""
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8":
+        raise PipelineError(
+            f"the locale reads the names of files as {encoding}, UTF-8 expected; nothing was changed; "
+            "set LC_ALL=C.UTF-8, or PYTHONUTF8=1, and run again"
+        )
 
 
 def select_variables(names: Sequence[str]) -> dict[str, str]:

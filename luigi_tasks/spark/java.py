@@ -16,6 +16,8 @@ from luigi_tasks.processes import environment
 OLDEST_JAVA = 17  # Spark 4
 SECONDS_TO_ANSWER = 60
 """Seconds that a Java may take to say its version, also from a slow disk."""
+LONGEST_QUOTE = 300
+"""Characters of what Java says in a message of ours."""
 VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
 
 logger = logging.getLogger(__name__)
@@ -65,9 +67,25 @@ def _released_version(home: Path) -> int | None:
     return _major(release, r'^JAVA_VERSION="?([\d._]+)')
 
 
+def find_start_error(home: Path) -> str | None:
+    """Why a home's Java does not start; None if it does."""
+    ran = _ask_version(home / "bin" / "java")
+    return None if ran is not None and ran.returncode == 0 else _quote_error(ran)
+
+
+def _quote_error(ran: subprocess.CompletedProcess[str] | None) -> str:
+    said = "" if ran is None else " ".join((ran.stderr + ran.stdout).split())
+    return said[:LONGEST_QUOTE] or "no output"
+
+
 def _asked_version(java: Path) -> int | None:
+    ran = _ask_version(java)
+    return None if ran is None or ran.returncode else _major(ran.stderr + ran.stdout, r'version "([\d._]+)')
+
+
+def _ask_version(java: Path) -> subprocess.CompletedProcess[str] | None:
     try:
-        result = subprocess.run(
+        return subprocess.run(
             [java, "-version"],
             env=environment.make_environment(environment.SPARK_LOCAL),
             capture_output=True,
@@ -78,7 +96,6 @@ def _asked_version(java: Path) -> int | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return None if result.returncode != 0 else _major(result.stderr + result.stdout, r'version "([\d._]+)')
 
 
 def _major(text: str, pattern: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,9 @@ EXECUTORS_PYTHON = "spark.pyspark.python"
 PAGE = "spark.ui.enabled"
 POLL_SECONDS = 0.25
 """How often the progress that a job has written is read."""
+
+FEWEST_OPEN_FILES = 512
+"""Spark's some 280 libraries, which Java keeps open, and what it opens to work with four cores."""
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -67,9 +71,10 @@ class SparkSubmit(SparkSubmitTask):
 
 
 def require_possible() -> None:
-    """Raise PipelineError where [spark] asks for a driver on the cluster that cannot be had."""
+    """Raise PipelineError where Spark cannot work: [spark] is wrong, or a limit of this machine too low."""
     settings = config.read_section(config.spark)
     read_confs()
+    _require_open_files()
     if settings.deploy_mode != CLUSTER:
         return
     if settings.session == SHARED:
@@ -82,6 +87,16 @@ def require_possible() -> None:
             f"luigi.cfg, section [spark], key deploy_mode: with master {settings.master} Spark runs Python drivers in "
             "client mode only; "
             "set deploy_mode = client, or a master yarn or k8s://…"
+        )
+
+
+def _require_open_files() -> None:
+    """Raise PipelineError where Java may not open as many files as Spark needs; it raises the soft limit itself."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < FEWEST_OPEN_FILES:
+        raise PipelineError(
+            f"the limit of open files (ulimit -n, the hard one) is {most}, and Spark needs {FEWEST_OPEN_FILES}; "
+            "nothing was changed; raise it and run again"
         )
 
 

@@ -28,8 +28,7 @@ _writers: dict[int, Connection] = {}
 
 def is_external() -> bool:
     """Whether the environment names a server, which is then used in place of the embedded one."""
-    variables = environment.read_libpq_variables()
-    return any(variables.get(name) for name in environment.NAMING_VARIABLES)
+    return any(environment.select_variables(environment.NAMING_VARIABLES).values())
 
 
 def start_embedded() -> EmbeddedPostgres:
@@ -78,6 +77,7 @@ def connect() -> Connection:
 
 def _open_connection() -> Connection:
     if is_external():
+        environment.read_libpq_variables()  # libpq reads them itself, and would quote what is no name
         return session.open_session()
     arguments = _make_arguments(start_embedded().parameters)
     try:

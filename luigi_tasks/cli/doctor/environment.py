@@ -16,9 +16,9 @@ from luigi.interface import core
 from luigi_tasks import config, paths
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes.environment import SPARK_LOCAL, make_environment
+from luigi_tasks.processes.environment import SPARK_LOCAL, make_environment, require_utf8
 from luigi_tasks.runs import luigi_settings, scheduler
-from luigi_tasks.spark import java, submit
+from luigi_tasks.spark import java, session, submit
 
 SECONDS_TO_ANSWER = 5
 """Seconds that a service may take to accept a connection."""
@@ -41,6 +41,7 @@ def check_settings() -> Result:
     if faults:
         raise PipelineError("; ".join(faults))
     luigi_settings.require_fitting_settings()
+    require_utf8()
     unknown = [key for section in config.SECTIONS for key in _list_unknown_keys(section)]
     if unknown:
         return Result(WARN, f"{', '.join(unknown)}: unknown, so without effect; README.md lists all settings")
@@ -60,6 +61,8 @@ def check_java() -> Result:
     configured = os.environ.get("JAVA_HOME")
     with tempfile.TemporaryDirectory() as name:  # the wrapper around the packaged Java may be made there
         home = java.java_home(Path(name))
+        if why := java.find_start_error(home):
+            raise PipelineError(f"the Java that would run Spark does not start ({why}); correct that and run again")
         is_packaged = Path(name) in home.parents
         found = f"Java {java.version(home)}, {'packaged' if is_packaged else home}"
     if configured and home != Path(configured):
@@ -74,7 +77,7 @@ def check_java() -> Result:
 
 
 def check_spark() -> Result:
-    """Whether pyspark can be imported, and a standalone cluster's master answers."""
+    """Whether pyspark can be imported, and Spark starts: on this machine, or a standalone cluster's master answers."""
     master = config.read_section(config.spark).master
     submit.require_possible()
     command = [sys.executable, "-c", "import pyspark; print(pyspark.__version__)"]
@@ -87,6 +90,8 @@ def check_spark() -> Result:
         raise PipelineError(f"pyspark cannot be imported ({why}); run make setup")
     if master.startswith("spark://"):
         _require_master(master)
+    elif submit.is_local_master(master):
+        session.require_start()
     return Result(OK, f"pyspark {imported.stdout.strip()}, master {master}")
 
 
