@@ -117,6 +117,15 @@ def find_luigid() -> None:
         logger.info(text)
 
 
+def find_luigid_fault(settings: core) -> str | None:
+    """Return why runs would not be shown by luigid, or None if they would: it is asked as they ask it."""
+    messenger = Messenger(get_luigid_url(settings))
+    try:
+        return messenger.find_fault()
+    finally:
+        messenger.close()
+
+
 class Messenger:
     """The program that tells luigid: see luigid_messenger.py. Telling it something takes one write to a file."""
 

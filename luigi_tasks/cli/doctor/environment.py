@@ -134,8 +134,9 @@ def check_luigid() -> Result:
     use = config.read_section(config.dashboard).use
     if use == "never":
         return Result(OK, "not used, as [dashboard] use is never")
-    host, port = scheduler.get_luigid_address(config.read_section(core))
-    if why := scheduler.find_connection_error(host, port, SECONDS_TO_ANSWER):
+    settings = config.read_section(core)
+    host, port = scheduler.get_luigid_address(settings)
+    if why := scheduler.find_connection_error(host, port, SECONDS_TO_ANSWER) or scheduler.find_luigid_fault(settings):
         if use == "auto":
             return Result(OK, f"none at {host}:{port}, so runs go on without it")
         return Result(

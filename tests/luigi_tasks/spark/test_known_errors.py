@@ -41,11 +41,11 @@ def test_explain__is_none_for_what_is_a_fault_of_the_program(tmp_path):
     ("lines", "said"),
     [
         (
-            "Error opening zip file or JAR manifest missing : /opt/agent.jar\nError occurred during initialization of VM",
-            "Java refuses one of its options, which [spark] conf sets, or with a cluster JAVA_TOOL_OPTIONS (Error opening",
+            "Error opening zip file : /opt/agent.jar\nError occurred during initialization of VM",
+            "or with a cluster JAVA_TOOL_OPTIONS (Error opening zip file : /opt/agent.jar); nothing",
         ),
         (
-            "Could not allocate compressed class space: 1073741824 bytes",
+            "Could not allocate compressed class space: 107 bytes",
             "Java does not get the memory that it asks for",
         ),
         ("Caused by: java.lang.NullPointerException: invalid null input: name", "has no name, which Java needs"),
@@ -53,12 +53,12 @@ def test_explain__is_none_for_what_is_a_fault_of_the_program(tmp_path):
         ("ERROR DiskBlockManager: Failed to create any local dir.", "no folder for temporary files is writable: "),
         (
             "py4j.Py4JJavaError: An error occurred\n: java.lang.ClassNotFoundException: com.corp.Y\n\tat a.b.C",
-            "start of Spark: Spark does not start (java.lang.ClassNotFoundException: com.corp.Y); nothing was changed; ",
+            "Spark does not start (java.lang.ClassNotFoundException: com.corp.Y); nothing was changed; ",
         ),
         ("a.B: c\nCaused by: d.E: f\nValueError: g", "Spark does not start (d.E: f); nothing was changed; "),
         (
             "26/11/30 09:46:00 INFO SparkContext: Running",
-            "Spark does not start (it left no word); nothing was changed; ",
+            "Spark does not start (it left no word); nothing was",
         ),
     ],
 )
