@@ -39,7 +39,6 @@ MANIFEST = "manifest.json"
 LEDGER = "ledger.json"
 
 
-@cache
 def find_package(name: str) -> Path | None:
     """The folder of an installed package; None where there is none. PYTHONPATH, which may lead to another installation
     of Spark, is searched last."""

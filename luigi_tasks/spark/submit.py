@@ -112,7 +112,8 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
     options = [confs.get(DRIVER_OPTIONS, ""), *java_options]
     if is_local_master(master):  # Java itself does not heed TMPDIR, and Spark's scratch files go there, too
         options.insert(0, quote_option(f"-Djava.io.tmpdir={tempfile.gettempdir()}"))
-    confs[DRIVER_OPTIONS] = " ".join(filter(None, options))
+    if any(options):
+        confs[DRIVER_OPTIONS] = " ".join(filter(None, options))
     if deploy_mode == CLIENT:
         confs.setdefault(DRIVERS_PYTHON, sys.executable)
     submit = SparkSubmit(

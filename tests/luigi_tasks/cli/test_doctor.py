@@ -261,10 +261,9 @@ def test_spark__fails_where_it_does_not_start_and_names_the_cause(project):
     project.set({"spark": {"conf": "spark.plugins=com.corp.Missing"}})
     found = findings(project)
     assert worse(found) == {"spark": FAIL}
-    assert found["spark"].text == (
-        "start of Spark: Spark does not start (java.lang.ClassNotFoundException: com.corp.Missing); nothing was changed; "
-        "correct it and run again"
-    )
+    cause = "java.lang.ClassNotFoundException: com.corp.Missing"
+    said = f"start of Spark: Spark does not start ({cause}); nothing was changed; correct it and run again"
+    assert found["spark"].text == said
 
 
 def test_spark__fails_where_too_few_files_may_be_open(project):
@@ -282,8 +281,8 @@ def test_java__fails_where_it_does_not_start(project):
 
 
 def test_spark__fails_where_pyspark_cannot_be_imported(project, broken):
-    leave = f"from luigi_tasks.cli.doctor import environment as e; e.make_environment = lambda n: {{'PYTHONPATH': {broken!r}}}"
-    found = findings(project, first=leave)
+    made = f"lambda names: {{'PYTHONPATH': {broken!r}}}"
+    found = findings(project, first=f"from luigi_tasks.cli.doctor import environment as e; e.make_environment = {made}")
     assert worse(found) == {"spark": FAIL}
     assert found["spark"].text == "pyspark cannot be imported (ImportError: half installed); run make setup"
 
