@@ -98,6 +98,9 @@ class spark(luigi.Config):
         choices=("client", "cluster"),
         description="where the driver of a spark-submit runs; cluster: for YARN and Kubernetes, with session = submit",
     )
+    environment: str = luigi.Parameter(
+        default="", description="further environment variables that Spark's processes get: NAME|AWS_*"
+    )
     max_batches: int = luigi.IntParameter(default=1000, description="maximum number of batches per request")
 
 
@@ -166,6 +169,9 @@ class dbt(luigi.Config):
 
     project: str = luigi.Parameter(default="", description="empty: the dbt_project folder beside this package")
     threads: int = luigi.IntParameter(default=4, description="models and tests that run at the same time")
+    environment: str = luigi.Parameter(
+        default="", description="further environment variables that dbt gets, for a project of your own: NAME|DBT_*"
+    )
 
 
 class report(luigi.Config):

@@ -4,7 +4,10 @@ Paths that are needed for thousands of batches are cached: settings do not chang
 """
 
 import hashlib
+import importlib.machinery
 import importlib.metadata
+import importlib.util
+import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
@@ -34,6 +37,15 @@ LONGEST_NAME = 255
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.json"
+
+
+def find_package(name: str) -> Path | None:
+    """The folder of an installed package; None where there is none. PYTHONPATH, which may lead to another installation
+    of Spark, is searched last."""
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    own = [entry for entry in sys.path if entry not in others]
+    found = importlib.machinery.PathFinder.find_spec(name, own) or importlib.util.find_spec(name)
+    return None if found is None or found.origin is None else Path(found.origin).parent
 
 
 @cache

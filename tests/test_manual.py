@@ -152,7 +152,7 @@ def messages() -> dict[str, str]:
                     found[_pattern(text)] = f"{path.relative_to(paths.PROJECT)}, line {node.lineno}"
     for kind in (*server_errors.KINDS, server_errors.OTHER):
         found[str(server_errors.make_pipeline_error("", kind, VARIES))] = _file(server_errors)
-    for one in known_errors.KINDS:
+    for one in (*known_errors.KINDS, *known_errors.START_KINDS, known_errors.NOT_STARTED):
         filled = f"{VARIES}: {one.meaning}; nothing was changed; {one.advice}; the whole log: {VARIES}"
         found[re.sub(r"\{[^}]*\}", VARIES, filled)] = _file(known_errors)
     return {message: place for message, place in found.items() if _words(message) >= FEWEST_WORDS}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import dashboard_token, scheduler
 from luigi_tasks.warehouse import migrations
 
@@ -44,7 +44,7 @@ def run_luigid(address: str, port: int, log: Path, names: Sequence[str] = ()) ->
         dashboard_token.VARIABLE: dashboard_token.make_token(),
         NAMES_VARIABLE: ",".join([address, *names]),
     }
-    environ = child_process.environment(**variables)
+    environ = environment.make_environment(environment.LUIGID, **variables)
     process = child_process.start([*argv, "--state-path", str(state)], environ, log)
     try:
         _wait(process, address, port, log)

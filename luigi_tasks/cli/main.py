@@ -23,6 +23,7 @@ from luigi_tasks.cli.doctor.checks import CHECKS
 from luigi_tasks.cli.sample import put_sample_where_all_is_new
 from luigi_tasks.dbt import docs
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.processes import environment
 from luigi_tasks.quality import quarantine
 from luigi_tasks.report import page
 from luigi_tasks.runs import journal
@@ -275,7 +276,7 @@ def run_client(program: str, arguments: tuple[str, ...]) -> int:
     path = shutil.which(program) if warehouse.is_external() else str(warehouse.start_embedded().find_program(program))
     if path is None:
         raise PipelineError(f"{program}: not on PATH; install PostgreSQL's client programs, of the server's version")
-    environ = os.environ | warehouse.get_libpq_variables()
+    environ = environment.make_client_environment(warehouse.get_libpq_variables())
     signal.signal(signal.SIGINT, lambda number, frame: None)  # the client inherits no handler
     with subprocess.Popen([path, *arguments], env=environ) as process:
         for number in (signal.SIGTERM, signal.SIGHUP):

@@ -41,7 +41,7 @@ def _generate_page() -> str:
         command = ["docs", "generate", "--static", *shown, *options, *output]
         argv = [sys.executable, "-m", "luigi_tasks.dbt.sessions", *command]
         log.unlink(missing_ok=True)
-        process = child_process.start(argv, child_process.environment(**runner.libpq_variables()), log)
+        process = child_process.start(argv, runner.make_environment(), log)
         try:
             code = process.wait()
         finally:

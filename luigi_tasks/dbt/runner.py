@@ -20,7 +20,7 @@ from luigi_tasks.dbt.messages import (
     RelationsRequest,
 )
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import environment
 from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.runs import journal
 from luigi_tasks.warehouse import server_errors
@@ -30,9 +30,7 @@ from luigi_tasks.warehouse import server_errors
 def dbt_service() -> ServiceProcess:
     """The process that runs dbt for all stages of a run; starting it early hides the seconds that dbt takes to load."""
     argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
-    return ServiceProcess(
-        "dbt", argv, child_process.environment(**libpq_variables()), journal.make_run_folder() / "dbt.log"
-    )
+    return ServiceProcess("dbt", argv, make_environment(), journal.make_run_folder() / "dbt.log")
 
 
 def project_variables() -> dict[str, object]:
@@ -97,10 +95,11 @@ def compile_queries() -> Mapping[str, str]:
         raise _describe_failure("compile", str(error)) from error
 
 
-def libpq_variables() -> dict[str, str]:
-    """The environment variables that lead dbt to the warehouse, the name of its database included, which dbt needs."""
+def make_environment() -> dict[str, str]:
+    """dbt's environment: libpq's variables lead it to the warehouse, with the name of its database, which dbt needs."""
     info = warehouse.retry_transaction("dbt", warehouse.get_reader).info
-    return warehouse.get_libpq_variables() | {"PGDATABASE": info.dbname}
+    variables = warehouse.get_libpq_variables() | {"PGDATABASE": info.dbname}
+    return environment.make_environment(environment.DBT, config.read_section(config.dbt).environment, **variables)
 
 
 def _describe_failure(command: str, failure: str) -> PipelineError:

@@ -3,7 +3,6 @@ parent; forks of this process are ended with it, too."""
 
 import ctypes
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,8 +13,6 @@ from pathlib import Path
 
 import psutil
 
-SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|API_?KEY|^PG|^DBT_|_NOTIFY$", re.IGNORECASE)
-"""Names of environment variables that may hold a secret, which no child gets unless it needs it."""
 TAIL_LINES = 12
 SECONDS_TO_END = 10
 """How long a process group may take to end after SIGTERM, before it is killed."""
@@ -26,11 +23,6 @@ LIBC = ctypes.CDLL(None)
 
 _forking: int | None = None
 """Id of the process that forks, as its child finds it."""
-
-
-def environment(**needed: str) -> dict[str, str]:
-    """This process's environment without what looks like a secret, and with what the child needs."""
-    return {name: value for name, value in os.environ.items() if not SECRET.search(name)} | needed
 
 
 def start(argv: Sequence[str], environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

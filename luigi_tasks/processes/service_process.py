@@ -6,6 +6,7 @@ which run in forks of it, ask. A service ends with the run, however that ends.
 
 import atexit
 import contextlib
+import math
 import os
 import secrets
 import shutil
@@ -31,6 +32,10 @@ LONGEST_ADDRESS = 103
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
+
+
+class StartFailed(PipelineError):
+    """A service ended before it could be asked anything."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,11 @@ class ServiceProcess:
     def ask(self, operation: Operation[Request, Result], request: Request, tell: Tell | None = None) -> Result:
         """The result of an operation; waits for it, and hands its progress to `tell`.
 
-        Raises PipelineError where the operation fails or the child is gone.
+        Raises PipelineError where the operation fails or the child is gone, and StartFailed where it did not start.
         """
         running = self._started()
         try:
-            with _connect(running) as connection:
+            with self._connect(running, math.inf) as connection:
                 return exchange.ask(connection, operation, request, tell)
         except ServiceGone as error:
             raise PipelineError(
@@ -76,6 +81,18 @@ class ServiceProcess:
             ) from error
         except OperationFailed as error:
             raise PipelineError(f"{operation.name} failed: {error}\nthe end of {self.log}:\n{self._tail()}") from error
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Wait until the child can be asked. Raises StartFailed where it ends before, or is not ready in time."""
+        self._connect(self._started(), seconds).close()
+
+    def _connect(self, running: _Running, seconds: float) -> exchange.Connection:
+        try:
+            return _connect(running, seconds)
+        except ServiceGone as error:
+            if Path(running.address).parent.exists():  # it was ready once
+                raise
+            raise StartFailed(f"{self.name} did not start; the end of {self.log}:\n{self._tail()}") from error
 
     def close(self) -> None:
         """Tell the child that the run is over, and wait until it and all that it started have ended by themselves."""
@@ -85,6 +102,11 @@ class ServiceProcess:
             self._running.child.wait()
             while child_process.group_lives(self._running.child):
                 time.sleep(POLL_SECONDS)
+
+    def end(self) -> None:
+        """End the child and all that it started, ready or not."""
+        if self._running is not None:
+            _end(self._running)
 
     def _started(self) -> _Running:
         if self._running is None:
@@ -114,13 +136,14 @@ def _choose_address() -> str:
     return str(address if len(os.fsencode(address)) <= LONGEST_ADDRESS else Path("/tmp") / name)
 
 
-def _connect(running: _Running) -> exchange.Connection:
-    """A connection to a service, once it is ready. Raises ServiceGone where it ends before."""
+def _connect(running: _Running, seconds: float = math.inf) -> exchange.Connection:
+    """A connection to a service, once it is ready. Raises ServiceGone where it ends before, or not within `seconds`."""
+    until = time.monotonic() + seconds
     while True:
         try:
             return exchange.connect(running.address)
         except OSError as error:
-            if not _is_alive(running.process):
+            if not _is_alive(running.process) or time.monotonic() > until:
                 raise ServiceGone from error
         time.sleep(POLL_SECONDS)
 

@@ -16,7 +16,7 @@ from luigi.worker import Worker
 
 from luigi_tasks import config, file_modes, warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import lock, luigi_settings, notifications, record, scheduler
 from luigi_tasks.runs.signals import exit_if_told, handle_signals
 from luigi_tasks.runs.worker import RunWorker
@@ -50,11 +50,13 @@ def prepare_run() -> None:
     """
     luigi.interface._WorkerSchedulerFactory = RunFactory  # type: ignore[misc]
     if not CmdlineParser.get_instance():
+        environment.require_utf8()
         return
     handle_signals()
     exit_if_told()
     config.require_project()
     try:
+        environment.require_utf8()
         luigi_settings.require_fitting_settings()
     except PipelineError as error:
         raise SystemExit(str(error)) from error

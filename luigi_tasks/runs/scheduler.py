@@ -27,7 +27,7 @@ from luigi.metrics import MetricsCollectors
 from luigi.scheduler import DISABLED, DONE, FAILED, RUNNING, SUSPENDED
 
 from luigi_tasks import config, texts
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import dashboard_token
 
 SECONDS_TO_ANSWER = 0.5
@@ -121,6 +121,15 @@ def find_luigid() -> None:
         logger.info(text)
 
 
+def find_luigid_fault(settings: core) -> str | None:
+    """Return why runs would not be shown by luigid, or None if they would: it is asked as they ask it."""
+    messenger = Messenger(get_luigid_url(settings))
+    try:
+        return messenger.find_fault()
+    finally:
+        messenger.close()
+
+
 class Messenger:
     """The program that tells luigid: see luigid_messenger.py. Telling it something takes one write to a file."""
 
@@ -130,7 +139,7 @@ class Messenger:
         self._write(json.dumps([url, dashboard_token.read_token(is_here=urlsplit(url).hostname in LOOPBACK)]))
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(MESSENGER), str(SECONDS_TO_JOIN)],
-            env=child_process.environment(),
+            env=environment.make_environment(environment.BASIC),
             stdin=self._calls,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

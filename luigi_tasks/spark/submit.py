@@ -1,9 +1,9 @@
 """spark-submit: its command line and environment, and one run of it a request."""
 
 import contextlib
-import importlib.util
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -18,7 +18,7 @@ from luigi.contrib.spark import SparkSubmitTask
 
 from luigi_tasks import config, file_modes, paths
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import journal, scheduler
 from luigi_tasks.spark import known_errors
 from luigi_tasks.spark.java import java_home
@@ -39,6 +39,9 @@ UMASK = "spark.socialmart.umask"
 """Read by spark_jobs/engine/file_modes.py."""
 POLL_SECONDS = 0.25
 """How often the progress that a job has written is read."""
+
+FEWEST_OPEN_FILES = 512
+"""Spark's some 280 libraries, which Java keeps open, and what it opens to work with four cores."""
 
 Request = TypeVar("Request")
 Result = TypeVar("Result")
@@ -75,13 +78,15 @@ class SparkSubmit(SparkSubmitTask):
     def py_files(self) -> list[str]:
         """With the package spark_jobs, which this machine imports from where it is."""
         configured = super().py_files or []
-        return configured if self.master.startswith("local") else [*configured, str(zip_jobs())]
+        return configured if is_local_master(self.master) else [*configured, str(zip_jobs())]
 
 
 def require_possible() -> None:
-    """Raise PipelineError where [spark] asks for a driver on the cluster that cannot be had, or gives a secret away."""
+    """Raise PipelineError where Spark cannot work: [spark] is wrong or gives a secret away, or a limit of this machine
+    is too low."""
     settings = config.read_section(config.spark)
     _require_hidden_secrets(settings)
+    _require_open_files()
     if settings.deploy_mode != CLUSTER:
         return
     if settings.session == SHARED:
@@ -131,6 +136,16 @@ def is_authenticated() -> bool | None:
     return None if said is None else said == "true"
 
 
+def _require_open_files() -> None:
+    """Raise PipelineError where Java may not open as many files as Spark needs; it raises the soft limit itself."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < FEWEST_OPEN_FILES:
+        raise PipelineError(
+            f"the limit of open files (ulimit -n, the hard one) is {most}, and Spark needs {FEWEST_OPEN_FILES}; "
+            "nothing was changed; raise it and run again"
+        )
+
+
 def build_command(program: str, master: str = "", *java_options: str) -> list[str]:
     """The command line that runs a program of spark_jobs/, by its name; without the program's own arguments.
 
@@ -138,32 +153,50 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
     those configured.
     """
     settings = config.read_section(config.spark)
+    master, deploy_mode = (master, CLIENT) if master else (settings.master, settings.deploy_mode)
     confs = read_confs(master)
-    if java_options:
-        confs[DRIVER_OPTIONS] = " ".join([*filter(None, [confs.get(DRIVER_OPTIONS)]), *java_options])
-    deploy_mode = CLIENT if master else settings.deploy_mode
+    options = [confs.get(DRIVER_OPTIONS, ""), *java_options]
+    if is_local_master(master):  # Java itself does not heed TMPDIR, and Spark's scratch files go there, too
+        options.insert(0, quote_option(f"-Djava.io.tmpdir={tempfile.gettempdir()}"))
+    if any(options):
+        confs[DRIVER_OPTIONS] = " ".join(filter(None, options))
     if deploy_mode == CLIENT:
         confs.setdefault(DRIVERS_PYTHON, sys.executable)
     submit = SparkSubmit(
         app=str(paths.SPARK_JOBS / f"{program}.py"),
-        master=master or settings.master,
+        master=master,
         deploy_mode=deploy_mode,
         conf=confs,
     )
     return submit.spark_command() + submit.app_command()
 
 
+def quote_option(option: str) -> str:
+    """An option of Java as one word of a list of them."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def make_environment(master: str = "") -> dict[str, str]:
-    """The environment of spark-submit: its Java, its Python and its network; nothing that looks like a secret."""
-    master = master or config.read_section(config.spark).master
-    local = {"SPARK_LOCAL_IP": "127.0.0.1"} if master.startswith("local") else {}
-    return child_process.environment(
-        **local,
+    """The environment of spark-submit: its Java, its Python and its network.
+
+    A local master takes nothing of another Spark, Hadoop or Java; a cluster may be found by their variables.
+    """
+    settings = config.read_section(config.spark)
+    is_local = is_local_master(master or settings.master)
+    return environment.make_environment(
+        environment.SPARK_LOCAL if is_local else environment.SPARK_CLUSTER,
+        settings.environment,
+        **({"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}),
         JAVA_HOME=str(java_home(paths.java_runtime())),
         SPARK_HOME=str(find_spark_home()),
         PYSPARK_PYTHON=read_confs().get(EXECUTORS_PYTHON, sys.executable),
-        PYTHONPATH=str(paths.PROJECT),
     )
+
+
+def is_local_master(master: str) -> bool:
+    """Whether Spark runs in one process on this machine."""
+    return LOCAL_MASTER.fullmatch(master) is not None
 
 
 def read_confs(master: str = "") -> dict[str, str]:
@@ -175,7 +208,7 @@ def read_confs(master: str = "") -> dict[str, str]:
     """
     settings = config.read_section(config.spark)
     ours = {PAGE: str(scheduler.is_watched()).lower(), "spark.ui.killEnabled": "false"}
-    if LOCAL_MASTER.fullmatch(master or settings.master):
+    if is_local_master(master or settings.master):
         ours[AUTHENTICATE] = "true"
     if file_modes.is_shared():
         ours[UMASK] = f"{file_modes.get_umask():03o}"
@@ -230,10 +263,10 @@ def _split_pair(text: str) -> tuple[str, str]:
 @cache
 def find_spark_home() -> Path:
     """The folder of the installed pyspark, which brings all of Spark along."""
-    found = importlib.util.find_spec("pyspark")
-    if found is None or found.origin is None:
+    home = paths.find_package("pyspark")
+    if home is None:
         raise PipelineError("pyspark: not installed in this environment; run make setup")
-    return Path(found.origin).parent
+    return home
 
 
 def zip_jobs() -> Path:

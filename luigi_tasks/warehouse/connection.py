@@ -12,12 +12,11 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.processes import environment
 from luigi_tasks.warehouse import lock_holders, rights, server_errors, session
 from luigi_tasks.warehouse.embedded import location
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
-NAMING_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGSERVICE", "PGDATABASE", "PGUSER")
-"""libpq's variables: where one of them is set, the warehouse is that server, not the embedded one."""
 OLDEST_VERSION = 14
 """Major version of PostgreSQL."""
 
@@ -29,7 +28,7 @@ _writers: dict[int, Connection] = {}
 
 def is_external() -> bool:
     """Whether the environment names a server, which is then used in place of the embedded one."""
-    return any(os.environ.get(name) for name in NAMING_VARIABLES)
+    return any(environment.select_variables(environment.NAMING_VARIABLES).values())
 
 
 def start_embedded() -> EmbeddedPostgres:
@@ -53,7 +52,7 @@ def hold_embedded() -> None:
 
 def get_libpq_variables(**settings: str) -> dict[str, str]:
     """The PG* variables with which a child process opens sessions on the warehouse; `settings` of them may differ."""
-    named = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    named = environment.read_libpq_variables()
     return session.make_variables(named if is_external() else named | start_embedded().parameters, **settings)
 
 
@@ -78,6 +77,7 @@ def connect() -> Connection:
 
 def _open_connection() -> Connection:
     if is_external():
+        environment.read_libpq_variables()  # libpq reads them itself, and would quote what is no name
         return session.open_session()
     arguments = _make_arguments(start_embedded().parameters)
     try:

@@ -14,7 +14,7 @@ import pytest
 from dbt_commands import PROJECT, Dbt
 
 from luigi_tasks import warehouse
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes import environment
 from luigi_tasks.processes.service_process import ServiceProcess
 from luigi_tasks.warehouse import migrations
 from luigi_tasks.warehouse.embedded.server import lease_server
@@ -64,7 +64,8 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
         warehouse.close()  # a connection kept by another module leads to another server
         after.callback(warehouse.close)
         argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(PROJECT), str(folder / "target")]
-        service = ServiceProcess("dbt", argv, child_process.environment(**server.parameters), folder / "service.log")
+        environ = environment.make_environment(environment.DBT, **server.parameters)
+        service = ServiceProcess("dbt", argv, environ, folder / "service.log")
         after.callback(service.close)
         service.start()
         migrations.apply()

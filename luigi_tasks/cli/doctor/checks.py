@@ -11,7 +11,7 @@ CHECKS = (
     Check("file modes", folders.check_file_modes, needs=("settings", "landing")),
     Check("free space", folders.check_free_space, needs=("settings", "landing", "checkpoints")),
     Check("java", environment.check_java),
-    Check("spark", environment.check_spark, needs=("settings",)),
+    Check("spark", environment.check_spark, needs=("settings", "java")),
     Check("postgresql", warehouse.check_server, needs=("settings",)),
     Check("rights", warehouse.check_rights, needs=("postgresql",)),
     Check("connections", warehouse.check_connections, needs=("postgresql",)),

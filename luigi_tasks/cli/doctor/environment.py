@@ -16,9 +16,9 @@ from luigi.interface import core
 from luigi_tasks import config, paths
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.processes import child_process
+from luigi_tasks.processes.environment import SPARK_LOCAL, make_environment, require_utf8
 from luigi_tasks.runs import luigi_settings, scheduler
-from luigi_tasks.spark import java, submit
+from luigi_tasks.spark import java, session, submit
 
 LOOKS_SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 """Names of Spark settings whose values Spark itself hides."""
@@ -43,6 +43,7 @@ def check_settings() -> Result:
     if faults:
         raise PipelineError("; ".join(faults))
     luigi_settings.require_fitting_settings()
+    require_utf8()
     unknown = [key for section in config.SECTIONS for key in _list_unknown_keys(section)]
     if unknown:
         return Result(WARN, f"{', '.join(unknown)}: unknown, so without effect; README.md lists all settings")
@@ -62,6 +63,8 @@ def check_java() -> Result:
     configured = os.environ.get("JAVA_HOME")
     with tempfile.TemporaryDirectory() as name:  # the wrapper around the packaged Java may be made there
         home = java.java_home(Path(name))
+        if why := java.find_start_error(home):
+            raise PipelineError(f"the Java that would run Spark does not start ({why}); correct that and run again")
         is_packaged = Path(name) in home.parents
         found = f"Java {java.version(home)}, {'packaged' if is_packaged else home}"
     if configured and home != Path(configured):
@@ -76,18 +79,21 @@ def check_java() -> Result:
 
 
 def check_spark() -> Result:
-    """Whether pyspark can be imported, and a standalone cluster's master answers."""
+    """Whether pyspark can be imported, and Spark starts: on this machine, or a standalone cluster's master answers."""
     master = config.read_section(config.spark).master
     submit.require_possible()
     command = [sys.executable, "-c", "import pyspark; print(pyspark.__version__)"]
+    environ = make_environment(SPARK_LOCAL)
     imported = subprocess.run(
-        command, env=child_process.environment(), capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, check=False
+        command, env=environ, capture_output=True, text=True, timeout=SECONDS_TO_IMPORT, check=False
     )
     if imported.returncode != 0:
         why = " ".join(imported.stderr.strip().splitlines()[-1:])
         raise PipelineError(f"pyspark cannot be imported ({why}); run make setup")
     if master.startswith("spark://"):
         _require_master(master)
+    if submit.is_local_master(master):
+        session.require_start()
     found = f"pyspark {imported.stdout.strip()}, master {master}"
     in_argv = [name for name in submit.read_confs() if LOOKS_SECRET.search(name) and name != submit.AUTHENTICATE]
     if in_argv:
@@ -144,8 +150,9 @@ def check_luigid() -> Result:
     use = config.read_section(config.dashboard).use
     if use == "never":
         return Result(OK, "not used, as [dashboard] use is never")
-    host, port = scheduler.get_luigid_address(config.read_section(core))
-    if why := scheduler.find_connection_error(host, port, SECONDS_TO_ANSWER):
+    settings = config.read_section(core)
+    host, port = scheduler.get_luigid_address(settings)
+    if why := scheduler.find_connection_error(host, port, SECONDS_TO_ANSWER) or scheduler.find_luigid_fault(settings):
         if use == "auto":
             return Result(OK, f"none at {host}:{port}, so runs go on without it")
         return Result(

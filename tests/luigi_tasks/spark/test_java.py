@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.spark import java
 from luigi_tasks.spark.java import java_home
@@ -33,7 +34,7 @@ def no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(paths, "find_package", lambda name: None)
 
 
 def wheel_java() -> Path:

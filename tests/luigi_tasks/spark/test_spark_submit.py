@@ -1,6 +1,7 @@
 """The command line of spark-submit as luigi.cfg makes it, and one run of it."""
 
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def test_build_command__has_the_settings_and_the_program(settings):
         *("--master", "local[1]", "--deploy-mode", "client", "--name", "socialmart"),
         *("--conf", "spark.ui.enabled=false", "--conf", "spark.ui.killEnabled=false"),
         *("--conf", "spark.authenticate=true", "--conf", "a=1"),
-        *("--conf", "spark.driver.extraJavaOptions=-Da=b -Dc=d"),
+        *("--conf", f'spark.driver.extraJavaOptions="-Djava.io.tmpdir={tempfile.gettempdir()}" -Da=b -Dc=d'),
         *("--conf", f"spark.pyspark.driver.python={sys.executable}"),
         *("--driver-memory", "512m", "--executor-memory", "2g"),
         str(paths.SPARK_JOBS / "session.py"),
@@ -47,7 +48,36 @@ def test_build_command__of_a_driver_here_adds_javas_options_to_those_configured(
     command = submit.build_command("session", "local[*]", "-Dc=d")
     assert command[command.index("--deploy-mode") + 1] == "client"
     assert command[command.index("--master") + 1] == "local[*]"
-    assert "spark.driver.extraJavaOptions=-Da=b -Dc=d" in command
+    assert any(word.endswith(" -Da=b -Dc=d") for word in command)
+
+
+def test_build_command__on_a_cluster_leaves_java_as_it_is(settings):
+    settings(master="yarn", conf="a=1")
+    assert not any("extraJavaOptions" in word for word in submit.build_command("session"))
+
+
+@pytest.fixture
+def other_installation(monkeypatch):
+    """Variables of another installation of Spark, Hadoop and Java, and keys."""
+    names = ("HADOOP_CONF_DIR", "SPARK_CONF_DIR", "JAVA_TOOL_OPTIONS", "SPARK_LOCAL_IP", "AWS_ACCESS_KEY_ID")
+    for name in names:
+        monkeypatch.setenv(name, "other")
+    for name in ("PYTHONPATH", "SPARK_HOME", "PYSPARK_PYTHON"):
+        monkeypatch.setenv(name, "/other")
+    return names
+
+
+def test_make_environment__of_a_local_master_has_nothing_of_another_installation(settings, other_installation):
+    made = submit.make_environment()
+    assert {name: made[name] for name in other_installation if name in made} == {"SPARK_LOCAL_IP": "127.0.0.1"}
+    assert (made["PYTHONPATH"], made["PYSPARK_PYTHON"]) == (str(paths.PROJECT), sys.executable)
+    assert made["SPARK_HOME"] == str(submit.find_spark_home())
+
+
+def test_make_environment__of_a_cluster_has_what_leads_there_and_what_luigi_cfg_names(settings, other_installation):
+    settings(master="yarn", environment="AWS_*")
+    made = submit.make_environment()
+    assert [made[name] for name in other_installation] == ["other"] * len(other_installation)
 
 
 def test_build_command__leaves_the_python_of_a_driver_on_the_cluster_to_the_cluster(settings):

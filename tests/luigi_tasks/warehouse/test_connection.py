@@ -18,10 +18,11 @@ import pytest
 
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.errors import PipelineError, TransientError
+from luigi_tasks.processes import environment
 from luigi_tasks.stages.load import Load
 from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.checkpoint import clean_checkpoint
-from luigi_tasks.warehouse import connection, copy_rows, lock_holders, migrations, retry
+from luigi_tasks.warehouse import copy_rows, lock_holders, migrations, retry
 from luigi_tasks.warehouse.copy_rows import ROWS_A_BLOCK
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 from spark_jobs.messages import TableFacts
@@ -42,7 +43,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 @pytest.fixture
 def own(server: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The server as the pipeline's own, with an empty layout and short limits; a folder for checkpoints."""
-    for name in connection.NAMING_VARIABLES:
+    for name in environment.NAMING_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(paths, "embedded_postgres", lambda: server.folder)
     monkeypatch.setattr(paths, "checkpoint", lambda stage, batch: tmp_path / stage / batch)
