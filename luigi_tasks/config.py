@@ -10,6 +10,7 @@ from typing import TypeVar
 import luigi
 
 from luigi_tasks.errors import PipelineError
+from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES
 
 NEVER = "never"
 ON_FAILURE = "failure"
@@ -25,6 +26,10 @@ REPLACE = "replace"
 FILL_IN = "fill_in"
 
 
+LONGEST_DOCUMENT_BYTES = 500_000_000
+"""A row of the warehouse has at most 1 GB on its way there, where each quote of a text stands twice."""
+
+
 class landing(luigi.Config):
     """[landing]: where exports arrive."""
 
@@ -38,6 +43,17 @@ class landing(luigi.Config):
         min_value=1,
         max_value=sys.maxsize,
         description="a whole number of bytes; a compressed file that unpacks to more is refused",
+    )
+    max_document_bytes: int = luigi.NumericalParameter(
+        default=MAX_DOCUMENT_BYTES,
+        var_type=int,
+        min_value=64 << 20,
+        max_value=LONGEST_DOCUMENT_BYTES + 1,
+        description="a whole number of bytes from 67108864 to 500000000; a file with a longer document is refused",
+    )
+    ignore: str = luigi.Parameter(
+        default="",
+        description="more names that are left alone, as patterns of a shell: *.bak:copy-of-*; capitals do not matter",
     )
 
 
