@@ -77,7 +77,7 @@ class spark(luigi.Config):
 
     master: str = luigi.Parameter(default="local[*]", description="local[*], spark://host:7077, yarn or k8s://…")
     driver_memory: str = luigi.Parameter(
-        default="1g", description="memory of the JVM that plans and shuffles, such as 1g"
+        default="", description="memory of the JVM that plans and shuffles, such as 1g; empty: up to 1g, as fits"
     )
     executor_memory: str = luigi.Parameter(
         default="", description="memory of each executor; empty: Spark's own default"

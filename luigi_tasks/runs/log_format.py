@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,27 @@ class JsonLinesFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class _StageLogHandler(logging.FileHandler):
+    """Leaves out what cannot be written: the same lines go to the log of the run, and the journal says that once."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Pass over an error of the disk; show any other, as logging does."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file; what is still buffered may not fit."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def log_to_file(path: Path, logger: logging.Logger, common: Mapping[str, Any]) -> Iterator[None]:
     """Write what `logger` and the loggers below it log during the block to a file, too, as JSON Lines.
 
     Every line has the fields in `common`. If the block fails, the last line says how; only the file gets that line.
     """
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _StageLogHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(JsonLinesFormatter(common))
     logger.addHandler(handler)
     try:

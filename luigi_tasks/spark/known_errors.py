@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luigi_tasks import config, paths
+from luigi_tasks.spark import resources
 
 LAST_BYTES = 1_000_000
 """Size of the end of a log that is searched."""
@@ -26,8 +27,15 @@ KINDS = (
         "fix it and run again",
     ),
     Kind(
+        re.compile(
+            "Too many open files|File too large|Could not reserve enough space.*|[Uu]nable to create native thread"
+        ),
+        "a limit of this process is too low for Spark ({found})",
+        "raise it (ulimit -n for open files, -f for the size of a file, -v for memory, -u for processes) and run again",
+    ),
+    Kind(
         re.compile("Invalid (?:maximum|initial) heap size.*|Insufficient driver memory.*|Too small .* heap"),
-        "luigi.cfg, section [spark], key driver_memory: {spark.driver_memory!r} does not do ({found})",
+        "luigi.cfg, section [spark], key driver_memory: {driver_memory!r} does not do ({found})",
         "set 512m or more, with a unit (m or g), and run again",
     ),
     Kind(
@@ -51,6 +59,11 @@ KINDS = (
         "free some, lower [spark] driver_memory or the number in master local[N], and run again",
     ),
     Kind(
+        re.compile("ConnectionRefusedError|Py4JNetworkError|Answer from Java side is empty"),
+        "Java is gone: it was killed, as the kernel does when memory runs out",
+        "free some, lower [spark] driver_memory or the number in master local[N], and run again",
+    ),
+    Kind(
         re.compile(r"Python worker exited unexpectedly \(crashed\)"),
         "a Python worker of Spark was killed, as the kernel does when memory runs out",
         "free some, lower [spark] driver_memory or the number in master local[N], and run again",
@@ -70,6 +83,7 @@ def explain(job: str, log: Path) -> str | None:
                 "found": found[0].strip(),
                 "checkpoints": paths.checkpoints(),
                 "spark": config.read_section(config.spark),
+                "driver_memory": resources.choose_driver_memory(),
             }
             meaning = kind.meaning.format(**filled)
             return f"{job}: {meaning}; nothing was changed; {kind.advice}; the whole log: {log}"

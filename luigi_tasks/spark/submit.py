@@ -19,7 +19,7 @@ from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import journal, scheduler
-from luigi_tasks.spark import known_errors
+from luigi_tasks.spark import known_errors, resources
 from luigi_tasks.spark.java import java_home
 from spark_jobs.messages import JobProgress, MessageError, Tell, read_message, write_message
 from spark_jobs.messages.exchange import Operation
@@ -54,7 +54,7 @@ class SparkSubmit(SparkSubmitTask):
 
     @property
     def driver_memory(self) -> str:
-        return config.read_section(config.spark).driver_memory
+        return resources.choose_driver_memory()
 
     @property
     def executor_memory(self) -> str:
@@ -101,7 +101,7 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
         confs.setdefault(DRIVERS_PYTHON, sys.executable)
     submit = SparkSubmit(
         app=str(paths.SPARK_JOBS / f"{program}.py"),
-        master=master or settings.master,
+        master=master or resources.choose_master(),
         deploy_mode=deploy_mode,
         conf=confs,
     )
@@ -148,6 +148,7 @@ def run_once(operation: Operation[Request, Result], request: Request, staging: P
     if code:
         raise PipelineError(
             known_errors.explain(operation.name, log)
+            or child_process.explain_kill("spark-submit", operation.name, code, log)
             or f"{operation.name} failed: spark-submit ended with exit code {code}\n"
             f"the end of {log}:\n{child_process.tail(log)}"
         )
