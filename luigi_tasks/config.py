@@ -15,6 +15,7 @@ import luigi
 from luigi.configuration.cfg_parser import LuigiConfigParser
 
 from luigi_tasks.errors import PipelineError
+from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES
 
 SETTINGS, LOCAL_SETTINGS = "luigi.cfg", "luigi.local.cfg"
 """Files in the current folder: the settings of the repository, and those of this project."""
@@ -35,6 +36,10 @@ REPLACE = "replace"
 FILL_IN = "fill_in"
 
 
+LONGEST_DOCUMENT_BYTES = 500_000_000
+"""A row of the warehouse has at most 1 GB on its way there, where each quote of a text stands twice."""
+
+
 class landing(luigi.Config):
     """[landing]: where exports arrive."""
 
@@ -48,6 +53,17 @@ class landing(luigi.Config):
         min_value=1,
         max_value=sys.maxsize,
         description="a whole number of bytes; a compressed file that unpacks to more is refused",
+    )
+    max_document_bytes: int = luigi.NumericalParameter(
+        default=MAX_DOCUMENT_BYTES,
+        var_type=int,
+        min_value=64 << 20,
+        max_value=LONGEST_DOCUMENT_BYTES + 1,
+        description="a whole number of bytes from 67108864 to 500000000; a file with a longer document is refused",
+    )
+    ignore: str = luigi.Parameter(
+        default="",
+        description="more names that are left alone, as patterns of a shell: *.bak:copy-of-*; capitals do not matter",
     )
 
 
@@ -79,7 +95,7 @@ class spark(luigi.Config):
 
     master: str = luigi.Parameter(default="local[*]", description="local[*], spark://host:7077, yarn or k8s://…")
     driver_memory: str = luigi.Parameter(
-        default="1g", description="memory of the JVM that plans and shuffles, such as 1g"
+        default="", description="memory of the JVM that plans and shuffles, such as 1g; empty: up to 1g, as fits"
     )
     executor_memory: str = luigi.Parameter(
         default="", description="memory of each executor; empty: Spark's own default"

@@ -24,6 +24,7 @@ LOADER_CODE = (
     PROJECT / "luigi_tasks/stages/load.py",
     PROJECT / "luigi_tasks/warehouse/copy_rows.py",
     SPARK_JOBS / "schemas.py",
+    SPARK_JOBS / "parquet_blocks.py",
 )
 PUBLISH_CODE = (PROJECT / "luigi_tasks/dbt/publication.py",)
 REPORT_CODE = tuple(PROJECT / "luigi_tasks/report" / name for name in ("page.py", "data.py", "queries.py", "target.py"))

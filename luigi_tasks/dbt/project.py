@@ -13,6 +13,7 @@ from luigi_tasks.warehouse.schema_names import CANDIDATES
 MODELS, TESTS = "models", "tests"
 EXPOSURES = "_exposures.yml"
 """Who reads the marts. Nothing in the warehouse is built from it."""
+PROPERTIES = (".yml", ".yaml")
 GENERATED = {"target", "logs", "dbt_packages", "__pycache__"}
 
 
@@ -45,6 +46,11 @@ def fingerprint_shared_files(project: Path) -> str:
         if _top_folder(path, project) != TESTS and path.name != EXPOSURES and not _belongs_to_model(path, project)
     ]
     return fingerprints.of_files(shared, project)
+
+
+def fingerprint_properties(project: Path) -> str:
+    """The fingerprint of the yml files, which dbt itself tells apart by their times alone."""
+    return fingerprints.of_files([path for path in _list_files(project) if path.suffix in PROPERTIES], project)
 
 
 def list_models(manifest: Any) -> list[Model]:

@@ -40,6 +40,8 @@ from spark_jobs.messages.exchange import Handler, serve
 
 TOUCHED_KEYS = "touched_keys"
 """The model that tells incremental runs what to rebuild: it has no rows that could be compared."""
+PARSED, PARSED_FROM = "partial_parse.msgpack", "parsed_from"
+"""Files in dbt's folder TARGET: what dbt has parsed, and the fingerprint of the yml files that it was parsed from."""
 NICENESS = 10
 """Added to the process's nice value while it parses, when the stages before dbt need the processors."""
 
@@ -49,6 +51,7 @@ class Project:
 
     def __init__(self, folder: Path, target: Path) -> None:
         self._folder = folder
+        self._target = target
         self._logs = target / "logs"
         self._options = ["--project-dir", str(folder), "--profiles-dir", str(folder), "--target-path", str(target)]
         self._parse()
@@ -61,9 +64,10 @@ class Project:
         sessions.install()
 
         self._sources = project.fingerprint_project(self._folder)
-        parsed: Any = dbtRunner().invoke(["--quiet", "parse", *self._options, "--log-path", str(self._logs)])
-        if parsed.exception is not None:
-            raise parsed.exception
+        with _stale_parse_dropped(self._target, project.fingerprint_properties(self._folder)):
+            parsed: Any = dbtRunner().invoke(["--quiet", "parse", *self._options, "--log-path", str(self._logs)])
+            if parsed.exception is not None:
+                raise parsed.exception
         self._manifest = parsed.result
 
     def invoke(self, request: InvokeRequest, tell: Tell) -> InvokeResult:
@@ -104,6 +108,20 @@ class Project:
     def _parse_if_changed(self) -> None:
         if project.fingerprint_project(self._folder) != self._sources:
             self._parse()
+
+
+@contextlib.contextmanager
+def _stale_parse_dropped(target: Path, properties: str) -> Iterator[None]:
+    """Have dbt parse everything in the block where the yml files are not those, by content, that it last parsed.
+
+    dbt goes by their times, and these may be equal: of an archive that was unpacked, of a copy that keeps them.
+    """
+    parsed_from = target / PARSED_FROM
+    if not parsed_from.exists() or parsed_from.read_bytes() != properties.encode():
+        parsed_from.unlink(missing_ok=True)
+        (target / PARSED).unlink(missing_ok=True)
+    yield
+    parsed_from.write_text(properties, encoding="utf-8")
 
 
 class ProgressListener:

@@ -13,10 +13,16 @@ from pathlib import Path
 
 import psutil
 
+from luigi_tasks.memory import format_memory
+
 TAIL_LINES = 12
 SECONDS_TO_END = 10
 """How long a process group may take to end after SIGTERM, before it is killed."""
 POLL_SECONDS = 0.02
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""Exit codes of a child that was killed, and of one whose own child was: as Python tells them, and as a shell does."""
+EXIT_STATUS = 49
+"""The place of the exit status among the fields of /proc/PID/stat after the name."""
 PR_SET_PDEATHSIG = 1
 """Option of Linux's prctl: the signal that a process gets when its parent ends."""
 LIBC = ctypes.CDLL(None)
@@ -45,6 +51,27 @@ def tail(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="backslashreplace").splitlines()
     telling = [line for line in lines if line.strip() and not line.startswith(("\tat ", "\t... "))]
     return "\n".join(f"    {line[:300]}" for line in telling[-TAIL_LINES:])
+
+
+def explain_kill(who: str, work: str, code: int | None, log: Path) -> str | None:
+    """One sentence on a child that was killed during some work; None where its exit code tells another end."""
+    if code not in KILLED:
+        return None
+    return (
+        f"{who} was killed during {work}, as the kernel does when memory runs out; {format_memory()} can be used here: "
+        "add some, end other programs, or lower [spark] driver_memory, the number in master local[N] and [dbt] "
+        f"threads, and run again; the whole log: {log}"
+    )
+
+
+def read_exit_code(pid: int) -> int | None:
+    """The exit code of a child that nobody has waited for yet, as a shell counts it; None where it cannot be told."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        status = int(fields[EXIT_STATUS])
+    except (OSError, IndexError, ValueError):  # not Linux, or waited for
+        return None
+    return 128 + (status & 0x7F) if status & 0x7F else status >> 8
 
 
 def make_preexec() -> Callable[[], None] | None:

@@ -76,8 +76,10 @@ class ServiceProcess:
             with self._connect(running, math.inf) as connection:
                 return exchange.ask(connection, operation, request, tell)
         except ServiceGone as error:
+            code = child_process.read_exit_code(running.child.pid)
             raise PipelineError(
-                f"{self.name} ended before {operation.name} was done; the end of {self.log}:\n{self._tail()}"
+                child_process.explain_kill(self.name, operation.name, code, self.log)
+                or f"{self.name} ended before {operation.name} was done; the end of {self.log}:\n{self._tail()}"
             ) from error
         except OperationFailed as error:
             raise PipelineError(f"{operation.name} failed: {error}\nthe end of {self.log}:\n{self._tail()}") from error

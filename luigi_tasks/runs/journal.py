@@ -1,13 +1,17 @@
 """The journal of a run: JSON Lines, one event per line, appended by whichever process it happened in."""
 
 import json
+import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from luigi_tasks import config, paths, run_id
 from luigi_tasks.errors import PipelineError
+
+logger = logging.getLogger(__name__)
 
 DONE = "done"
 FAILED = "failed"
@@ -96,17 +100,37 @@ def make_run_folder() -> Path:
 
 
 def append_event(event: Event) -> None:
-    """Append an event to this run's journal."""
+    """Append an event to this run's journal. Raises PipelineError if its folder cannot be created.
+
+    What the event is about has happened: a journal that cannot take it is warned of, and the run goes on.
+    """
     make_run_folder()
     name = next(name for name, event_type in EVENT_TYPES.items() if isinstance(event, event_type))
-    with paths.journal(run_id.get_run_id()).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"event": name, **asdict(event)}) + "\n")
+    line = json.dumps({"event": name, **asdict(event)}) + "\n"
+    try:
+        with paths.journal(run_id.get_run_id()).open("ab", buffering=0) as file:
+            file.write(line.encode())
+    except OSError as error:
+        _warn_of_journal(str(error.strerror))
+
+
+@cache
+def _warn_of_journal(reason: str) -> None:
+    logger.warning(
+        "logs folder %s: the journal of this run cannot be written (%s); the run goes on, and socialmart summary will "
+        "not know all of it; make room there",
+        paths.logs(),
+        reason,
+    )
 
 
 def parse_events(lines: Iterable[str]) -> Iterator[Event]:
-    """Yield the events in lines of a journal."""
+    """Yield the events in lines of a journal. A line that was cut off when the disk was full is passed over."""
     for line in lines:
-        fields = json.loads(line)
+        try:
+            fields = json.loads(line)
+        except ValueError:
+            continue
         yield EVENT_TYPES[fields.pop("event")](**fields)
 
 

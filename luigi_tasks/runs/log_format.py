@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,20 @@ class JsonLinesFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class _StageLogHandler(logging.FileHandler):
+    """Leaves out what cannot be written: the same lines go to the log of the run, and the journal says that once."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Pass over an error of the disk; show any other, as logging does."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file; what is still buffered may not fit."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def log_to_file(path: Path, logger: logging.Logger, title: str, common: Mapping[str, Any]) -> Iterator[None]:
     """Write what `logger` and the loggers below it log during the block to a file, too, as JSON Lines.
@@ -80,7 +94,9 @@ def log_to_file(path: Path, logger: logging.Logger, title: str, common: Mapping[
     Every line has the fields in `common`. If the block, which people call `title`, fails, the last line says why; only
     the file gets that line.
     """
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")  # what is no UTF-8 is JSON's \ud…
+    handler = _StageLogHandler(
+        path, encoding="utf-8", errors="backslashreplace", delay=True
+    )  # what is no UTF-8 is \ud…
     handler.setFormatter(JsonLinesFormatter(common))
     logger.addHandler(handler)
     try:

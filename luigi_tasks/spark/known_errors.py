@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luigi_tasks import config, paths
+from luigi_tasks.spark import resources
 
 LAST_BYTES = 1_000_000
 """Size of the end of a log that is searched."""
@@ -29,8 +30,13 @@ KINDS = (
         "fix it, or set TMPDIR to another folder, and run again",
     ),
     Kind(
+        re.compile("Too many open files|File too large|Could not reserve enough space.*"),
+        "a limit of this process is too low for Spark ({found})",
+        "raise it (ulimit -n for open files, -f for the size of a file, -v for memory) and run again",
+    ),
+    Kind(
         re.compile("Invalid (?:maximum|initial) heap size.*|Insufficient driver memory.*|Too small .* heap"),
-        "luigi.cfg, section [spark], key driver_memory: {spark.driver_memory!r} does not do ({found})",
+        "luigi.cfg, section [spark], key driver_memory: {driver_memory!r} does not do ({found})",
         "set 512m or more, with a unit (m or g), and run again",
     ),
     Kind(
@@ -61,6 +67,11 @@ KINDS = (
     Kind(
         re.compile(r"MemoryError.*|Cannot allocate memory|failed to map segment|malloc of size \d+ failed"),
         "Python has not enough memory beside Java ({found})",
+        "free some, lower [spark] driver_memory or the number in master local[N], and run again",
+    ),
+    Kind(
+        re.compile("ConnectionRefusedError|Py4JNetworkError|Answer from Java side is empty"),
+        "Java is gone: it was killed, as the kernel does when memory runs out",
         "free some, lower [spark] driver_memory or the number in master local[N], and run again",
     ),
     Kind(
@@ -144,5 +155,6 @@ def _say(job: str, kind: Kind, found: str, log: Path) -> str:
         "temporary": tempfile.gettempdir(),
         "user": os.geteuid(),
         "spark": config.read_section(config.spark),
+        "driver_memory": resources.choose_driver_memory(),
     }
     return f"{job}: {kind.meaning.format(**filled)}; nothing was changed; {kind.advice}; the whole log: {log}"

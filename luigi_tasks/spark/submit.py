@@ -20,7 +20,7 @@ from luigi_tasks import config, file_modes, paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import journal, scheduler
-from luigi_tasks.spark import known_errors
+from luigi_tasks.spark import known_errors, resources
 from luigi_tasks.spark.java import java_home
 from spark_jobs.messages import JobProgress, MessageError, Tell, read_message, write_message
 from spark_jobs.messages.exchange import Operation
@@ -64,7 +64,7 @@ class SparkSubmit(SparkSubmitTask):
 
     @property
     def driver_memory(self) -> str:
-        return config.read_section(config.spark).driver_memory
+        return resources.choose_driver_memory()
 
     @property
     def executor_memory(self) -> str:
@@ -153,7 +153,7 @@ def build_command(program: str, master: str = "", *java_options: str) -> list[st
     those configured.
     """
     settings = config.read_section(config.spark)
-    master, deploy_mode = (master, CLIENT) if master else (settings.master, settings.deploy_mode)
+    master, deploy_mode = (master, CLIENT) if master else (resources.choose_master(), settings.deploy_mode)
     confs = read_confs(master)
     options = [confs.get(DRIVER_OPTIONS, ""), *java_options]
     if is_local_master(master):  # Java itself does not heed TMPDIR, and Spark's scratch files go there, too
@@ -236,6 +236,7 @@ def run_once(operation: Operation[Request, Result], request: Request, staging: P
     if code:
         raise PipelineError(
             known_errors.explain(operation.name, log)
+            or child_process.explain_kill("spark-submit", operation.name, code, log)
             or f"{operation.name} failed: spark-submit ended with exit code {code}\n"
             f"the end of {log}:\n{child_process.tail(log)}"
         )

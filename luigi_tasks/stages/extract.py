@@ -113,7 +113,7 @@ def _fingerprint_inputs(sources: Sequence[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint_files(sources),
         "code": fingerprints.of_program(paths.SPARK_JOBS / "extraction/job.py", paths.PROJECT),
-        "settings": fingerprints.of_value({"max_unpacked_bytes": _get_max_unpacked_bytes()}),
+        "settings": fingerprints.of_value(_list_limits()),
     }
 
 
@@ -122,8 +122,10 @@ def _make_request(batches: Mapping[str, Sequence[landing.LandingFile]], staging:
         BatchToExtract(batch, [FileToRead(file.name, str(file.path), str(file.folder)) for file in files])
         for batch, files in batches.items()
     ]
-    return ExtractRequest(asked, str(staging), _get_max_unpacked_bytes())
+    return ExtractRequest(asked, str(staging), **_list_limits())
 
 
-def _get_max_unpacked_bytes() -> int:
-    return config.read_section(config.landing).max_unpacked_bytes
+def _list_limits() -> dict[str, int]:
+    """The limits of [landing], in bytes: a file that exceeds one is refused."""
+    settings = config.read_section(config.landing)
+    return {"max_unpacked_bytes": settings.max_unpacked_bytes, "max_document_bytes": settings.max_document_bytes}

@@ -17,7 +17,7 @@ from luigi_tasks.targets.landing_files import (
     LandingFile,
     find_files,
     format_name,
-    is_finished,
+    is_left_alone,
     make_refused,
 )
 
@@ -78,7 +78,7 @@ def _list_entries_once(folder: Path) -> dict[str, list[Path]]:
     """Return the entries of the landing folder by batch name, as of the first call: later files are the next run's."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if is_finished(path.name):
+        if not is_left_alone(path.name):
             found.setdefault(format_name(EXTENSIONS.sub("", path.name) or path.name), []).append(path)
     return found
 

@@ -5,17 +5,26 @@ Hard links and mounts look like what they lead to: the system itself lets nobody
 (fs.protected_hardlinks), or mount anything without being root.
 """
 
+import fnmatch
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import filterfalse
 from pathlib import Path
 
 from luigi_tasks import config, paths
 
-UNFINISHED = (".tmp", ".part")
-"""Extensions of files that an exporter is still writing."""
+LEFT_ALONE = (
+    ".* _* "  # hidden, or put aside
+    "*.tmp *.temp *.part *.partial *.filepart *.crdownload *.download *.incomplete *.inprogress *.uploading *.aria2 "
+    "*.lock *~ ~$* #*# *.swp *.swo *.swx "  # the latter of editors and office programs
+    "thumbs.db ehthumbs.db desktop.ini lost+found system?volume?information $recycle.bin #recycle @eadir"
+)
+"""Names of files and folders that are no exports, as patterns of a shell; capitals do not matter."""
 NOT_IN_NAMES = {"Cc", "Zl", "Zp"}
 """Unicode categories of the characters that no name may hold: controls and line ends, which would forge log lines."""
 
@@ -51,9 +60,16 @@ class LandingFile:
     fault: str | None = None
 
 
-def is_finished(name: str) -> bool:
-    """Return whether a name is not that of a file or folder that is still being written."""
-    return not name.startswith((".", "_")) and not name.endswith(UNFINISHED)
+def is_left_alone(name: str) -> bool:
+    """Return whether a name is that of no export: LEFT_ALONE or [landing] ignore has a pattern for it."""
+    more = config.read_section(config.landing).ignore
+    return _compile_patterns(more).match(name.casefold()) is not None
+
+
+@cache
+def _compile_patterns(more: str) -> re.Pattern[str]:
+    patterns = [*LEFT_ALONE.split(), *filter(None, more.casefold().split(os.pathsep))]
+    return re.compile("|".join(map(fnmatch.translate, patterns)))
 
 
 def format_name(name: str) -> str:
@@ -81,9 +97,9 @@ def _walk(entry: Path, folder: Path) -> Iterator[LandingFile]:
     """Yield the files below an entry; a folder that cannot be listed is a file with a fault."""
     failed: list[OSError] = []
     for place, folders, names in os.walk(entry, onerror=failed.append):
-        folders[:] = [name for name in folders if is_finished(name)]
+        folders[:] = [name for name in folders if not is_left_alone(name)]
         links = [name for name in folders if _is_link(Path(place, name))]
-        for name in [*filter(is_finished, names), *links]:
+        for name in [*filterfalse(is_left_alone, names), *links]:
             path = Path(place, name)
             yield _find_file(path.relative_to(entry).as_posix(), path, folder)
     for error in failed:

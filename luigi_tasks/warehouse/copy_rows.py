@@ -7,13 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
-import pyarrow.parquet as pq
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, warehouse
+from spark_jobs.parquet_blocks import read_blocks
 
 ROWS_A_BLOCK = 20_000
-"""Rows that are in memory at once: a few MB of them."""
+"""Rows that are in memory at once, at most: a few MB of usual ones; of large ones fewer (see parquet_blocks)."""
 CLAIMS = "etl.load_claims"
 """A row for each table of raw_data, which the load that has claimed the empty table locks. Others cannot lock it."""
 
@@ -64,25 +64,25 @@ class RowStream(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # any writable buffer will do
         if not self._rest:
-            self._rest = memoryview(next(self._blocks, b""))
+            self._rest = memoryview(b"")  # the block that was sent goes before the next is made
+            self._rest = memoryview(next(self._blocks, b"")).cast("B")
         count = min(len(buffer), len(self._rest))
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
 
 
-def _encode_blocks(folder: Path, columns: list[str], report: Callable[[int], None]) -> Iterator[bytes]:
+def _encode_blocks(folder: Path, columns: list[str], report: Callable[[int], None]) -> Iterator[pa.Buffer]:
     """The CSV of a block of rows after the other."""
     rows = 0
     options = pv.WriteOptions(include_header=False)
     for path in sorted(folder.glob("*.parquet")):
-        with pq.ParquetFile(path) as file:
-            for block in file.iter_batches(ROWS_A_BLOCK, columns=columns):
-                sink = pa.BufferOutputStream()
-                pv.write_csv(_flatten_lists(block).select(columns), sink, options)
-                yield sink.getvalue().to_pybytes()
-                rows += len(block)
-                report(rows)
+        for block in read_blocks(path, ROWS_A_BLOCK, columns):
+            sink = pa.BufferOutputStream()
+            pv.write_csv(_flatten_lists(block).select(columns), sink, options)
+            yield sink.getvalue()
+            rows += len(block)
+            report(rows)
 
 
 def _flatten_lists(block: pa.RecordBatch) -> pa.RecordBatch:

@@ -21,11 +21,14 @@ from spark_jobs.cleaning.records import BUILDERS, build_issues, build_rejected, 
 from spark_jobs.cleaning.rules import OLDEST_AGE
 from spark_jobs.cleaning.superseded import CandidateKeys, SupersededRows, digest_keys
 from spark_jobs.engine.parquet_parts import Part, PartWriter, describe_part
+from spark_jobs.parquet_blocks import read_blocks
 from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
 DOCUMENTS_PER_BLOCK = 2_000
-"""So that the columns of a block take some ten MB."""
+"""So that the columns of a block of usual documents take some ten MB; of large ones there are fewer in a block."""
+CANDIDATES_PER_BLOCK = 65_536
+"""Rows of users, posts or comments: the same."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def clean_part(number: int, documents: DocumentsPart) -> tuple[CleanedPart, list
             table: stack.enter_context(PartWriter(documents.staging, documents.output(table), schema))
             for table, schema in CHECKPOINT_TABLES.items()
         }
-        for block in pq.ParquetFile(documents.path).iter_batches(DOCUMENTS_PER_BLOCK):
+        for block in read_blocks(documents.path, DOCUMENTS_PER_BLOCK):
             add_counts(read, count_records(block))
             drift.update(block["unknown_fields"].flatten().to_pylist())
             for entity, build_records in BUILDERS.items():
@@ -197,7 +200,7 @@ def _read_candidates(division: Division, entity: str, table: str) -> Iterator[tu
     superseded = division.superseded.get(entity, np.arange(0))
     filled = division.filled if entity == "user" else None
     start = 0
-    for block in pq.ParquetFile(path).iter_batches():
+    for block in read_blocks(path, CANDIDATES_PER_BLOCK):
         numbers = np.arange(start, start + len(block))
         yield fill_in_fields(pa.table(block), start, filled), pa.array(np.isin(numbers, superseded))
         start += len(block)
@@ -209,7 +212,7 @@ def _sum_measures(posts: pa.Table) -> dict[str, int]:
 
 def _sum_file(path: Path) -> dict[str, int]:
     total = dict.fromkeys(MEASURES, 0)
-    for block in pq.ParquetFile(path).iter_batches(columns=list(MEASURES)):
+    for block in read_blocks(path, CANDIDATES_PER_BLOCK, list(MEASURES)):
         add_counts(total, _sum_measures(pa.table(block)))
     return total
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spark_jobs.engine.parquet_parts import Part
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece, split_file
-from spark_jobs.messages.jobs import BatchToExtract, FileFault
+from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES, BatchToExtract, FileFault
 
 GROUP_BYTES = 2 << 20
 """Files up to this size together are read by one task. Compressed ones unpack to several times as much."""
@@ -16,13 +16,14 @@ NO_ROOM = -1
 @dataclass(frozen=True)
 class Source:
     """A landing file or a piece of it: its name in the batch, its path, how many bytes it may unpack to (None: any
-    number), and the folder below which no link is followed (None: links are)."""
+    number), the folder below which no link is followed (None: links are), and how many bytes a document may have."""
 
     file: str
     path: Path
     piece: Piece = WHOLE_FILE
     max_unpacked_bytes: int | None = None
     folder: Path | None = None
+    max_document_bytes: int = MAX_DOCUMENT_BYTES
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,12 @@ class Outcome:
     fault: FileFault | None
 
 
-def assign_files(batch_no: int, batch: BatchToExtract, max_unpacked_bytes: int | None) -> list[Assignment]:
+def assign_files(
+    batch_no: int,
+    batch: BatchToExtract,
+    max_unpacked_bytes: int | None,
+    max_document_bytes: int = MAX_DOCUMENT_BYTES,
+) -> list[Assignment]:
     """The assignments of a batch: large files are split into pieces, small ones are grouped."""
     groups: list[list[Source]] = []
     room = NO_ROOM
@@ -69,7 +75,10 @@ def assign_files(batch_no: int, batch: BatchToExtract, max_unpacked_bytes: int |
         path = Path(file.path)
         size = _measure_file(path)
         folder = Path(file.folder) if file.folder else None
-        sources = [Source(file.name, path, piece, max_unpacked_bytes, folder) for piece in split_file(path, folder)]
+        sources = [
+            Source(file.name, path, piece, max_unpacked_bytes, folder, max_document_bytes)
+            for piece in split_file(path, folder)
+        ]
         is_split = len(sources) > 1
         if size <= room and not is_split:
             groups[-1] += sources

@@ -23,7 +23,7 @@ def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResu
     assignments = [
         assignment
         for number, batch in enumerate(request.batches)
-        for assignment in assign_files(number, batch, request.max_unpacked_bytes)
+        for assignment in assign_files(number, batch, request.max_unpacked_bytes, request.max_document_bytes)
     ]
     outcomes = _read_all(spark, assignments, staging, tell)
     broken = {outcome.assignment.first_path for outcome in outcomes if outcome.fault}

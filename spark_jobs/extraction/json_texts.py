@@ -15,12 +15,10 @@ from spark_jobs.extraction.errors import BrokenFile, describe_parse_error
 from spark_jobs.extraction.other_formats import describe_text, make_format_error, refuse_other_formats
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, is_json, parse_json, parse_value_at
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece
+from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES
 
 CHUNK_BYTES = 8 << 20
 """How much of a file is read at a time, if its documents are not longer."""
-DOCUMENT_LIMIT_BYTES = 256 << 20
-"""The longest document: it has to fit in memory several times over on its way to Parquet."""
-
 _PLACEHOLDER = b"{}"
 """Stands for a document where only its surroundings are parsed. A number could become part of its neighbour."""
 _GAP = re.compile(r"[ \t\n\r,]*")
@@ -36,9 +34,10 @@ class JsonText:
     is_line: bool
 
 
-def read_texts(stream: BinaryIO) -> Iterator[JsonText]:
-    """The texts of all documents of a file, in order. Raises BrokenFile at the place of the damage."""
-    window = _Window(stream, WHOLE_FILE)
+def read_texts(stream: BinaryIO, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> Iterator[JsonText]:
+    """The texts of all documents of a file, in order. Raises BrokenFile at the place of the damage, and at a document
+    that is longer than the limit."""
+    window = _Window(stream, WHOLE_FILE, max_document_bytes)
     window.skip_byte_order_mark()
     first = window.skip_blanks()
     if first is None:
@@ -52,35 +51,47 @@ def read_texts(stream: BinaryIO) -> Iterator[JsonText]:
         yield from _read_lines(window)
 
 
-def read_lines(stream: BinaryIO, piece: Piece) -> Iterator[JsonText]:
-    """The texts of all lines of a piece of JSON Lines, in order."""
+def read_lines(stream: BinaryIO, piece: Piece, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> Iterator[JsonText]:
+    """The texts of all lines of a piece of JSON Lines, in order. Raises BrokenFile as `read_texts` does."""
     stream.seek(piece.start)
-    window = _Window(stream, piece)
+    window = _Window(stream, piece, max_document_bytes)
     if piece.start == 0:
         window.skip_byte_order_mark()
     yield from _read_lines(window)
 
 
 class _Window:
-    """The part of a stream that is in memory: `data`, whose first byte has the offset `start` in the stream."""
+    """The part of a stream that is in memory: `data`, whose first byte has the offset `start` in the stream. It holds
+    one document of `limit` bytes, and what stands before it."""
 
-    def __init__(self, stream: BinaryIO, piece: Piece) -> None:
+    def __init__(self, stream: BinaryIO, piece: Piece, limit: int) -> None:
         self._stream = stream
         self._end = piece.end
+        self.limit = limit
         self.data = b""
         self.start = piece.start
         self.is_at_end = False
 
     def grow(self) -> None:
-        """Read on. A window that does not hold a whole document doubles, so that the time stays linear."""
-        if len(self.data) > DOCUMENT_LIMIT_BYTES:
-            raise BrokenFile(self.start, f"no document ends within {DOCUMENT_LIMIT_BYTES >> 20} MiB")
-        wanted = max(CHUNK_BYTES, len(self.data))
+        """Read on. A window that does not hold a whole document doubles, so that the time stays linear.
+
+        Raises BrokenFile where it is longer than a document may be.
+        """
+        if self.is_full():
+            raise BrokenFile(
+                self.start,
+                f"a document is longer than the {self.limit:,} bytes that [landing] max_document_bytes allows",
+            )
+        wanted = min(max(CHUNK_BYTES, len(self.data)), self.limit + CHUNK_BYTES - len(self.data))
         if self._end is not None:
             wanted = min(wanted, self._end - self.start - len(self.data))
         chunk = self._stream.read(wanted)
         self.is_at_end = not chunk
         self.data += chunk
+
+    def is_full(self) -> bool:
+        """Whether the window holds a longer document than there may be, if it holds none whole."""
+        return len(self.data) >= self.limit + CHUNK_BYTES
 
     def drop(self, count: int) -> None:
         """Drop bytes from the beginning."""
@@ -113,18 +124,27 @@ def _is_single_document(window: _Window) -> bool:
         window.grow()
     if is_json(window.data.split(b"\n", 1)[0]):
         return False
-    while not window.is_at_end and len(window.data) < DOCUMENT_LIMIT_BYTES:
+    while not window.is_at_end and not window.is_full():
         window.grow()
+    if not window.is_at_end:
+        if not _has_document_line(window.data):
+            window.grow()  # says that it is too long
+        return False
     content = window.data.rstrip(BLANKS)
     try:
         parse_json(content)
     except ValueError as error:
-        if any(line.startswith(b"{") and is_json(line) for line in content.split(b"\n")[1:]):
+        if _has_document_line(content):
             return False
         if not content.startswith((b"{", b"[")):
             raise make_format_error(describe_text(content)) from error
         raise describe_parse_error(error, content, window.start, "document") from error
     return True
+
+
+def _has_document_line(content: bytes) -> bool:
+    """Whether a line after the first is a document by itself."""
+    return any(line.startswith(b"{") and is_json(line) for line in content.split(b"\n")[1:])
 
 
 def _read_lines(window: _Window) -> Iterator[JsonText]:

@@ -57,7 +57,9 @@ def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, 
                 yield build_document_row(value, text) | {"position": offset}, len(text)
             return
         with open_export(source.path, source.max_unpacked_bytes, source.folder) as stream:
-            texts = read_texts(stream) if source.piece == WHOLE_FILE else read_lines(stream, source.piece)
+            limit = source.max_document_bytes
+            is_whole = source.piece == WHOLE_FILE
+            texts = read_texts(stream, limit) if is_whole else read_lines(stream, source.piece, limit)
             for each in texts:
                 yield _build_row(each) | {"position": each.offset}, len(each.content)
     except BrokenFile as broken:

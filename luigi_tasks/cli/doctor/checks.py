@@ -1,6 +1,6 @@
 """All checks of the doctor, in the order in which they run and are shown."""
 
-from luigi_tasks.cli.doctor import environment, folders, warehouse
+from luigi_tasks.cli.doctor import environment, folders, limits, warehouse
 from luigi_tasks.cli.doctor.check import Check
 
 CHECKS = (
@@ -10,6 +10,8 @@ CHECKS = (
     Check("logs", folders.check_logs, needs=("settings",)),
     Check("file modes", folders.check_file_modes, needs=("settings", "landing")),
     Check("free space", folders.check_free_space, needs=("settings", "landing", "checkpoints")),
+    Check("memory", limits.check_memory, needs=("settings",)),
+    Check("limits", limits.check_limits),
     Check("java", environment.check_java),
     Check("spark", environment.check_spark, needs=("settings", "java")),
     Check("postgresql", warehouse.check_server, needs=("settings",)),

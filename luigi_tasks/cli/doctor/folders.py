@@ -18,6 +18,8 @@ from luigi_tasks.texts import count
 STAGES_WITH_CHECKPOINTS = ("extract", "clean", "audit")
 WAREHOUSE_BYTES_PER_EXPORT_BYTE = 4
 """Bytes of the embedded warehouse for each byte of plain exports: tables, indexes, marts, and the server's own log."""
+LEAST_INODES = 10_000
+"""Files: an empty embedded warehouse has some 1,500, a batch leaves some 20, a run 30."""
 SECONDS_AHEAD = 60
 """Seconds that the date of a file may lie in the future: clocks of file servers differ a little."""
 
@@ -89,7 +91,18 @@ def check_free_space() -> Result:
         found.append(f"{_in_megabytes(free)} free for {' and '.join(map(str, places))}")
         if free < wanted:
             return Result(WARN, f"{found[-1]}, {_in_megabytes(wanted)} may be needed for {paths.landing()}; make room")
+    if short := _find_disk_without_inodes([*needed, paths.logs()]):
+        return Result(WARN, short)
     return Result(OK, f"{', '.join(found)}; {_in_megabytes(exported)} in the landing folder")
+
+
+def _find_disk_without_inodes(places: list[Path]) -> str | None:
+    """A sentence on the first place whose disk takes no more than some files, whatever their size."""
+    for place in places:
+        disk = os.statvfs(_find_existing(place))
+        if disk.f_files and disk.f_favail < LEAST_INODES:  # some file systems count none
+            return f"{disk.f_favail:,} inodes free for {place}, {LEAST_INODES:,} may be needed; delete files there"
+    return None
 
 
 def _in_megabytes(bytes_: int) -> str:

@@ -143,6 +143,7 @@ def _create_cluster(cluster: Cluster) -> None:
         os.chown(new, cluster.account.uid, cluster.account.gid)
     options = f"--username={SUPERUSER} --auth-local=trust --auth-host=reject --encoding=UTF8 --locale=C"
     options += " --locale-provider=builtin --builtin-locale=C.UTF-8 --data-checksums --no-instructions"
+    options += " --set=dynamic_shared_memory_type=sysv"  # as the server: initdb takes /dev/shm, however small it is
     result = run_program([cluster.programs / "initdb", "-D", new, *options.split()], cluster.account)
     if result.returncode != 0:
         shutil.rmtree(new, ignore_errors=True)

@@ -1,10 +1,9 @@
 """The settings of the embedded server: for loading on a small machine that it shares with Spark."""
 
 import contextlib
-import os
 import pwd
-from pathlib import Path
 
+from luigi_tasks.memory import measure_memory
 from luigi_tasks.warehouse.embedded.programs import Account
 
 ROOT_LOGINS = """\
@@ -53,12 +52,3 @@ datestyle = 'iso, ymd'
 log_checkpoints = off                    # keep server.log short
 log_line_prefix = '%m [%p] '
 """
-
-
-def measure_memory() -> int:
-    """Bytes this process may use: the machine's, or less where a container is limited."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError):  # no such group, or "max"
-            memory = min(memory, int(Path(limit).read_text(encoding="ascii")))
-    return memory

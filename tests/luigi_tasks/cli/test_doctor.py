@@ -214,6 +214,42 @@ def test_free_space__warns_where_checkpoints_and_warehouse_together_need_more(pr
     assert f"may be needed for {project.landing}; make room" in found["free space"].text
 
 
+def test_free_space__counts_inodes(project):
+    few = (
+        "import os; real = os.statvfs; names = [name for name in dir(os.statvfs_result) if name.startswith('f_')]; "
+        "os.statvfs = lambda path: type('Disk', (), {name: getattr(real(path), name) for name in names}"
+        " | {'f_files': 100, 'f_favail': 7})"
+    )
+    found = findings(project, first=few)
+    assert worse(found) == {"free space": WARN}
+    assert found["free space"].text == (
+        f"7 inodes free for {project.checkpoints}, 10,000 may be needed; delete files there"
+    )
+
+
+def test_memory__warns_where_a_run_does_not_fit(project):
+    little = (
+        "from luigi_tasks import memory; from luigi_tasks.cli.doctor import limits; "
+        "from luigi_tasks.spark import resources; "
+        "memory.measure_memory = limits.measure_memory = resources.measure_memory = lambda: {} << 20"
+    )
+    found = findings(project, first=little.format(600))
+    assert worse(found) == {"memory": WARN}
+    assert found["memory"].text.startswith("600 MB of memory, driver_memory 512m, master local[1]; a run")
+    project.set({"spark": {"driver_memory": "2g"}})
+    found = findings(project, first=little.format(2_000))
+    assert "that leaves too little for the rest: set [spark] driver_memory = in luigi.cfg" in found["memory"].text
+    project.set({"spark": {"driver_memory": "no size"}})
+    assert findings(project, first=little.format(2_000))["memory"].level == OK
+
+
+def test_limits__warns_of_those_of_the_process(project):
+    low = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**9, 10**9))"
+    found = findings(project, first=low)
+    assert worse(found) == {"limits": WARN}
+    assert found["limits"].text == "this process may have only 1,000,000,000 bytes of a file: raise it by ulimit -f"
+
+
 def test_java__warns_of_a_java_home_that_is_passed_over(project):
     found = findings(project, JAVA_HOME="/nowhere")["java"]
     assert found.level == WARN

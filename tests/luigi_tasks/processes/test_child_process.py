@@ -85,3 +85,23 @@ def test_end_group__kills_what_does_not_hear_sigterm(tmp_path, monkeypatch):
         time.sleep(0.02)
     child_process.end_group(child)
     assert child.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 3", 3), ("kill -9 $$", 137), ("kill -15 $$", 143), ("exit 137", 137)]
+)
+def test_read_exit_code__of_a_child_that_nobody_has_waited_for(tmp_path, script, code):
+    child = child_process.start(["/bin/sh", "-c", script], {}, tmp_path / "log")
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert child_process.read_exit_code(child.pid) == code
+    child.wait()
+    assert child_process.read_exit_code(child.pid) is None
+
+
+def test_explain_kill__is_about_children_that_were_killed(tmp_path):
+    assert child_process.explain_kill("dbt", "run", 143, tmp_path) is None
+    assert child_process.explain_kill("dbt", "run", None, tmp_path) is None
+    said = child_process.explain_kill("dbt", "run", 137, tmp_path)
+    assert said is not None
+    assert said.startswith("dbt was killed during run, as the kernel does when memory runs out; ")

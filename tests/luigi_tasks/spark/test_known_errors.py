@@ -2,6 +2,7 @@
 
 import pytest
 
+from luigi_tasks import config
 from luigi_tasks.spark.known_errors import explain, explain_start
 
 
@@ -14,6 +15,20 @@ from luigi_tasks.spark.known_errors import explain, explain_start
         ("Reason: All masters are unresponsive! Giving up.", "no Spark master answers at local[*]; nothing was"),
         ("OutOfMemoryError: unable to create native thread: x", "may have no more processes and threads (ulimit -u,"),
         ("Caused by: java.lang.OutOfMemoryError: Java heap space", "(java.lang.OutOfMemoryError: Java heap space)"),
+        (
+            "java.net.SocketException: Too many open files",
+            "of this process is too low for Spark (Too many open",
+        ),
+        ("OSError: [Errno 27] File too large", "a limit of this process is too low for Spark (File too large)"),
+        (
+            "Could not reserve enough space for 1048576KB object heap",
+            "process is too low for Spark (Could",
+        ),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", "Java is gone: it was killed, as the kernel does"),
+        (
+            "py4j.protocol.Py4JNetworkError: Answer from Java side is empty",
+            "Java is gone: it was killed, as the",
+        ),
         ("MemoryError", "Python has not enough memory beside Java (MemoryError)"),
         ("ImportError: a.so: failed to map segment from shared object", "Python has not enough memory beside Java"),
         ("ArrowMemoryError: malloc of size 64 failed", "Python has not enough memory beside Java"),
@@ -21,7 +36,8 @@ from luigi_tasks.spark.known_errors import explain, explain_start
         ("OSError: [Errno 28] No space left on device: 'a'", ": No space left on device; nothing was"),
     ],
 )
-def test_explain__says_what_is_wrong_and_what_to_do(tmp_path, line, said):
+def test_explain__says_what_is_wrong_and_what_to_do(tmp_path, monkeypatch, line, said):
+    monkeypatch.setattr(config.read_section(config.spark), "driver_memory", "1g")
     log = tmp_path / "spark.log"
     log.write_text(f"\tat a.b.C\n{line}\n\tat d.e.F\n")
     told = explain("extract", log)

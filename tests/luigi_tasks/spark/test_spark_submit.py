@@ -185,10 +185,7 @@ def test_run_once__that_fails_says_so_with_the_end_of_its_log(settings, tmp_path
         submit.run_once(EXTRACT, ExtractRequest([], str(tmp_path), None), tmp_path, lambda progress: None)
 
 
-def test_run_once__that_is_killed_says_so_with_the_end_of_its_log(settings, tmp_path, monkeypatch):
-    monkeypatch.setattr(submit, "build_command", lambda program: ["/bin/sh", "-c", "echo so far; kill -9 $$"])
-    with pytest.raises(
-        PipelineError,
-        match=r"extract failed: spark-submit ended with exit code -9\nthe end of .*spark_extract.log:\n +so",
-    ):
+def test_run_once__that_is_killed_says_so(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(submit, "build_command", lambda program: ["/bin/sh", "-c", "kill -9 $$"])
+    with pytest.raises(PipelineError, match=r"^spark-submit was killed during extract, as .*spark_extract.log$"):
         submit.run_once(EXTRACT, ExtractRequest([], str(tmp_path), None), tmp_path, lambda progress: None)

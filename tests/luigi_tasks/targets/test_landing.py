@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from luigi_tasks import paths
+from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets import landing
 from luigi_tasks.targets.landing import SourceFile
+from luigi_tasks.targets.landing_files import LEFT_ALONE
 from spark_jobs.messages import from_json
 
 
@@ -31,6 +32,45 @@ def test_list_batches__leave_alone_what_is_still_being_written(folder):
     for name in (".hidden", "_started", "a.json.tmp", "b.json.part", "c.json"):
         (folder / name).touch()
     assert landing.list_batches() == ["c"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.json.filepart", "a.json.crdownload", "A.JSON.TMP", "a.Part", "a.json~", "a.json.swp", "Thumbs.db"),
+        *(
+            "desktop.ini",
+            "Desktop.ini",
+            "lost+found",
+            "System Volume Information",
+            "$RECYCLE.BIN",
+            "~$a.xlsx",
+            "#a.json#",
+        ),
+    ],
+)
+def test_list_batches__leave_alone_what_is_no_export(folder, name):
+    (folder / name).touch()
+    assert landing.list_batches() == []
+
+
+@pytest.mark.parametrize("name", ["part", "tmp", "a.json.tmp.gz", "a~b", "swp.json", "thumbs.db.json", "a.partial2"])
+def test_list_batches__take_names_that_only_resemble_those_that_are_left_alone(folder, name):
+    (folder / name).touch()
+    assert len(landing.list_batches()) == 1
+
+
+def test_list_batches__leave_alone_what_the_setting_says(folder, monkeypatch):
+    monkeypatch.setattr(config.read_section(config.landing), "ignore", "*.BAK:copy of *:[z-a]:")
+    for name in ("a.json.bak", "Copy of a.json", "b.json", "c.tmp"):
+        (folder / name).touch()
+    assert landing.list_batches() == ["b"]
+
+
+def test_manual__lists_the_names_that_are_left_alone():
+    manual = (paths.PROJECT / "docs/operating.md").read_text(encoding="utf-8")
+    listed = manual.split("### What is left alone")[1].split("```text")[1].split("```")[0]
+    assert listed.split() == LEFT_ALONE.split()
 
 
 def test_list_files__of_two_entries_of_one_name_is_the_fault_of_that_batch_alone(folder):

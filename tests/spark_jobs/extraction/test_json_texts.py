@@ -109,11 +109,31 @@ def test_read_texts__reads_an_array_of_long_documents():
     assert [json.loads(content) for content in contents(json.dumps(documents).encode())] == documents
 
 
-def test_read_texts__refuses_a_document_that_no_memory_holds(monkeypatch):
+LONG = {"a": "x" * 1000, "b": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "offset"),
+    [
+        (json.dumps([{"a": 1}, LONG]), 9),
+        (json.dumps(LONG), 0),
+        (json.dumps(LONG, indent=4), 0),
+        (json.dumps({"a": 1}) + "\n" + json.dumps(LONG), 9),
+    ],
+)
+def test_read_texts__names_the_limit_that_a_document_exceeds(monkeypatch, content, offset):
     monkeypatch.setattr(json_texts, "CHUNK_BYTES", 10)
-    monkeypatch.setattr(json_texts, "DOCUMENT_LIMIT_BYTES", 100)
-    content = json.dumps([{"a": 1}, {"a": "x" * 1000}]).encode()
-    assert verdict(content) == (9, "no document ends within 0 MiB")
+    reason = "a document is longer than the 100 bytes that [landing] max_document_bytes allows"
+    with pytest.raises(BrokenFile) as caught:
+        list(read_texts(io.BytesIO(content.encode()), 100))
+    assert (caught.value.offset, caught.value.reason) == (offset, reason)
+    assert len(list(read_texts(io.BytesIO(content.encode()), 1100))) > 0
+
+
+def test_read_texts__reads_more_lines_than_a_document_may_have_bytes_after_a_bad_first_line(monkeypatch):
+    monkeypatch.setattr(json_texts, "CHUNK_BYTES", 10)
+    lines = ["no JSON", *[json.dumps({"a": number}) for number in range(100)]]
+    assert len(list(read_texts(io.BytesIO("\n".join(lines).encode()), 100))) == 101
 
 
 # One document
