@@ -97,6 +97,8 @@ def test_run__holds_up_the_batches_that_cannot_be_read_and_no_other(project):
     lines = {line.strip() for line in ran.output.splitlines()}
     [post] = received.posts
     explained = project.socialmart("explain").output
+    stopped = 5 * len(said)
+    assert f", {stopped} not run: the batch is stopped\n" in explained and "    Load" not in explained
     summary = project.socialmart("summary").output
     for batch, fault in said.items():
         assert fault in lines

@@ -1,9 +1,11 @@
 """The tables that people read."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from luigi_tasks import paths
 from luigi_tasks.cli import explain, tables
 from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
 from luigi_tasks.cli.explain import Answer
@@ -59,6 +61,24 @@ def test_show_rejected__has_no_table_where_nothing_is_rejected():
     assert render_plain(tables.show_rejected(RejectedCounts([], 0))) == ["0 records are rejected"]
 
 
+@pytest.fixture
+def report(tmp_path, monkeypatch) -> Path:
+    """Where the report is to be; it is not there."""
+    monkeypatch.setattr(paths, "report", lambda: tmp_path / "index.html")
+    return tmp_path / "index.html"
+
+
+def test_show_summary__names_the_report_that_is_there_whatever_the_end(report):
+    nothing = {"stages": [], "usual_seconds": [], "remarks": [], "replayed": [], "batches": []}
+    ends = [{"code": code, "reason": "it failed", "task": "RunAll"} for code in (0, 30)]
+    found = [{"run": "r", "end": end, **nothing} for end in ends]
+    assert [str(report) in line for line in render_plain(tables.show_summary(found[0]))[-1:]] == [False]
+    report.touch()
+    for one in found:
+        assert render_plain(tables.show_summary(one))[-1] == f"  the report on them: {report}"
+
+
+@pytest.mark.usefixtures("report")
 def test_show_summary__has_stages_remarks_and_ledger():
     long = "a title that is longer than all others are"
     replayed = {"rule": "not_json", "entity": "document", "before": 3, "came_back": 2, "still_rejected": 1, "gone": 0}
