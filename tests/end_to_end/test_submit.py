@@ -67,8 +67,7 @@ def test_clean__by_a_spark_submit_of_its_own_leaves_what_the_session_leaves(proj
 def test_run__that_is_killed_leaves_nothing_of_spark(project, tmp_path, session):
     project.set({"spark": {"session": session}})
     land(project)
-    java = f"-Djava.io.tmpdir={tmp_path}"
-    run = project.start(*CLEAN_ALL, TMPDIR=str(tmp_path), JAVA_TOOL_OPTIONS=java)
+    run = project.start(*CLEAN_ALL, TMPDIR=str(tmp_path))
 
     def list_drivers() -> set[str]:
         """The programs of ours that a Python runs which spark-submit has started."""
