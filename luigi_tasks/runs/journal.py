@@ -10,6 +10,7 @@ from pathlib import Path
 
 from luigi_tasks import config, paths, run_id
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.texts import format_line
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,10 @@ class StageFailure:
 
     title: str
     reason: str
+
+    def describe(self, longest: int) -> str:
+        """Return both in one line, of at most about `longest` characters."""
+        return format_line(f"{self.title}: {' '.join(self.reason.removeprefix(f'{self.title}: ').split())}", longest)
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,16 @@ TRACEBACK_BEFORE_SENTENCE = re.compile(
 """The traceback of an error whose message is enough."""
 EXIT = re.compile(r"\n  SystemExit: (\d+)$")
 """How Python says that a stage was ended."""
+UNCAUGHT = re.compile(r" Uncaught exception in luigi\n  (?!Traceback)")
+"""What Luigi says before a sentence that it does not expect."""
 WORDS_OF_LUIGI = (
-    (re.compile(r" \[pid \d+\] Worker Worker\(.*?\) failed +(.*)"), r" \1 failed"),
-    (re.compile(r" Uncaught exception in luigi\n  (?!Traceback)"), " "),
-    (re.compile(r" Will not run (.*) or any dependencies due to error in \w+\(\) method:"), r" \1 is not run:"),
+    (re.compile(r"(?<= )\[pid \d+\] Worker Worker\(.*?\) failed +(\w+)\((?:batch=)?(.*)\)"), "{} failed"),
+    (
+        re.compile(r"(?<= )Will not run (\w+)\((?:batch=)?(.*)\) or any dependencies due to .* method:"),
+        "{} is not run:",
+    ),
 )
-"""What Luigi logs about its insides, and how people read it."""
+"""What Luigi logs about its insides, with a stage and its parameters, and how people read it."""
 
 
 class Formatter(logging.Formatter):
@@ -42,8 +46,11 @@ class Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         text = TRACEBACK_BEFORE_SENTENCE.sub("\n  ", super().format(record)).rstrip()
         text = EXIT.sub(lambda match: f"\n  {describe_exit(int(match[1]))}", text)
+        text = UNCAUGHT.sub(" ", text, count=1)
         for words, plain in WORDS_OF_LUIGI:
-            text = words.sub(plain, text, count=1)
+            if found := words.search(text):
+                stage = plain.format(f"{found[1]} {found[2]}".rstrip())
+                text = f"{text[: found.start()]}{stage}{text[found.end() :]}"
         return texts.format_block(text)
 
 
@@ -102,7 +109,7 @@ def log_to_file(path: Path, logger: logging.Logger, title: str, common: Mapping[
     try:
         yield
     except BaseException as error:
-        text = f"{title}: failed, {describe_error(error)}"
+        text = f"{title}: failed, {describe_error(error).removeprefix(f'{title}: ')}"
         record = logger.makeRecord(logger.name, logging.ERROR, "", 0, "%s", (text,), sys.exc_info())
         handler.handle(record)
         raise

@@ -139,7 +139,8 @@ def compose_body(
 
 def format_failure(failure: StageFailure) -> str:
     """Return a failed stage and its reason, which may have further lines; these are indented."""
-    return format_block(f"{format_line(failure.title)}: {failure.reason.strip()}", LONGEST_REASON)
+    reason = failure.reason.removeprefix(f"{failure.title}: ").strip()
+    return format_block(f"{format_line(failure.title)}: {reason}", LONGEST_REASON)
 
 
 def _list_lines(heading: str, lines: Sequence[str]) -> str:

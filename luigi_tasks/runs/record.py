@@ -32,6 +32,8 @@ PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgr
 
 MOST_NAMED = 3
 """Failed stages that the last line of a run names."""
+LONGEST_REASON = 1_000
+"""Characters of the reason of a run's end: what failed, and of the end of a log, if there is one, what it says last."""
 LONGEST_COMMAND = 2_000
 """Characters of the command line in etl.runs."""
 SUBJECT_BYTES, TEXT_BYTES = 500, 1_800
@@ -94,7 +96,7 @@ def _describe_failures(failures: Sequence[StageFailure]) -> str:
     """One failure with its reason, or the stages that failed."""
     titles = list(dict.fromkeys(failure.title for failure in failures))
     if len(titles) == 1:
-        return f"{titles[0]}: {failures[0].reason.rstrip().partition(chr(10))[0]}"
+        return failures[0].describe(LONGEST_REASON)
     more = f" and {len(titles) - MOST_NAMED:,} more" if len(titles) > MOST_NAMED else ""
     return f"{', '.join(titles[:MOST_NAMED])}{more} failed; the log has the reasons"
 

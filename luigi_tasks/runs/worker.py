@@ -12,7 +12,7 @@ from luigi.execution_summary import LuigiRunResult, LuigiStatusCode
 from luigi.retcodes import retcode
 from luigi.worker import TaskProcess, Worker
 
-from luigi_tasks.errors import SIGNALLED, describe_error, describe_signal
+from luigi_tasks.errors import SIGNALLED, PipelineError, describe_error, describe_signal
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import record, signals
 from luigi_tasks.runs.scheduler import RunScheduler
@@ -35,6 +35,7 @@ class RunWorker(Worker):
         end_processes([process for process in self._running_tasks.values() if process.is_alive()])
         code, reason = self._find_end(error)
         record.note_end(code, reason, self._describe_first_task())
+        record.conclude_run_at_exit()  # again: before the warehouse is given up that the check of the stages has used
         if isinstance(self._scheduler, RunScheduler):
             self._scheduler.end_running(reason)
         return bool(super().__exit__(kind, error, traceback))
@@ -49,7 +50,10 @@ class RunWorker(Worker):
             return error.code, describe_error(error)
         if error is not None:
             return codes.unhandled_exception, describe_error(error)
-        status = LuigiRunResult(self).status
+        try:
+            status = LuigiRunResult(self).status
+        except PipelineError as failure:  # it asks stages again, and so will Luigi when this method has returned
+            return codes.unhandled_exception, describe_error(failure)
         if status in (LuigiStatusCode.FAILED_AND_SCHEDULING_FAILED, LuigiStatusCode.SCHEDULING_FAILED):
             return codes.scheduling_error, "it is not known of all stages whether they are up to date; see the log"
         if status == LuigiStatusCode.FAILED:

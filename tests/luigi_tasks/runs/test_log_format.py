@@ -41,10 +41,10 @@ def test_formatter__lets_no_text_forge_a_line_or_drive_a_terminal():
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
-        ("[pid 7] Worker Worker(salt=1, username=root, pid=6) failed    Audit(batch=a)", "Audit(batch=a) failed"),
+        ("[pid 7] Worker Worker(salt=1, username=root, pid=6) failed    Audit(batch=a)", "Audit a failed"),
         (
             "Will not run RunAll(batch=) or any dependencies due to error in deps() method:\nx",
-            "RunAll(batch=) is not run:\n  x",
+            "RunAll is not run:\n  x",
         ),
     ],
 )
