@@ -81,8 +81,8 @@ with ours as (
     where concat_ws('.', nspname, proname) = any(%(functions)s)
 )
 select
-    kind, name, quote_ident(owner.rolname) as owner, owner.rolsuper, pg_has_role(owner.oid, 'member') as is_member,
-    own.rolinherit, pg_has_role(owner.oid, 'usage') as is_owned
+    kind, name, quote_ident(owner.rolname) as owner, pg_has_role(owner.oid, own.oid, 'member') as is_owner_above,
+    pg_has_role(owner.oid, 'member') as is_member, own.rolinherit, pg_has_role(owner.oid, 'usage') as is_owned
 from ours
 inner join pg_roles as owner on owner.oid = ours.owner
 inner join pg_roles as own on own.rolname = current_user
@@ -93,12 +93,12 @@ order by is_owned, owner, kind, name
 
 
 class _Object(NamedTuple):
-    """A row of OBJECTS."""
+    """A row of OBJECTS. An owner is above the role where it is a superuser, or a member of the role."""
 
     kind: str
     name: str
     owner: str
-    is_owner_superuser: bool
+    is_owner_above: bool
     is_member: bool
     inherits: bool
     is_owned: bool
@@ -156,9 +156,9 @@ def _describe_objects(objects: list[_Object], user: str, version: int) -> list[s
 
 
 def _make_owner(found: list[_Object], user: str, version: int) -> str:
-    """SQL that gives the role the rights of the owner of some objects. A superuser's rights are not passed on."""
+    """SQL that gives the role the rights of the owner of some objects, or the objects, where the owner is above it."""
     one = found[0]
-    if one.is_owner_superuser:
+    if one.is_owner_above:
         return "; ".join(f"alter {each.kind} {each.name} owner to {user}" for each in found)
     if version >= FIRST_WITH_INHERIT_OPTION:
         return f"grant {one.owner} to {user} with inherit true"

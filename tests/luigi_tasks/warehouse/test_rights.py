@@ -145,6 +145,15 @@ def test_missing__of_a_member_that_does_not_inherit(shared: Warehouse):
     shared.rows(f"revoke pipeline from heir; revoke all on schema {', '.join(SCHEMAS)} from heir")
 
 
+def test_missing__of_what_a_member_of_the_role_made(shared: Warehouse):
+    shared.rows("grant pipeline to heir; alter table etl.runs owner to heir")
+    assert shared.missing() == (
+        "user pipeline lacks the rights of heir, who owns etl.runs: alter table etl.runs owner to pipeline"
+    )
+    shared.rows("alter table etl.runs owner to pipeline; revoke pipeline from heir")
+    assert shared.missing() == ""
+
+
 @pytest.mark.parametrize(
     ("inherits", "is_member", "given"),
     [
