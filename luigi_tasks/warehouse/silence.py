@@ -119,7 +119,9 @@ def _look_at(session: _Watched) -> None:
     if reason is None and silence > settings.statement_timeout + settings.silence_timeout:
         reason = OVER_LIMIT
     if reason:
-        logger.warning("warehouse: no sign of life for %s s, and %s; the connection is given up", round(silence), reason)
+        logger.warning(
+            "warehouse: no sign of life for %s s, and %s; the connection is given up", round(silence), reason
+        )
         if reason != NOT_REACHED:
             with suppress(TimeoutError, psycopg2.Error):
                 _ask(session, END)
