@@ -3,6 +3,7 @@ which has to be the same in all processes of a test run."""
 
 import os
 import random
+import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 from project import MakeProject, projects
 
 from luigi_tasks.spark.java import java_home
+from luigi_tasks.warehouse.embedded import location
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -41,6 +43,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkContext"]:
     context = SparkContext()
     yield context
     context.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clusters_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Root's embedded clusters live outside pytest's folders, which their server cannot enter; all go at the end."""
+    base = tmp_path_factory.getbasetemp()
+    yield
+    for place in base.rglob(location.PLACE):
+        home = location.find_home(place.parent)
+        if home is not None and home != place.parent:
+            shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,14 @@ class Stage(luigi.Task):
     def deps(self) -> list[luigi.Task]:
         """What the stage requires. Luigi asks once it knows that the stage is stale: what that needs is started."""
         lifecycle.expect_work(self.start_services)
-        return super().deps()
+        return flatten(self.requires())
+
+    def _requires(self) -> list[luigi.Task]:
+        """The same for Luigi's own summary of a run that has ended, because the warehouse is away perhaps."""
+        try:
+            return flatten(self.requires())
+        except PipelineError:
+            return []
 
     def on_failure(self, exception: BaseException) -> str:
         """What luigid shows of a failure: a sentence where that is enough, else the traceback."""
