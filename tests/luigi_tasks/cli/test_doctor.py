@@ -124,7 +124,7 @@ def test_doctor__starts_the_embedded_server_that_is_there_and_stops_it(project):
 
 
 def test_doctor__works_beside_a_run(project):
-    project.checkpoints.mkdir()
+    project.checkpoints.mkdir(mode=0o700)
     with (project.checkpoints / ".run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert worse(findings(project)) == {}
@@ -197,7 +197,7 @@ def test_folder__fails_where_no_file_can_be_made(project, name):
 
 @pytest.mark.parametrize("name", [".staging", "clean"])
 def test_checkpoints__fail_where_they_are_on_two_file_systems(project, name):
-    project.checkpoints.mkdir()
+    project.checkpoints.mkdir(mode=0o700)
     assert Path("/dev").stat().st_dev != project.checkpoints.stat().st_dev
     (project.checkpoints / name).symlink_to("/dev")
     found = findings(project)
@@ -329,7 +329,29 @@ def test_spark__fails_where_no_master_answers(project, silent, listener):
     assert worse(found) == {"spark": FAIL}
     assert found["spark"].text.startswith(f"spark://127.0.0.1:{silent}: no answer (")
     project.set({"spark": {"master": f"spark://127.0.0.1:{silent},127.0.0.1:{listener}"}})
+    found = findings(project)
+    assert worse(found) == {"spark": WARN}
+    assert "Spark's processes ask each other for no secret" in found["spark"].text
+    project.set({"spark": {"conf": "spark.authenticate=false"}})
     assert worse(findings(project)) == {}
+
+
+def test_file_modes__warns_of_what_others_can_read_or_write(project):
+    project.checkpoints.mkdir(mode=0o755)
+    project.landing.chmod(0o777)
+    found = findings(project)
+    assert worse(found) == {"file modes": WARN}
+    assert found["file modes"].text == (
+        f"{project.checkpoints} (mode 0755) is open to other users: chmod 700 {project.checkpoints}; "
+        f"{project.landing} can be written to by all users, who could put exports there: chmod o-w it"
+    )
+    project.checkpoints.chmod(0o700)
+    project.landing.chmod(0o755)
+    found = findings(project)
+    assert worse(found) == {}
+    assert (
+        found["file modes"].text == f"for this account alone; but all users can read the exports in {project.landing}"
+    )
 
 
 @pytest.mark.parametrize(("key", "value"), [("master", "spark://here"), ("conf", "a=1|b")])
@@ -459,6 +481,7 @@ def test_server_clock__warns_where_it_is_another_one(project, server):
 def test_clock__warns_of_what_is_dated_in_the_future(project, name):
     path = project.folder / name
     path.parent.mkdir(parents=True)
+    (project.folder / name.partition("/")[0]).chmod(0o700)
     path.mkdir() if name.endswith("/") else path.touch()
     assert worse(findings(project)) == {}
     os.utime(path, (time.time() + 3600,) * 2)
@@ -553,7 +576,7 @@ def test_doctor__prints_a_line_a_finding_and_exits_1_where_one_failed(project):
     project.set({"spark": {"mastr": "yarn"}, "dbt": {"project": "gone"}})
     ended = socialmart_doctor(project)
     assert ended.code == 1
-    assert ended.output.splitlines()[-1] == "the pipeline cannot run: 14 checks, 1 failed, 1 with a warning"
-    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 12
+    assert ended.output.splitlines()[-1] == "the pipeline cannot run: 15 checks, 1 failed, 1 with a warning"
+    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 13
     assert "warn  settings      [spark] mastr: unknown" in ended.output
     assert "\033" not in ended.output
