@@ -8,7 +8,7 @@ import subprocess
 import unicodedata
 
 import pytest
-from project import PROGRAMS, MakeProject, Project
+from project import NOT_INHERITED, PROGRAMS, MakeProject, Project
 from test_notify import receivers
 
 FORGED = "x\n12:00:00 ERROR all is lost\x1b]0;pwned\x07\x1b[2J\u2028\u202e\u0085"
@@ -78,7 +78,8 @@ def test_failure__of_a_file_with_a_line_separator_in_its_name_is_told(project):
 def test_terminal__gets_no_sequence_of_a_name(project):
     project.land("2026-01-01.json", json.dumps([{"user_id": "bob", **dict.fromkeys(FIELDS, 1)}]))
     reader, writer = pty.openpty()
-    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+    environ = inherited | {"TERM": "xterm", "COLUMNS": "200"}
     for command in (["run"], ["summary"]):
         with subprocess.Popen(
             [PROGRAMS / "socialmart", *command], cwd=project.folder, env=environ, stdout=writer
