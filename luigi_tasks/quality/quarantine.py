@@ -23,7 +23,9 @@ from spark_jobs.schemas import TABLES
 
 STANDARD_OUTPUT = "-"
 ROWS_PER_FETCH = 100
-"""Records per round trip: few, since the raw text of one may be megabytes."""
+"""Records per round trip, at most."""
+BYTES_PER_FETCH = 8 << 20
+"""Bytes of raw text per round trip, at most, or one record."""
 
 EXPORTED_COLUMNS = ("batch", "file", "position", "post_index", "comment_index", "entity", "rules", "raw")
 BATCH_AND_RULE = "(%(batch)s = '' or batch = %(batch)s) and (%(rule)s = '' or %(rule)s = any(rules))"
@@ -111,12 +113,15 @@ def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest]) -> Non
 
 def _write_records(cursor: Cursor, output: IO[bytes], batch: str, rule: str) -> int:
     written = 0
+    parameters = {"batch": batch, "rule": rule}
+    cursor.execute(f"select max(octet_length(raw)) from quarantine where {BATCH_AND_RULE}", parameters)
+    longest = cursor.fetchone()[0] or 1
     with cursor.connection.cursor("export") as records:
-        records.itersize = ROWS_PER_FETCH
+        records.itersize = max(1, min(ROWS_PER_FETCH, BYTES_PER_FETCH // longest))
         records.execute(
             f"select {', '.join(EXPORTED_COLUMNS)} from quarantine where {BATCH_AND_RULE} "
             "order by batch, file, position, post_index nulls first, comment_index nulls first",
-            {"batch": batch, "rule": rule},
+            parameters,
         )
         for record in records:
             line = json.dumps(dict(zip(EXPORTED_COLUMNS, record, strict=True)), ensure_ascii=False)
