@@ -28,7 +28,9 @@ REJECTING_RULES = (NOT_JSON, NOT_AN_OBJECT, NOT_A_LIST, "missing_user_id", "miss
 """The rules that reject a record. The last three are those of spark_jobs/cleaning/rules.py."""
 STANDARD_OUTPUT = "-"
 ROWS_PER_FETCH = 100
-"""Records per round trip: few, since the raw text of one may be megabytes."""
+"""Records per round trip, at most."""
+BYTES_PER_FETCH = 8 << 20
+"""Bytes of raw text per round trip, at most, or one record."""
 
 EXPORTED_COLUMNS = ("batch", "file", "position", "post_index", "comment_index", "entity", "rules", "raw")
 BATCH_AND_RULE = "(%(batch)s = '' or batch = %(batch)s) and (%(rule)s = '' or %(rule)s = any(rules))"
@@ -180,12 +182,18 @@ def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest], table:
 
 def _write_records(quarantine: Quarantine, output: IO[bytes], batch: str, rule: str) -> int:
     written = 0
-    with quarantine.cursor.connection.cursor("export") as records:
-        records.itersize = ROWS_PER_FETCH
+    parameters = {"batch": batch, "rule": rule}
+    cursor = quarantine.cursor
+    cursor.execute(
+        f"select max(octet_length(raw)) from {quarantine.records} as records where {BATCH_AND_RULE}", parameters
+    )
+    longest = cursor.fetchone()[0] or 1
+    with cursor.connection.cursor("export") as records:
+        records.itersize = max(1, min(ROWS_PER_FETCH, BYTES_PER_FETCH // longest))
         records.execute(
             f"select {', '.join(EXPORTED_COLUMNS)} from {quarantine.records} as records where {BATCH_AND_RULE} "
             "order by batch, file, position, post_index nulls first, comment_index nulls first",
-            {"batch": batch, "rule": rule},
+            parameters,
         )
         for record in records:
             line = json.dumps(dict(zip(EXPORTED_COLUMNS, record, strict=True)), ensure_ascii=False)
