@@ -6,9 +6,8 @@ import resource
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.memory import format_memory, measure_memory
 from luigi_tasks.spark import resources
+from luigi_tasks.spark.submit import FEWEST_OPEN_FILES
 
-LEAST_OPEN_FILES = 256
-"""With fewer, Java and Luigi run out of them in a run of some batches."""
 UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 """Bytes of the units of Spark's settings."""
 
@@ -36,7 +35,7 @@ def check_limits() -> Result:
     faults = [
         f"{_show(limit)} {words}: raise it by ulimit {option}"
         for limit, least, words, option in (
-            (resource.RLIMIT_NOFILE, LEAST_OPEN_FILES, "open files", "-n"),
+            (resource.RLIMIT_NOFILE, FEWEST_OPEN_FILES, "open files", "-n"),
             (resource.RLIMIT_FSIZE, None, "bytes of a file", "-f"),
             (resource.RLIMIT_AS, None, "bytes of address space, which Java takes in plenty", "-v"),
         )
@@ -50,9 +49,12 @@ def check_limits() -> Result:
 
 
 def _is_below(limit: int, least: int | None) -> bool:
-    """Whether there is a limit, and it is below the least that will do; None: any limit is."""
-    soft, _ = resource.getrlimit(limit)
-    return soft != resource.RLIM_INFINITY and (least is None or soft < least)
+    """Whether there is a limit, and it is below the least that will do; None: any limit is.
+
+    Java raises its soft limit of open files to the hard one.
+    """
+    found = resource.getrlimit(limit)[least is not None]
+    return found != resource.RLIM_INFINITY and (least is None or found < least)
 
 
 def _show(limit: int) -> str:

@@ -137,7 +137,7 @@ def test_settings__names_every_bad_one_and_what_depends_on_them_is_not_checked(p
     assert found["settings"].level == FAIL
     for place in ("section [core], key workers", "section [logs], key keep_runs", "section [dbt], key threads"):
         assert place in found["settings"].text
-    assert worse(found) == {"settings": FAIL} | dict.fromkeys(set(NAMES) - {"settings", "java"}, WARN)
+    assert worse(found) == {"settings": FAIL} | dict.fromkeys(set(NAMES) - {"settings", "limits", "java"}, WARN)
     assert found["landing"].text == "not checked: fix settings first"
     assert found["rights"].text == "not checked: fix postgresql first"
 
@@ -167,7 +167,7 @@ def test_socialmart__says_in_a_sentence_that_luigi_cfg_cannot_be_read(project):
 def test_landing__fails_where_it_is_not_there(project):
     shutil.rmtree(project.landing)
     found = findings(project)
-    assert worse(found) == {"landing": FAIL, "free space": WARN}
+    assert worse(found) == {"landing": FAIL, "file modes": WARN, "free space": WARN}
     assert found["landing"].text.startswith(f"landing folder {project.landing}: not there; create it")
     assert found["free space"].text == "not checked: fix landing first"
 
@@ -312,7 +312,7 @@ def test_spark__fails_where_too_few_files_may_be_open(project):
 def test_java__fails_where_it_does_not_start(project):
     limit = "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))"
     found = findings(project, first=limit)
-    assert worse(found) == {"java": FAIL, "spark": WARN}
+    assert worse(found) == {"limits": WARN, "java": FAIL, "spark": WARN}
     assert found["java"].text.startswith("the Java that would run Spark does not start (Error occurred during")
 
 
@@ -434,6 +434,7 @@ def test_rights__fail_on_what_somebody_else_made(project, server):
 
 
 def test_rights__need_no_new_schema_once_all_are_there(project, server):
+    project.checkpoints.mkdir(mode=0o700)
     prepare = (
         "from luigi_tasks import warehouse; from luigi_tasks.warehouse import migrations; "
         "migrations.apply(); warehouse.close()"
@@ -576,7 +577,7 @@ def test_doctor__prints_a_line_a_finding_and_exits_1_where_one_failed(project):
     project.set({"spark": {"mastr": "yarn"}, "dbt": {"project": "gone"}})
     ended = socialmart_doctor(project)
     assert ended.code == 1
-    assert ended.output.splitlines()[-1] == "the pipeline cannot run: 15 checks, 1 failed, 1 with a warning"
-    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 13
+    assert ended.output.splitlines()[-1] == "the pipeline cannot run: 17 checks, 1 failed, 1 with a warning"
+    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 15
     assert "warn  settings      [spark] mastr: unknown" in ended.output
     assert "\033" not in ended.output
