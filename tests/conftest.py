@@ -45,6 +45,15 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkContext"]:
     context.stop()
 
 
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """Commands that a test calls in its own process leave a private umask, which is not for the next test."""
+    umask = os.umask(0)
+    os.umask(umask)
+    yield
+    os.umask(umask)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def clusters_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Root's embedded clusters live outside pytest's folders, which their server cannot enter; all go at the end."""

@@ -180,15 +180,18 @@ def test_psql__has_ctrl_c_for_itself(project):
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(project.folder)
-        os.execv(SOCIALMART, ["socialmart", "psql", "-X"])
+        os.execv(SOCIALMART, ["socialmart", "psql", "-X", "-P", "pager=off"])
     read_until(terminal, b"=# ")
     os.write(terminal, b"select pg_sleep(50);\n")
     time.sleep(1)
     os.write(terminal, b"\x03")
     read_until(terminal, b"canceling statement due to user request")
     os.write(terminal, b"select 40 + 2 as answer;\n")
-    read_until(terminal, b"     42")
-    os.write(terminal, b"\x03\\q\n")
+    read_until(terminal, b"(1 row)")
+    read_until(terminal, b"=# ")
+    os.write(terminal, b"\x03")
+    read_until(terminal, b"=# ")
+    os.write(terminal, b"\\q\n")
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     os.close(terminal)
 
