@@ -111,9 +111,9 @@ def test_of_program__covers_a_job_and_leaves_out_what_only_runs_it(monkeypatch):
 
     parse = fingerprints._parse
     shared = {"schemas.py", "messages/codec.py", "messages/jobs.py"}
-    shared |= {f"engine/{name}.py" for name in ("parallel", "parquet_parts", "progress")}
+    shared |= {f"engine/{name}.py" for name in ("file_modes", "parallel", "parquet_parts", "progress")}
     texts = {"array_pieces", "brackets", "compression", "json_texts", "other_formats", "parsing", "splitting"}
     extraction = {"assignments", "documents", "errors", "job", "keys", "plain_documents", "reading"} | texts
     cleaning = {"ages", "job", "partial_users", "parts", "records", "rules", "summary", "superseded", "values"}
     assert list_names("extraction") == {f"extraction/{name}.py" for name in extraction} | shared
-    assert list_names("cleaning") == {f"cleaning/{name}.py" for name in cleaning} | shared
+    assert list_names("cleaning") == {f"cleaning/{name}.py" for name in cleaning} | shared | {"parquet_blocks.py"}
