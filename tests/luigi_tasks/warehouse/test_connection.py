@@ -285,8 +285,8 @@ def test_apply__says_that_the_warehouse_is_read_only(server, own):
 def named(server, own, monkeypatch) -> EmbeddedPostgres:
     """The same server, named by PG* variables as any other is, for the role bob, who has a password."""
     execute(server, "create role bob login password 'right'")
-    hba = server.folder / "cluster" / "pg_hba.conf"
-    hba.write_text("local all bob scram-sha-256\nlocal all all trust\n")
+    [(hba,)] = query("show hba_file")
+    Path(hba).write_text("local all bob scram-sha-256\nlocal all all trust\n")
     execute(server, "select pg_reload_conf()")
     warehouse.close()
     for name, value in {**server.parameters, "PGUSER": "bob", "PGPASSWORD": "right"}.items():
