@@ -380,7 +380,8 @@ def test_second_run__leaves_with_10_while_one_is_running(project):
         fcntl.flock(lock, fcntl.LOCK_EX)
         ran = project.run()
     assert ran.code == 10
-    assert f"another run is at work and holds {lock.name}; nothing is done" in ran.output
+    assert "another run is at work since " in ran.output
+    assert f" and holds {lock.name}; nothing is done" in ran.output
 
 
 def test_missing_server__is_said_in_a_sentence(project):
