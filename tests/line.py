@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from project import free_ports, wait_for
 
@@ -26,6 +27,8 @@ class Line:
     def stop(self) -> None:
         """Go quiet: the kernel still takes connections and packets, and nobody reads them."""
         os.kill(self.pid, signal.SIGSTOP)
+        tasks = list(Path(f"/proc/{self.pid}/task").iterdir())
+        wait_for("a stopped line", lambda: all(_is_stopped(task) for task in tasks), 20)
 
     def resume(self) -> None:
         """Pass on again, beginning with what was sent meanwhile."""
@@ -49,6 +52,14 @@ def line_to(server: str) -> Iterator[Line]:
     finally:
         process.kill()
         process.join()
+
+
+def _is_stopped(task: Path) -> bool:
+    """Whether a thread of the line stands still, or has ended: a signal takes a moment to reach all of them."""
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0] in "TX"
+    except FileNotFoundError:
+        return True
 
 
 def _is_open(port: int) -> bool:
