@@ -40,18 +40,23 @@ def open_replacement(path: Path) -> Iterator[IO[bytes]]:
     sync_to_disk(path.parent)
 
 
+def write_file(path: Path, text: str) -> None:
+    """Write a small file, creating its folder. Raises OSError if it cannot be written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open_replacement(path) as output:
+        output.write(text.encode())
+
+
 def write_page(path: Path, page: str, setting: str) -> None:
     """Write a page, creating its folder; `setting` is the luigi.cfg setting that names it.
 
     Also deletes unfinished pages of killed processes. Raises PipelineError if the page cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         for unfinished in path.parent.glob(f".{path.name}.*"):
             if time.time() - unfinished.stat().st_mtime > SECONDS_UNTIL_ABANDONED:
                 unfinished.unlink()
-        with open_replacement(path) as output:
-            output.write(page.encode())
+        write_file(path, page)
     except OSError as error:
         raise PipelineError(
             f"{path}: cannot be written ({error.strerror}); make its folder writable, or set {setting} elsewhere"

@@ -40,7 +40,6 @@ def run_luigid(address: str, port: int, log: Path, names: Sequence[str] = ()) ->
     argv = [sys.executable, "-P", "-m", "luigi_tasks.cli.guarded_luigid", "--address", address, "--port", str(port)]
     variables = warehouse.get_libpq_variables(search_path=HISTORY_SCHEMA) | {
         "LUIGI_CONFIG_PATH": str(paths.LUIGID_SETTINGS),
-        "PYTHONPATH": str(paths.PROJECT),
         dashboard_token.VARIABLE: dashboard_token.make_token(),
         NAMES_VARIABLE: ",".join([address, *names]),
     }

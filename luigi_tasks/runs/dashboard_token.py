@@ -35,9 +35,7 @@ def make_token() -> str:
         return token
     token, path = secrets.token_hex(24), get_token_file()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_files.open_replacement(path) as file:
-            file.write(f"{token}\n".encode())
+        atomic_files.write_file(path, f"{token}\n")
     except OSError as error:
         raise PipelineError(
             f"{path}: cannot be written ({error.strerror}); make its folder writable, or set {VARIABLE}"

@@ -101,9 +101,8 @@ def log_to_file(path: Path, logger: logging.Logger, title: str, common: Mapping[
     Every line has the fields in `common`. If the block, which people call `title`, fails, the last line says why; only
     the file gets that line.
     """
-    handler = _StageLogHandler(
-        path, encoding="utf-8", errors="backslashreplace", delay=True
-    )  # what is no UTF-8 is \ud…
+    # What is no UTF-8 stands there as JSON's \ud….
+    handler = _StageLogHandler(path, encoding="utf-8", errors="backslashreplace", delay=True)
     handler.setFormatter(JsonLinesFormatter(common))
     logger.addHandler(handler)
     try:

@@ -54,11 +54,9 @@ def find_properties(logs: Path) -> Path:
 
 
 def _write_secret(logs: Path) -> Path:
-    logs.mkdir(parents=True, exist_ok=True)
     path = find_properties(logs)
     lines = (f"{submit.AUTHENTICATE} true", f"{submit.SECRET} {secrets.token_hex(32)}", "spark.ui.killEnabled false")
-    with atomic_files.open_replacement(path) as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
+    atomic_files.write_file(path, "".join(f"{line}\n" for line in lines))
     return path
 
 

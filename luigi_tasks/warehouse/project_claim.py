@@ -62,9 +62,7 @@ def read_project_id() -> str | None:
 def _write_project_id(project_id: str) -> None:
     path = paths.project_id()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_files.open_replacement(path) as file:
-            file.write(f"{project_id}\n".encode())
+        atomic_files.write_file(path, f"{project_id}\n")
     except OSError as error:
         raise PipelineError(
             f"checkpoints folder {path.parent}: cannot be written ({error.strerror}); make it writable, or set "

@@ -56,9 +56,11 @@ def open_session(**where: str) -> Connection:
             connection.close()
             connection = _connect({**where, "options": f"{options} -c standard_conforming_strings=on"})
         connection.autocommit = True
-        silence.watch_session(connection, partial(_connect, where, async_=True))
+        watched = silence.watch_session(connection, partial(_connect, where, async_=True))
         with connection.cursor() as cursor:
-            cursor.execute("; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items()))
+            settings = "; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items())
+            cursor.execute(f"{settings}; select pg_backend_pid()")
+            [(watched.pid,)] = cursor.fetchall()
         connection.autocommit = False
     except BaseException:
         connection.close()

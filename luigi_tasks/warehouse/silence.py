@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
-class _Watched:
+class WatchedSession:
     """A session. `connect` opens another connection to its server, which does not block."""
 
     connection: weakref.ref[Connection]
@@ -54,23 +54,24 @@ class _Watched:
     seen_waiting: bool = False
 
 
-_watched: list[_Watched] = []
+_watched: list[WatchedSession] = []
 _has_more = threading.Event()
 _thread: threading.Thread | None = None
 
 
-def watch_session(connection: Connection, connect: Callable[[], Connection]) -> None:
-    """End the session once a statement of it has been without a sign of life for longer than silence_timeout."""
+def watch_session(connection: Connection, connect: Callable[[], Connection]) -> WatchedSession:
+    """End the session once a statement of it has been without a sign of life for longer than silence_timeout.
+
+    The caller sets the `pid` of what is returned, once the server has told it: libpq's may be that of a pooler.
+    """
     global _thread
-    session = _Watched(weakref.ref(connection), connect, socket.socket(fileno=os.dup(connection.fileno())))
+    session = WatchedSession(weakref.ref(connection), connect, socket.socket(fileno=os.dup(connection.fileno())))
     _watched.append(session)
     _has_more.set()
     if _thread is None:
         _thread = threading.Thread(target=_watch, name="silence", daemon=True)
         _thread.start()
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_catalog.pg_backend_pid()")  # libpq's pid may be that of a pooler
-        [(session.pid,)] = cursor.fetchall()
+    return session
 
 
 def _forget_all() -> None:
@@ -102,7 +103,7 @@ def _watch() -> None:
             del connection  # it is closed where nobody else holds it
 
 
-def _look_at(session: _Watched) -> None:
+def _look_at(session: WatchedSession) -> None:
     """End a session with a statement at work where there has been silence for too long, and no good reason for it."""
     settings = config.read_section(config.warehouse)
     session.busy_since = session.busy_since or time.monotonic()
@@ -136,7 +137,7 @@ def _seconds_since_data(connected: socket.socket) -> float | None:
     return min(DATA_TIMES.unpack_from(connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256))) / 1000
 
 
-def _find_reason(session: _Watched) -> str | None:
+def _find_reason(session: WatchedSession) -> str | None:
     """Why a session without a sign of life is to be ended; None where the server is at work, or does not tell."""
     try:
         rows = _ask(session, STATE)
@@ -150,7 +151,7 @@ def _find_reason(session: _Watched) -> str | None:
     return WAITS_FOR_US if wait == "Client" or (state or "").startswith("idle") else None
 
 
-def _ask(session: _Watched, sql: str) -> list[tuple[str | None, ...]]:
+def _ask(session: WatchedSession, sql: str) -> list[tuple[str | None, ...]]:
     """The rows of a query about the session. Raises TimeoutError where that takes longer than a connection may."""
     until = time.monotonic() + max(config.read_section(config.warehouse).connect_timeout, 1)
     with closing(session.connect()) as connection:

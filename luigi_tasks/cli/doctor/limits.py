@@ -33,7 +33,7 @@ def _parse_size(size: str) -> int:
 def check_limits() -> Result:
     """Whether the limits of this process, which its children inherit, let a run work."""
     faults = [
-        f"{_show(limit)} {words}: raise it by ulimit {option}"
+        f"{_read_limit(limit, least):,} {words}: raise it by ulimit {option}"
         for limit, least, words, option in (
             (resource.RLIMIT_NOFILE, FEWEST_OPEN_FILES, "open files", "-n"),
             (resource.RLIMIT_FSIZE, None, "bytes of a file", "-f"),
@@ -49,13 +49,12 @@ def check_limits() -> Result:
 
 
 def _is_below(limit: int, least: int | None) -> bool:
-    """Whether there is a limit, and it is below the least that will do; None: any limit is.
-
-    Java raises its soft limit of open files to the hard one.
-    """
-    found = resource.getrlimit(limit)[least is not None]
+    """Whether there is a limit, and it is below the least that will do; None: any limit is."""
+    found = _read_limit(limit, least)
     return found != resource.RLIM_INFINITY and (least is None or found < least)
 
 
-def _show(limit: int) -> str:
-    return f"{resource.getrlimit(limit)[0]:,}"
+def _read_limit(limit: int, least: int | None) -> int:
+    """The soft limit; the hard one of what Java raises by itself, where there is a least of it."""
+    soft, hard = resource.getrlimit(limit)
+    return soft if least is None else hard

@@ -115,8 +115,7 @@ def _choose_stand_in(folder: Path) -> Path:
         programs.make_folder(programs.SYSTEM_FOLDER, 0o755)
         with hold_lock(os.open(programs.SYSTEM_FOLDER, os.O_RDONLY | os.O_CLOEXEC)):
             if not place.exists():  # else another process was first
-                with atomic_files.open_replacement(place) as file:
-                    file.write(f"{secrets.token_hex(6)}\n".encode())
+                atomic_files.write_file(place, f"{secrets.token_hex(6)}\n")
     name = place.read_text(encoding="utf-8", errors="replace").strip()
     if not re.fullmatch("[0-9a-f]{12}", name):
         raise PipelineError(
