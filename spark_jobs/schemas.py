@@ -70,10 +70,63 @@ DOCUMENTS = pa.schema(
 """`position` is the offset of the document in its unpacked file, in bytes. `issues` has the values of another shape and
 the keys that stand twice, in the document (both indexes are null), in a post or in a comment."""
 
-# The tables of the Clean checkpoint and of the schema raw_data.
+# The Extract checkpoint of every other source than the native export: one row a user, post or comment that a record of
+# the source was mapped to, every leaf as text.
 
+SKIPPED, REJECTED = "skipped", "rejected"
+"""Entities of rows that are no records: what is left out on purpose, and what no source could make sense of."""
 MEASURES = ("shares", "likes", "love", "wow", "haha", "sad", "angry")
-"""The counters of a post; `likes`, because `like` is a keyword of SQL."""
+"""The counters of a post that every export has; `likes`, because `like` is a keyword of SQL."""
+SOURCE_MEASURES = ("other_reactions", "score", "reported_comments", "views", "quotes", "saves")
+"""The counters of a post that some sources have besides."""
+POST_MEASURES = (*MEASURES, *SOURCE_MEASURES)
+COMMENT_MEASURES = ("likes", "score")
+ENTITY_MEASURES = {"post": POST_MEASURES, "comment": COMMENT_MEASURES}
+"""By entity, the counters whose sums the ledger balances."""
+
+RECORD_FIELDS = {
+    "user": ("user_id", *USER_FIELDS, "location", "followers"),
+    "post": (
+        *("post_id", "user_id", *POST_FIELDS, "tags", *REACTIONS, *SOURCE_MEASURES),
+        *("url", "post_type", "lang", "channel"),
+    ),
+    "comment": (
+        *("comment_id", "post_id", "parent_comment_id", "user_id", "author_name", "comment", "timestamp"),
+        *COMMENT_MEASURES,
+    ),
+    SKIPPED: ("skipped_entity", "reason"),
+    REJECTED: ("reason",),
+}
+"""By entity, the fields that a mapped record can have. All but `tags` are texts."""
+RECORD_PLACE = ("batch", "file", "position", "record_index")
+RECORD_ISSUE = pa.struct([(name, TEXT) for name in ("field", "rule", "value")])
+RECORDS = pa.schema(
+    [
+        ("batch", TEXT),
+        ("file", TEXT),
+        ("position", pa.int64()),
+        ("record_index", pa.int32()),
+        ("is_first", pa.bool_()),
+        ("entity", TEXT),
+        ("platform", TEXT),
+        *(
+            (name, pa.list_(TEXT) if name == "tags" else TEXT)
+            for name in dict.fromkeys(name for names in RECORD_FIELDS.values() for name in names)
+        ),
+        ("unknown_fields", pa.list_(TEXT)),
+        ("issues", pa.list_(RECORD_ISSUE)),
+        ("raw", TEXT),
+    ]
+)
+"""`record_index` counts the records of an entity in one record of the source, which stands at `position`; `is_first` is
+true of one row for each record of the source. `platform` is null for the canonical format in flat files, whose keys are
+those of the native export."""
+
+EXTRACT_TABLES = {"documents": DOCUMENTS, "records": RECORDS}
+"""By table, the Arrow schema in the Extract checkpoint. The parts of both are numbered together, in the order in which
+the files were read."""
+
+# The tables of the Clean checkpoint and of the schema raw_data.
 
 _PLACE = {"batch": "text not null", "file": "text not null", "position": "bigint not null"}
 

@@ -1,36 +1,43 @@
-"""Builds and checks a batch's ledger: for each entity and measure, read = accepted + rejected + duplicate.
+"""Builds and checks a batch's ledger: for each entity and measure, read = accepted + rejected + duplicate + skipped.
 
-Entity `document` counts the documents of the landing files, `user` those with a valid user, `post` and `comment` the
-records inside them. Measure `records` counts them; the other measures are the sums of shares and of each reaction.
+Entity `document` counts the documents of the landing files (of other sources than the native export: their records),
+`user`, `post` and `comment` the records inside them. Measure `records` counts them; the other measures are the sums of
+their counters. Only what is left out on purpose is skipped, such as a repost; its counters are not read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from luigi_tasks.targets.ledger_file import LedgerLine
-from spark_jobs.messages import CleanCounts, EntityOutcome
-from spark_jobs.schemas import ENTITY_TABLES, MEASURES
+from spark_jobs.messages import CleanCounts, EntityOutcome, name_read_sum
+from spark_jobs.schemas import ENTITY_MEASURES, ENTITY_TABLES, MEASURES
 
 RECORDS = "records"
 """The measure that counts records."""
+TABLES = {"document": "documents", **ENTITY_TABLES}
+"""By entity, the name of its records in Clean's counts."""
+ALWAYS_LISTED = {("post", measure) for measure in MEASURES}
+"""The sums that a ledger has even where they are 0; others, which few sources have, only where they are not."""
 OUTCOMES = {"accepted": "accepted", "rejected": "rejected", "duplicate": "superseded"}
 """The column of the ledger for each outcome in Clean's counts."""
 
 
 def build_ledger(counts: CleanCounts) -> list[LedgerLine]:
     """Build the ledger from the counts in Clean's manifest."""
-    read, users = counts.read, counts.outcomes["user"]
-    with_user = _count_records(users, "accepted") + _count_records(users, "superseded")
-    lines = [LedgerLine("document", RECORDS, read.get("documents", 0), with_user, _count_records(users, "rejected"), 0)]
-    for entity, table in ENTITY_TABLES.items():
+    lines = []
+    for entity, table in TABLES.items():
         columns = {column: _count_records(counts.outcomes[entity], outcome) for column, outcome in OUTCOMES.items()}
-        if entity == "user":
-            columns["rejected"] = 0  # a document without a valid user is rejected as a document
-        lines.append(LedgerLine(entity, RECORDS, read.get(table, 0), **columns))
-    posts = counts.outcomes["post"]
-    for measure in MEASURES:
-        columns = {column: _sum_measure(posts, outcome, measure) for column, outcome in OUTCOMES.items()}
-        lines.append(LedgerLine("post", measure, read.get(measure, 0), **columns))
+        skipped = sum(rows for name, rows in counts.skipped.items() if name.startswith(f"{entity}."))
+        lines.append(LedgerLine(entity, RECORDS, counts.read.get(table, 0), **columns, skipped=skipped))
+    for entity, measures in ENTITY_MEASURES.items():
+        found = [_build_line(counts, entity, measure) for measure in measures]
+        lines += [line for line in found if line.has_any() or (entity, line.measure) in ALWAYS_LISTED]
     return lines
+
+
+def _build_line(counts: CleanCounts, entity: str, measure: str) -> LedgerLine:
+    outcomes = counts.outcomes[entity]
+    columns = {column: _sum_measure(outcomes, outcome, measure) for column, outcome in OUTCOMES.items()}
+    return LedgerLine(entity, measure, counts.read.get(name_read_sum(entity, measure), 0), **columns)
 
 
 def _count_records(outcomes: Mapping[str, EntityOutcome], outcome: str) -> int:

@@ -13,7 +13,7 @@ from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import CleanManifest
 from spark_jobs.messages import BatchToClean, CleanCounts, CleanRequest, FileFault, TableFacts
-from spark_jobs.schemas import ENTITY_TABLES, TABLES
+from spark_jobs.schemas import ENTITY_TABLES, EXTRACT_TABLES, TABLES
 
 
 class Clean(BatchStage):
@@ -88,9 +88,10 @@ def _fills_in_users() -> bool:
 def _make_request(tasks: Sequence[Clean], staging: Path) -> CleanRequest:
     batches = []
     for task in tasks:
-        documents = task.input()
-        has_documents = documents.require_intact().tables["documents"].rows > 0
-        batches.append(BatchToClean(task.batch, [str(documents.folder / "documents")] if has_documents else []))
+        extracted = task.input()
+        tables = extracted.require_intact().tables
+        folders = [str(extracted.folder / table) for table in EXTRACT_TABLES if tables[table].rows]
+        batches.append(BatchToClean(task.batch, folders))
     return CleanRequest(batches, str(staging), _imputes_age(), _fills_in_users())
 
 

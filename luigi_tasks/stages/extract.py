@@ -1,4 +1,4 @@
-"""Extract: a batch's landing files to Parquet, one row a document."""
+"""Extract: a batch's landing files to Parquet, one row a document or mapped record."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +24,14 @@ from spark_jobs.messages import (
     TableFacts,
 )
 
-NOT_READ = ExtractedBatch(TableFacts(0, "0"), None)
+NO_ROWS = TableFacts(0, "0")
+NOT_READ = ExtractedBatch(NO_ROWS, NO_ROWS, None)
 """Stands for the answer about a batch that Spark is not asked about."""
 
 
 class Extract(BatchStage):
-    """Leaves the checkpoint `extract/BATCH/documents`: one row a document, every leaf as text.
+    """Leaves the checkpoint `extract/BATCH`: `documents` of the native export, `records` of all other sources, with
+    every leaf as text.
 
     Where a file cannot be read, changes meanwhile, or is broken as a whole, the manifest's `fault` names it and the
     place, and there are no documents.
@@ -85,22 +87,23 @@ class Extract(BatchStage):
             for task in stale:
                 number, answer = extracted.get(task.batch, (None, NOT_READ))
                 found = landing.note_change(task.batch, before[task.batch], sources[task.batch])
-                task.publish(staging, staging / f"batch_no={number}" / "documents", answer, found)
-            progress.rows = sum(answer.documents.rows for answer in result.batches)
+                task.publish(staging, staging / f"batch_no={number}", answer, found)
+            progress.rows = sum(answer.documents.rows + answer.records.rows for answer in result.batches)
 
     def publish(
-        self, staging: Path, documents: Path, extracted: ExtractedBatch, sources: Sequence[landing.SourceFile]
+        self, staging: Path, built: Path, extracted: ExtractedBatch, sources: Sequence[landing.SourceFile]
     ) -> None:
-        """Make the batch's checkpoint appear, from its folder of documents.
+        """Make the batch's checkpoint appear, from the folder that it was built in.
 
         What could not be read, or changed meanwhile, is its fault: the batch is held up, and no other.
         """
         unread = next((FileFault(file.name, None, file.fault) for file in sources if file.fault is not None), None)
         fault = unread or extracted.fault
-        tables = {"documents": NOT_READ.documents if unread else extracted.documents}
+        answer = NOT_READ if unread else extracted
+        tables = {"documents": answer.documents, "records": answer.records}
         self.output().publish(
             staging,
-            {} if fault else {"documents": documents},
+            {} if fault else {table: built / table for table in tables},
             _fingerprint_inputs(sources),
             sources=sources,
             tables=tables,

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LedgerLine:
-    """The counts of one entity and measure in a batch: records, or the sum of shares or of one reaction."""
+    """The counts of one entity and measure in a batch: records, or the sum of one counter."""
 
     entity: str
     measure: str
@@ -20,10 +20,15 @@ class LedgerLine:
     accepted: int
     rejected: int
     duplicate: int
+    skipped: int = 0
+
+    def has_any(self) -> bool:
+        """Return whether any of the counts is not 0."""
+        return any((self.read, self.accepted, self.rejected, self.duplicate, self.skipped))
 
     def is_balanced(self) -> bool:
         """Return whether every record that was read has exactly one outcome."""
-        return self.read == self.accepted + self.rejected + self.duplicate
+        return self.read == self.accepted + self.rejected + self.duplicate + self.skipped
 
 
 @dataclass(frozen=True)

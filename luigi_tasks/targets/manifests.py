@@ -30,7 +30,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class ExtractManifest(Manifest):
-    """Of Extract: the landing files that were read, the table `documents`, or the first broken file.
+    """Of Extract: the landing files that were read, the tables by name, or the first broken file.
 
     `content` is the fingerprint of what Clean reads.
     """

@@ -74,8 +74,9 @@ def _list_parts(request: CleanRequest) -> list[DocumentsPart]:
     return [
         DocumentsPart(number, path, Path(request.staging))
         for number, batch in enumerate(request.batches)
-        for folder in batch.paths
-        for path in sorted(Path(folder).glob("*.parquet"))
+        for path in sorted(
+            (path for folder in batch.paths for path in Path(folder).glob("*.parquet")), key=lambda path: path.name
+        )
     ]
 
 

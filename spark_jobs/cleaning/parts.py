@@ -15,29 +15,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from spark_jobs.cleaning import mapped_records, records
 from spark_jobs.cleaning.ages import count_ages, fill_in_age
 from spark_jobs.cleaning.partial_users import UserRows, fill_in_fields
-from spark_jobs.cleaning.records import BUILDERS, build_issues, build_rejected, count_records
+from spark_jobs.cleaning.records import build_issues, build_rejected
 from spark_jobs.cleaning.rules import OLDEST_AGE
 from spark_jobs.cleaning.superseded import CandidateKeys, SupersededRows, digest_keys
 from spark_jobs.engine.parquet_parts import Part, PartWriter, describe_part
+from spark_jobs.messages.jobs import name_read_sum
 from spark_jobs.parquet_blocks import read_blocks
-from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES, MEASURES
+from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_MEASURES, ENTITY_TABLES, MEASURES
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
+MAPPED = "records"
+"""The folder of a checkpoint's mapped records."""
 DOCUMENTS_PER_BLOCK = 2_000
 """So that the columns of a block of usual documents take some ten MB; of large ones there are fewer in a block."""
 CANDIDATES_PER_BLOCK = 65_536
 """Rows of users, posts or comments: the same."""
+MAPPED_PER_BLOCK = 10_000
+"""Rows of mapped records: the same."""
 
 
 @dataclass(frozen=True)
 class DocumentsPart:
-    """A part of the documents of a batch, and the folder below which its tables are written."""
+    """A part of the documents of a batch, or of its mapped records, and the folder below which its tables are
+    written."""
 
     batch_no: int
     path: Path
     staging: Path
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the part holds records that were mapped from another source than the native export."""
+        return self.path.parent.name == MAPPED
 
     def output(self, table: str) -> Path:
         """Where a table's part is written."""
@@ -58,14 +70,17 @@ class WrittenPart:
 class CleanedPart:
     """What the documents of a part hold, and what was written of it as if nothing were superseded.
 
-    `number` is that among all parts; `read` has the records and sums of the documents, `rejected_sums` the sums of the
-    rejected posts, `drift` the unknown fields.
+    `number` is that among all parts; `read` has the records and sums of the documents, `accepted_documents` how many of
+    them were accepted, `skipped` what was left out on purpose, `rejected_sums` by entity the sums of what was rejected,
+    `drift` the unknown fields.
     """
 
     number: int
     batch_no: int
     read: dict[str, int]
-    rejected_sums: dict[str, int]
+    accepted_documents: int
+    skipped: dict[str, int]
+    rejected_sums: dict[str, dict[str, int]]
     drift: set[str]
     written: WrittenPart
 
@@ -92,31 +107,42 @@ class Division:
 
 def clean_part(number: int, documents: DocumentsPart) -> tuple[CleanedPart, list[CandidateKeys]]:
     """Write a part of every table as if nothing were superseded; its counts, and the keys of its candidates."""
-    read = dict.fromkeys(("documents", "users", "posts", "comments", *MEASURES), 0)
-    rejected_sums = dict.fromkeys(MEASURES, 0)
+    read = dict.fromkeys(("documents", *ENTITY_TABLES.values(), *MEASURES), 0)
+    rejected_sums: dict[str, dict[str, int]] = {entity: {} for entity in ENTITY_MEASURES}
+    skipped: dict[str, int] = {}
     drift: set[str] = set()
     keys: dict[str, list[np.ndarray]] = {entity: [] for entity in ENTITY_TABLES}
+    kind = mapped_records if documents.is_mapped else records
+    accepted_documents = 0
     with ExitStack() as stack:
         writers = {
             table: stack.enter_context(PartWriter(documents.staging, documents.output(table), schema))
             for table, schema in CHECKPOINT_TABLES.items()
         }
-        for block in read_blocks(documents.path, DOCUMENTS_PER_BLOCK):
-            add_counts(read, count_records(block))
+        for block in read_blocks(documents.path, MAPPED_PER_BLOCK if documents.is_mapped else DOCUMENTS_PER_BLOCK):
+            add_counts(read, kind.count_records(block))
             drift.update(block["unknown_fields"].flatten().to_pylist())
-            for entity, build_records in BUILDERS.items():
-                records = build_records(block)
-                is_rejected = pa.array(records.is_rejected())
-                candidates = records.table.filter(pc.invert(is_rejected))
+            if documents.is_mapped:
+                add_counts(skipped, mapped_records.count_skipped(block))
+                accepted_documents += mapped_records.count_accepted_documents(block)
+                writers["rejected"].write(mapped_records.build_unreadable(block))
+            for entity, build_records in kind.BUILDERS.items():
+                of_entity = build_records(block)
+                is_rejected = pa.array(of_entity.is_rejected())
+                candidates = of_entity.table.filter(pc.invert(is_rejected))
                 writers[ENTITY_TABLES[entity]].write(candidates)
-                writers["rejected"].write(build_rejected(records))
-                writers["issues"].write(build_issues(records))
+                writers["rejected"].write(build_rejected(of_entity))
+                writers["issues"].write(build_issues(of_entity))
                 keys[entity].append(digest_keys(entity, candidates))
-                if entity == "post":
-                    add_counts(read, _sum_measures(records.table))
-                    add_counts(rejected_sums, _sum_measures(records.table.filter(is_rejected)))
+                if entity in ENTITY_MEASURES:
+                    add_counts(read, _name_sums(entity, _sum_measures(entity, of_entity.table)))
+                    add_counts(rejected_sums[entity], _sum_measures(entity, of_entity.table.filter(is_rejected)))
+                elif not documents.is_mapped:
+                    accepted_documents += len(candidates)
     written = describe_written(Division(documents, {}))
-    cleaned = CleanedPart(number, documents.batch_no, read, rejected_sums, drift, written)
+    cleaned = CleanedPart(
+        number, documents.batch_no, read, accepted_documents, skipped, rejected_sums, drift, written
+    )
     return cleaned, [_number_keys(entity, cleaned, np.concatenate(blocks)) for entity, blocks in keys.items()]
 
 
@@ -163,7 +189,7 @@ def describe_written(division: Division) -> WrittenPart:
         for outcome, folder in ((ACCEPTED, accepted), (SUPERSEDED, f"{SUPERSEDED}/{table}")):
             path = documents.output(folder)
             if part := describe_part(path):
-                outcomes[entity][outcome] = (part, _sum_file(path) if entity == "post" else {})
+                outcomes[entity][outcome] = (part, _sum_file(entity, path))
     found = {table: describe_part(documents.output(table)) for table in ("rejected", "issues")}
     others = {table: part for table, part in found.items() if part}
     return WrittenPart(outcomes, _count_rejected(documents.output("rejected")), others)
@@ -206,14 +232,20 @@ def _read_candidates(division: Division, entity: str, table: str) -> Iterator[tu
         start += len(block)
 
 
-def _sum_measures(posts: pa.Table) -> dict[str, int]:
-    return {measure: pc.sum(posts[measure]).as_py() or 0 for measure in MEASURES}
+def _name_sums(entity: str, sums: dict[str, int]) -> dict[str, int]:
+    return {name_read_sum(entity, measure): value for measure, value in sums.items()}
 
 
-def _sum_file(path: Path) -> dict[str, int]:
-    total = dict.fromkeys(MEASURES, 0)
-    for block in read_blocks(path, CANDIDATES_PER_BLOCK, list(MEASURES)):
-        add_counts(total, _sum_measures(pa.table(block)))
+def _sum_measures(entity: str, rows: pa.Table) -> dict[str, int]:
+    """The sums of an entity's counters; without those that no row has."""
+    found = {measure: pc.sum(rows[measure]).as_py() for measure in ENTITY_MEASURES[entity]}
+    return {measure: value for measure, value in found.items() if value is not None}
+
+
+def _sum_file(entity: str, path: Path) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for block in read_blocks(path, CANDIDATES_PER_BLOCK, ENTITY_MEASURES.get(entity, ())) if entity in ENTITY_MEASURES else ():
+        add_counts(total, _sum_measures(entity, pa.table(block)))
     return total
 
 

@@ -3,7 +3,7 @@
 Nothing here touches a file; `parts` decides what becomes of the records.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from spark_jobs.cleaning.values import (
     digest_rows,
     flatten_lists,
     format_times,
+    qualify_keys,
     replace_nul_characters,
     to_mask,
     write_digests,
@@ -32,9 +33,11 @@ KEY_COLUMNS = {"user": "user_id", "post": "post_id", "comment": "post_id"}
 @dataclass(frozen=True)
 class Records:
     """All records of an entity in a block of documents, in order: the columns of its table, the rules that each broke
-    (pairs of a rule and a mask), its raw text, and the issues (see `rules.list_issues`)."""
+    (pairs of a rule and a mask), its raw text, and the issues (see `rules.list_issues`). `rejected_as` is the entity
+    that `rejected` shows: a document of the native export without a usable user is rejected as a document."""
 
     entity: str
+    rejected_as: str
     table: pa.Table
     broken: list[tuple[str, np.ndarray]]
     raw: pa.Array
@@ -61,7 +64,7 @@ def build_users(documents: pa.RecordBatch) -> Records:
     columns["age_imputed"] = pa.repeat(False, len(documents))
     broken = [*_find_unusable(fault), (rules.MISSING_USER_ID, _are_both_null(user_id, fault))]
     issues = rules.list_issues(fields, _find_issues("user", documents))
-    return Records("user", build_table("users", columns), broken, documents["raw"], issues)
+    return Records("user", "document", build_table("users", columns), broken, documents["raw"], issues)
 
 
 def build_posts(documents: pa.RecordBatch) -> Records:
@@ -87,7 +90,7 @@ def build_posts(documents: pa.RecordBatch) -> Records:
         (rules.MISSING_POST_ID, _are_both_null(post_id, fault)),
     ]
     issues = rules.list_issues([*fields, *counts], _find_issues("post", documents))
-    return Records("post", build_table("posts", columns), broken, post("raw"), issues)
+    return Records("post", "post", build_table("posts", columns), broken, post("raw"), issues)
 
 
 def build_comments(documents: pa.RecordBatch) -> Records:
@@ -105,20 +108,19 @@ def build_comments(documents: pa.RecordBatch) -> Records:
     post_id = rules.clean_key("post_id", pc.struct_field(found_posts, "post_id")).values.take(owners)
     commenter, text, time = (field.values for field in fields)
     text = pc.fill_null(text, "")
-    keys = write_digests(digest_rows(post_id, commenter, format_times(time), text))
     columns = {name: documents[name].take(document_of) for name in PLACE} | {
         "post_index": post_indexes.take(owners),
         "comment_index": indexes,
-        "comment_key": keys,
         "post_id": post_id,
         "comment_user_id": commenter,
         "comment_text": text,
         "comment_timestamp": time,
     }
+    columns["comment_key"] = digest_comments(columns)
     parent_rejected = to_mask(pc.or_(pc.is_null(user_id), pc.is_null(post_id)))
     broken = [(rules.PARENT_REJECTED, parent_rejected), *_find_unusable(comment("fault"))]
     issues = rules.list_issues(fields, _find_issues("comment", documents))
-    return Records("comment", build_table("comments", columns), broken, comment("raw"), issues)
+    return Records("comment", "comment", build_table("comments", columns), broken, comment("raw"), issues)
 
 
 BUILDERS: dict[str, Callable[[pa.RecordBatch], Records]] = {
@@ -129,12 +131,24 @@ BUILDERS: dict[str, Callable[[pa.RecordBatch], Records]] = {
 """By entity."""
 
 
+def digest_comments(columns: Mapping[str, pa.Array]) -> pa.StringArray:
+    """The keys of comments: the platform's id tells one from another, or, without one, all that is known of it."""
+    times = format_times(columns["comment_timestamp"])
+    post_ids = columns["post_id"]
+    if "platform" in columns:
+        post_ids = qualify_keys(columns["platform"], post_ids)
+    keys = write_digests(digest_rows(post_ids, columns["comment_user_id"], times, columns["comment_text"]))
+    if "comment_id" not in columns or columns["comment_id"].null_count == len(keys):
+        return keys
+    by_id = write_digests(digest_rows(qualify_keys(columns["platform"], columns["comment_id"])))
+    return pc.if_else(pc.is_null(columns["comment_id"]), keys, by_id)
+
+
 def build_rejected(records: Records) -> pa.Table:
-    """The rows of `rejected`. A document without a usable user is rejected as a document, as there is no user."""
+    """The rows of `rejected`."""
     rejected = np.flatnonzero(records.is_rejected())
-    entity = "document" if records.entity == "user" else records.entity
     columns = _list_places(records.table.take(rejected)) | {
-        "entity": pa.repeat(entity, len(rejected)),
+        "entity": pa.repeat(records.rejected_as, len(rejected)),
         "rules": pa.array([[rule for rule, mask in records.broken if mask[number]] for number in rejected.tolist()]),
         "raw": replace_nul_characters(records.raw.take(pa.array(rejected))),
     }
@@ -167,9 +181,14 @@ def count_records(documents: pa.RecordBatch) -> dict[str, int]:
 
 
 def build_table(name: str, columns: dict[str, Any]) -> pa.Table:
-    """A table with the columns, their order and their types that its schema has; others are left out."""
+    """A table with the columns, their order and their types that its schema has; others are left out, and those that
+    are not given are null."""
     schema = CHECKPOINT_TABLES[name]
-    return pa.table([columns[column] for column in schema.names], schema=schema)
+    rows = len(next(iter(columns.values())))
+    return pa.table(
+        [columns[field.name] if field.name in columns else pa.nulls(rows, field.type) for field in schema],
+        schema=schema,
+    )
 
 
 def _find_unusable(fault: pa.StringArray) -> list[tuple[str, np.ndarray]]:

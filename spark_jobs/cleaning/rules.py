@@ -5,7 +5,7 @@ and which texts broke the rule.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -107,6 +107,24 @@ def clean_count(field_name: str, texts: pa.StringArray) -> Field:
     numbers = parse_whole_numbers(texts, LARGEST_COUNT)
     is_invalid = pc.and_(pc.is_valid(texts), pc.is_null(numbers))
     return _build_field(field_name, texts, pc.fill_null(numbers, 0), (INVALID_COUNT, is_invalid))
+
+
+def clean_known_count(
+    field_name: str, texts: pa.StringArray, is_zero_where_missing: pa.BooleanArray | None = None
+) -> Field:
+    """As a count, but a missing one is null, not 0, except where the mask says that it is."""
+    field = clean_count(field_name, texts)
+    is_unknown = pc.is_null(texts)
+    if is_zero_where_missing is not None:
+        is_unknown = pc.and_(is_unknown, pc.invert(is_zero_where_missing))
+    return replace(field, values=pc.if_else(is_unknown, None, field.values))
+
+
+def clean_score(field_name: str, texts: pa.StringArray) -> Field:
+    """A whole number whose size is at most LARGEST_COUNT. A missing one is null, any other value is 0 and an issue."""
+    numbers = parse_whole_numbers(texts, LARGEST_COUNT, smallest=-LARGEST_COUNT)
+    is_invalid = pc.and_(pc.is_valid(texts), pc.is_null(numbers))
+    return _build_field(field_name, texts, pc.if_else(is_invalid, 0, numbers), (INVALID_COUNT, is_invalid))
 
 
 def clean_reactions(structs: pa.StructArray) -> list[Field]:

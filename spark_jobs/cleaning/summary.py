@@ -13,22 +13,26 @@ def summarize_batch(cleaned: list[CleanedPart], written: list[WrittenPart]) -> C
     the two shows.
     """
     read: dict[str, int] = {}
-    rejected_sums: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+    rejected_sums: dict[str, dict[str, int]] = {}
     rejected_rows: dict[str, int] = {}
     for cleaned_part in cleaned:
         add_counts(read, cleaned_part.read)
-        add_counts(rejected_sums, cleaned_part.rejected_sums)
+        add_counts(skipped, cleaned_part.skipped)
+        for entity, sums in cleaned_part.rejected_sums.items():
+            add_counts(rejected_sums.setdefault(entity, {}), sums)
     for written_part in written:
         add_counts(rejected_rows, written_part.rejected)
     outcomes: dict[str, dict[str, EntityOutcome]] = {}
+    accepted_documents = sum(part.accepted_documents for part in cleaned)
+    outcomes["document"] = {ACCEPTED: EntityOutcome(accepted_documents, "", {})} if accepted_documents else {}
     for entity in ENTITY_TABLES:
         found = {outcome: _summarize_outcome(written, entity, outcome) for outcome in (ACCEPTED, SUPERSEDED)}
         outcomes[entity] = {outcome: facts for outcome, facts in found.items() if facts is not None}
-        rows = rejected_rows.get("document" if entity == "user" else entity)
-        if rows:
-            outcomes[entity][REJECTED] = EntityOutcome(rows, "", rejected_sums if entity == "post" else {})
+    for entity, rows in rejected_rows.items():
+        outcomes[entity][REJECTED] = EntityOutcome(rows, "", rejected_sums.get(entity, {}))
     drift: set[str] = set().union(*(part.drift for part in cleaned))
-    return CleanedBatch(CleanCounts(read, outcomes, sorted(drift)), _summarize_tables(written, outcomes))
+    return CleanedBatch(CleanCounts(read, outcomes, skipped, sorted(drift)), _summarize_tables(written, outcomes))
 
 
 def _summarize_outcome(written: list[WrittenPart], entity: str, outcome: str) -> EntityOutcome | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from spark_jobs.cleaning.records import KEY_COLUMNS
-from spark_jobs.cleaning.values import digest_rows, read_digests
+from spark_jobs.cleaning.values import digest_rows, qualify_keys, read_digests
 
 SupersededRows = dict[str, np.ndarray]
 """By entity: the numbers of the rows of a part that are superseded."""
@@ -34,7 +34,8 @@ def digest_keys(entity: str, candidates: pa.Table) -> np.ndarray:
     if entity == "comment":
         digests = read_digests(candidates["comment_key"])
     else:
-        digests = digest_rows(candidates[KEY_COLUMNS[entity]].combine_chunks())
+        keys = candidates[KEY_COLUMNS[entity]].combine_chunks()
+        digests = digest_rows(qualify_keys(candidates["platform"].combine_chunks(), keys))
     return np.frombuffer(digests, "u8").reshape(-1, 2)
 
 

@@ -103,6 +103,13 @@ def digest_rows(*columns: pa.StringArray) -> bytes:
     return b"".join([hashlib.md5(row, usedforsecurity=False).digest() for row in rows.cast(pa.binary()).to_pylist()])
 
 
+def qualify_keys(platforms: pa.StringArray, keys: pa.StringArray) -> pa.StringArray:
+    """Keys that differ between platforms; without one a key is itself. None of those begins with a blank."""
+    if platforms.null_count == len(platforms):
+        return keys
+    return pc.if_else(pc.is_null(platforms), keys, pc.binary_join_element_wise("", platforms, keys, " "))
+
+
 def write_digests(digests: bytes) -> pa.StringArray:
     """Digests, joined, as an array of their hexadecimal digits."""
     text = digests.hex().encode()
@@ -115,20 +122,20 @@ def read_digests(digits: pa.StringArray) -> bytes:
     return bytes.fromhex("".join(digits.to_pylist()))
 
 
-def parse_whole_numbers(texts: pa.StringArray, largest: int) -> pa.Int64Array:
-    """The whole numbers from 0 to `largest`; null for all other texts. Every distinct text is parsed once."""
+def parse_whole_numbers(texts: pa.StringArray, largest: int, smallest: int = 0) -> pa.Int64Array:
+    """The whole numbers from `smallest` to `largest`; null for all other texts. Every distinct text is parsed once."""
     encoded = texts.dictionary_encode()
-    numbers = [parse_whole_number(each, largest) for each in encoded.dictionary.to_pylist()]
+    numbers = [parse_whole_number(each, largest, smallest) for each in encoded.dictionary.to_pylist()]
     return pa.array(numbers, pa.int64()).take(encoded.indices)
 
 
-def parse_whole_number(text: str, largest: int) -> int | None:
+def parse_whole_number(text: str, largest: int, smallest: int = 0) -> int | None:
     """The same of one text."""
     trimmed = text.replace(NUL, "").strip(WHITE_SPACE)
     if not NUMBER.fullmatch(trimmed):
         return None
     number = Decimal(trimmed)
-    return int(number) if 0 <= number <= largest and number == number.to_integral_value() else None
+    return int(number) if smallest <= number <= largest and number == number.to_integral_value() else None
 
 
 def parse_times(texts: pa.StringArray) -> pa.TimestampArray:

@@ -14,7 +14,7 @@ from spark_jobs.engine import parallel, parquet_parts
 from spark_jobs.engine.progress import Progress
 from spark_jobs.extraction.assignments import Assignment, Outcome, assign_again, assign_files
 from spark_jobs.extraction.reading import read_assignment
-from spark_jobs.messages.jobs import ExtractedBatch, ExtractRequest, ExtractResult, Tell
+from spark_jobs.messages.jobs import ExtractedBatch, ExtractRequest, ExtractResult, TableFacts, Tell
 
 
 def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResult:
@@ -52,6 +52,12 @@ def _read_and_count(assignment: Assignment, staging: Path, progress: Progress) -
 def _summarize_batch(outcomes: list[Outcome]) -> ExtractedBatch:
     """A batch's rows and fingerprint, from its parts, and its first broken file."""
     return ExtractedBatch(
-        documents=parquet_parts.summarize_table(outcome.part for outcome in outcomes if outcome.part),
+        documents=_summarize_table(outcomes, is_mapped=False),
+        records=_summarize_table(outcomes, is_mapped=True),
         fault=next((outcome.fault for outcome in outcomes if outcome.fault), None),
     )
+
+
+def _summarize_table(outcomes: list[Outcome], is_mapped: bool) -> TableFacts:
+    parts = [outcome.part for outcome in outcomes if outcome.assignment.is_mapped == is_mapped]
+    return parquet_parts.summarize_table(part for part in parts if part)

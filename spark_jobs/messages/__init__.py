@@ -17,6 +17,7 @@ from spark_jobs.messages.jobs import (
     JobProgress,
     TableFacts,
     Tell,
+    name_read_sum,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "TableFacts",
     "Tell",
     "from_json",
+    "name_read_sum",
     "read_message",
     "require_writable",
     "to_json",

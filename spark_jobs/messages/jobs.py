@@ -29,7 +29,7 @@ class BatchToExtract:
 
 @dataclass(frozen=True)
 class ExtractRequest:
-    """Read the documents of batches into Parquet below the folder `staging`, as `batch_no=N/documents`.
+    """Read batches into Parquet below the folder `staging`, as `batch_no=N/documents` and `batch_no=N/records`.
 
     A compressed file may unpack to `max_unpacked_bytes` (None: to any number). A longer document than
     `max_document_bytes` breaks its file; no limit below 64 MiB counts.
@@ -61,9 +61,10 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class ExtractedBatch:
-    """What was read of a batch, or the first of its files that is broken."""
+    """What was read of a batch: its documents, its mapped records, or the first of its files that is broken."""
 
     documents: TableFacts
+    records: TableFacts
     fault: FileFault | None
 
 
@@ -76,7 +77,7 @@ class ExtractResult:
 
 @dataclass(frozen=True)
 class BatchToClean:
-    """A batch, and the folders that hold the Parquet parts of its documents."""
+    """A batch, and the folders that hold the Parquet parts of its documents and of its mapped records."""
 
     name: str
     paths: Sequence[str]
@@ -99,7 +100,8 @@ class CleanRequest:
 @dataclass(frozen=True)
 class EntityOutcome:
     """The records of an entity that had one outcome (accepted, superseded or rejected): how many, the fingerprint of
-    their table ("" where they have none of their own), and, of posts, the sums of their measures by name."""
+    their table ("" where they have none of their own), and, of posts and comments, the sums of their measures by
+    name."""
 
     rows: int
     fingerprint: str
@@ -110,13 +112,20 @@ class EntityOutcome:
 class CleanCounts:
     """What the ledger balances.
 
-    `read`: records by table, and sums by measure, counted in the documents. `outcomes`: by entity, then by outcome,
-    counted in the files that were written. `drift`: names of the fields that no schema announced.
+    `read`: records by table, and sums by measure (of comments: `comment.likes`), counted in the documents. `outcomes`:
+    by entity, then by outcome, counted in the files that were written. `skipped`: what was left out on purpose, by
+    entity and reason (`post.repost`). `drift`: names of the fields that no schema announced.
     """
 
     read: Mapping[str, int]
     outcomes: Mapping[str, Mapping[str, EntityOutcome]]
+    skipped: Mapping[str, int]
     drift: Sequence[str]
+
+
+def name_read_sum(entity: str, measure: str) -> str:
+    """The name of a sum in `CleanCounts.read`."""
+    return measure if entity == "post" else f"{entity}.{measure}"
 
 
 @dataclass(frozen=True)
