@@ -25,7 +25,8 @@ def build_ledger(counts: CleanCounts) -> list[LedgerLine]:
     """Build the ledger from the counts in Clean's manifest."""
     lines = []
     for entity, table in TABLES.items():
-        columns = {column: _count_records(counts.outcomes[entity], outcome) for column, outcome in OUTCOMES.items()}
+        outcomes = counts.outcomes[entity]
+        columns = {column: _count_records(outcomes, outcome) for column, outcome in OUTCOMES.items()}
         skipped = sum(rows for name, rows in counts.skipped.items() if name.startswith(f"{entity}."))
         lines.append(LedgerLine(entity, RECORDS, counts.read.get(table, 0), **columns, skipped=skipped))
     for entity, measures in ENTITY_MEASURES.items():

@@ -32,7 +32,7 @@ def summarize_batch(cleaned: list[CleanedPart], written: list[WrittenPart]) -> C
     for entity, rows in rejected_rows.items():
         outcomes[entity][REJECTED] = EntityOutcome(rows, "", rejected_sums.get(entity, {}))
     drift: set[str] = set().union(*(part.drift for part in cleaned))
-    return CleanedBatch(CleanCounts(read, outcomes, skipped, sorted(drift)), _summarize_tables(written, outcomes))
+    return CleanedBatch(CleanCounts(read, outcomes, sorted(drift), skipped), _summarize_tables(written, outcomes))
 
 
 def _summarize_outcome(written: list[WrittenPart], entity: str, outcome: str) -> EntityOutcome | None:

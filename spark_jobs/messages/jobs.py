@@ -1,7 +1,7 @@
 """What Extract and Clean are asked for, and what they answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_DOCUMENT_BYTES = 256 << 20
 """How long a document may be unless a request says otherwise: it takes some fifteen times as much memory in a task."""
@@ -113,14 +113,14 @@ class CleanCounts:
     """What the ledger balances.
 
     `read`: records by table, and sums by measure (of comments: `comment.likes`), counted in the documents. `outcomes`:
-    by entity, then by outcome, counted in the files that were written. `skipped`: what was left out on purpose, by
-    entity and reason (`post.repost`). `drift`: names of the fields that no schema announced.
+    by entity, then by outcome, counted in the files that were written. `drift`: names of the fields that no schema
+    announced. `skipped`: what was left out on purpose, by entity and reason (`post.repost`).
     """
 
     read: Mapping[str, int]
     outcomes: Mapping[str, Mapping[str, EntityOutcome]]
-    skipped: Mapping[str, int]
     drift: Sequence[str]
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 def name_read_sum(entity: str, measure: str) -> str:

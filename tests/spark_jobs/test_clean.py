@@ -80,12 +80,13 @@ def test_run__counts_what_was_read_and_what_became_of_it_for_each_batch(spark, t
     ]
     assert [rows_of(found_of) for found_of in found] == [
         {
-            "user": {"accepted": 1, "superseded": 1, "rejected": 1},
+            "document": {"accepted": 2, "rejected": 1},
+            "user": {"accepted": 1, "superseded": 1},
             "post": {"accepted": 1, "superseded": 1, "rejected": 2},
             "comment": {"accepted": 1, "superseded": 1, "rejected": 3},
         },
-        {"user": {}, "post": {}, "comment": {}},
-        {"user": {"accepted": 1}, "post": {}, "comment": {}},
+        {"document": {}, "user": {}, "post": {}, "comment": {}},
+        {"document": {"accepted": 1}, "user": {"accepted": 1}, "post": {}, "comment": {}},
     ]
     assert {outcome: one.sums for outcome, one in found[0].counts.outcomes["post"].items()} == {
         "accepted": sums(5, 0, 0),

@@ -22,6 +22,9 @@ from spark_jobs.messages import (
 )
 
 
+NO_ROWS = TableFacts(0, "0")
+
+
 def fault(path: Path) -> FileFault:
     with pytest.raises(BrokenSource) as broken:
         list(read_documents(Source(path.name, path)))
@@ -132,7 +135,7 @@ def test_run__gives_the_verdict_on_a_large_broken_file_as_if_it_were_not_cut(spa
     assert len(split_file(tmp_path / "large")) > 1
     expected = fault(tmp_path / "large")
     (found,) = run_job(spark, tmp_path, {"b": ["large"]})
-    assert found == ExtractedBatch(TableFacts(0, "0"), expected)
+    assert found == ExtractedBatch(NO_ROWS, NO_ROWS, expected)
 
 
 def test_run__names_a_missing_file_that_follows_a_large_one(spark, tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ def counts(**changed: int) -> CleanCounts:
     """Of ten documents: eight users, one superseded, one rejected; twenty posts, three comments."""
     read = {"documents": 10, "users": 9, "posts": 20, "comments": 3, **NO_SUMS, "shares": 12, **changed}
     outcomes = {
-        "user": {"accepted": outcome(8), "superseded": outcome(1), "rejected": outcome(1)},
+        "document": {"accepted": outcome(9), "rejected": outcome(1)},
+        "user": {"accepted": outcome(8), "superseded": outcome(1)},
         "post": {
             "accepted": outcome(15, shares=7),
             "superseded": outcome(1, shares=2),
@@ -41,7 +42,7 @@ def test_build_ledger__counts_every_record_once():
 
 
 def test_build_ledger__is_all_zero_for_an_empty_batch():
-    lines = ledger.build_ledger(CleanCounts({}, {"user": {}, "post": {}, "comment": {}}, []))
+    lines = ledger.build_ledger(CleanCounts({}, {entity: {} for entity in ledger.TABLES}, []))
     assert {(line.read, line.accepted, line.rejected, line.duplicate) for line in lines} == {(0, 0, 0, 0)}
     assert ledger.find_stop_reason(lines, {}, 0.25) is None
 

@@ -41,7 +41,7 @@ class Place:
             {} if fault else {"documents/part.parquet": part},
             {"inputs": "i"},
             sources=[],
-            tables={"documents": TableFacts(0 if fault else documents, "d")},
+            tables={"documents": TableFacts(0 if fault else documents, "d"), "records": TableFacts(0, "0")},
             fault=fault,
             content=content,
         )
@@ -55,9 +55,11 @@ class Place:
         schema = CHECKPOINT_TABLES["users"]
         pq.write_table(pa.Table.from_pylist([row | {"age_imputed": False} for row in rows], schema), part)
         tables = {table: TableFacts(0, "0") for table in TABLES} | {"users": TableFacts(len(users), "-".join(users))}
-        accepted = {"accepted": EntityOutcome(len(users), "u", NO_SUMS), "rejected": EntityOutcome(rejected, "", {})}
+        documents = {"accepted": EntityOutcome(len(users), "", {}), "rejected": EntityOutcome(rejected, "", {})}
+        accepted = {"accepted": EntityOutcome(len(users), "u", NO_SUMS)}
         read = {"documents": len(users) + rejected, "users": len(users)}
-        counts = CleanCounts(read, {"user": accepted, "post": {}, "comment": {}}, ["shoe_size"])
+        outcomes = {"document": documents, "user": accepted, "post": {}, "comment": {}}
+        counts = CleanCounts(read, outcomes, ["shoe_size"])
         checkpoint.clean_checkpoint(batch).publish(
             self.folder / "staging",
             {} if fault else {"users/part.parquet": part},

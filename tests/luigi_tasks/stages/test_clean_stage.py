@@ -28,6 +28,7 @@ CLEANED = {table: TableFacts(0, "0") for table in TABLES} | {"users": TableFacts
 COUNTS = CleanCounts(
     {"documents": 3},
     {
+        "document": {"accepted": EntityOutcome(3, "", {})},
         "user": {"accepted": EntityOutcome(2, "f", {}), "superseded": EntityOutcome(1, "s", {})},
         "post": {},
         "comment": {},

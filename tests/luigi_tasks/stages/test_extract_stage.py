@@ -17,6 +17,7 @@ from luigi_tasks.targets import landing
 from spark_jobs.messages import ExtractedBatch, ExtractRequest, ExtractResult, FileFault, TableFacts
 from spark_jobs.schemas import DOCUMENTS
 
+NO_ROWS = TableFacts(0, "0")
 FAULT = FileFault("a.json", 3, "the array is cut short")
 
 
@@ -39,7 +40,7 @@ class StandIn:
                 part = Path(request.staging) / f"batch_no={number}" / "documents" / "000000.parquet"
                 part.parent.mkdir(parents=True)
                 pq.write_table(pa.Table.from_pylist([{"file": file.name} for file in batch.files], DOCUMENTS), part)
-            batches.append(ExtractedBatch(TableFacts(0 if fault else len(batch.files), f"f-{batch.name}"), fault))
+            batches.append(ExtractedBatch(TableFacts(0 if fault else len(batch.files), f"f-{batch.name}"), NO_ROWS, fault))
         return ExtractResult(batches)
 
 
@@ -66,7 +67,7 @@ def test_extract__leaves_a_checkpoint_of_each_batch(place, spark):
     manifest = Extract(batch="a").output().require_intact()
     assert [file.path for file in manifest.files] == ["documents/000000.parquet"]
     assert [source.name for source in manifest.sources] == ["1.json", "2.json"]
-    assert (manifest.tables, manifest.fault) == ({"documents": TableFacts(2, "f-a")}, None)
+    assert (manifest.tables, manifest.fault) == ({"documents": TableFacts(2, "f-a"), "records": NO_ROWS}, None)
     assert task.complete()
     task.run()
     assert len(spark.requests) == 1
@@ -108,7 +109,7 @@ def test_extract__asks_spark_only_about_batches_that_can_be_read(place, spark, m
     assert [[batch.name for batch in request.batches] for request in spark.requests] == [["b"]]
     twice = "of the same batch as a.json.gz: rename all but one, or put them into one folder"
     assert Extract(batch="a").output().require_intact().fault == FileFault("a.json", None, twice)
-    assert Extract(batch="b").output().require_intact().tables == {"documents": TableFacts(1, "f-b")}
+    assert Extract(batch="b").output().require_intact().tables == {"documents": TableFacts(1, "f-b"), "records": NO_ROWS}
     start_next_run(place, monkeypatch)
     assert Extract(batch="a/b/c").complete()
     (place.landing / "a.json.gz").unlink()

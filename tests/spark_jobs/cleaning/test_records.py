@@ -11,6 +11,7 @@ from extracted import Files, extract_documents
 
 from spark_jobs.cleaning import records
 from spark_jobs.cleaning.superseded import digest_keys, find_repeated
+from spark_jobs.schemas import TABLES
 
 NO_COUNTS = dict.fromkeys(("shares", "likes", "love", "wow", "haha", "sad", "angry"), 0)
 
@@ -58,13 +59,13 @@ def issue(field: str, rule: str, value: str | None) -> dict[str, object]:
 
 
 def user(user_id: str | None, **fields: object) -> dict[str, object]:
-    none = dict.fromkeys(("username", "email", "name", "age", "gender", "date_created"))
-    return {"user_id": user_id, **none, "age_imputed": False, **fields}
+    none = dict.fromkeys(TABLES["users"].keys() - place())
+    return {**none, "user_id": user_id, "age_imputed": False, **fields}
 
 
 def post(post_id: str | None, user_id: str | None = "u1", **fields: object) -> dict[str, object]:
-    none = dict.fromkeys(("post_text", "location", "post_timestamp"))
-    return {"post_index": 0, "post_id": post_id, "user_id": user_id, **none, **NO_COUNTS, "tags": [], **fields}
+    none = dict.fromkeys(TABLES["posts"].keys() - place())
+    return {**none, "post_index": 0, "post_id": post_id, "user_id": user_id, **NO_COUNTS, "tags": [], **fields}
 
 
 def comment(
@@ -72,6 +73,7 @@ def comment(
 ) -> dict[str, object]:
     parts = ("-" if part is None else f"{len(part)}:{part}" for part in (post_id, user_id, time, text))
     return {
+        **dict.fromkeys(TABLES["comments"].keys() - place()),
         "post_index": 0,
         "comment_index": 0,
         "comment_key": hashlib.md5("".join(parts).encode()).hexdigest(),
