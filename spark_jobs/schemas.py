@@ -209,8 +209,8 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }
 """By table, the PostgreSQL type of each column. A row of `users` is a user of a batch, of `posts` a post of a batch, of
-`comments` a distinct comment of a batch, of `rejected` a rejected record, of `issues` a corrected field. The key of a user
-or post is its platform (null: the native format) and its id."""
+`comments` a distinct comment of a batch, of `rejected` a rejected record, of `issues` a corrected field. The key of
+a user or post is its platform (null: the native format) and its id."""
 
 ENTITY_TABLES = {"user": "users", "post": "posts", "comment": "comments"}
 """The entities whose records supersede one another by key, and their tables."""

@@ -12,7 +12,7 @@ from luigi_tasks.runs import anomalies, journal
 from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.targets import landing
 from luigi_tasks.targets.checkpoint import audit_checkpoint
-from luigi_tasks.targets.ledger_file import read_ledger
+from luigi_tasks.targets.ledger_file import COUNTS, read_ledger
 
 
 def find_last_run() -> str | None:
@@ -64,12 +64,12 @@ def _read_ledgers() -> list[dict[str, Any]]:
 
 
 def sum_records(batches: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
-    """Records read, accepted, rejected and duplicate over all ledgers, by entity."""
+    """Records read, accepted, rejected, duplicate and skipped over all ledgers, by entity."""
     totals: dict[str, list[int]] = {}
     for batch in batches:
         for entry in batch["entries"]:
             if entry["measure"] == "records":
-                counts = [entry[name] for name in ("read", "accepted", "rejected", "duplicate")]
-                before = totals.get(entry["entity"], [0, 0, 0, 0])
+                counts = [entry[name] for name in COUNTS]
+                before = totals.get(entry["entity"], [0] * len(COUNTS))
                 totals[entry["entity"]] = [sum(pair) for pair in zip(before, counts, strict=True)]
     return totals

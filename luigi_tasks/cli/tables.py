@@ -15,6 +15,7 @@ from luigi_tasks.cli.doctor.check import FAIL, OK, WARN, Finding
 from luigi_tasks.cli.output import make_text
 from luigi_tasks.quality import replay_outcome
 from luigi_tasks.quality.quarantine import RejectedCounts
+from luigi_tasks.targets.ledger_file import COUNTS
 from luigi_tasks.texts import count, format_block, format_names
 
 STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
@@ -118,13 +119,20 @@ def _show_stages(stages: Sequence[dict[str, Any]], usual_seconds: Sequence[float
 
 
 def _show_ledger(batches: Sequence[dict[str, Any]]) -> Table:
-    """A line an entity: records read = accepted + rejected + duplicate."""
-    table = _make_grid("left", "right", "left", "right", "left", "right", "left", "right", gap=1)
-    table.add_row("", "", "read", "=", "accepted", "+", "rejected", "+", "duplicate")
+    """A line an entity: records read = accepted + rejected + duplicate + skipped."""
+    term: list[JustifyMethod] = ["left", "right"]
+    table = _make_grid(*term * len(COUNTS), gap=1)
+    _add_equation(table, "", COUNTS)
     for entity, counts in summary.sum_records(batches).items():
-        read, accepted, rejected, duplicate = (f"{count:,}" for count in counts)
-        table.add_row("", f"{entity}s", read, "=", accepted, "+", rejected, "+", duplicate)
+        _add_equation(table, f"{entity}s", [f"{count:,}" for count in counts])
     return table
+
+
+def _add_equation(table: Table, name: str, counts: Sequence[str]) -> None:
+    """A row that says that the first count is the sum of the others."""
+    read, *outcomes = counts
+    terms = [cell for number, outcome in enumerate(outcomes) for cell in ("+" if number else "=", outcome)]
+    table.add_row("", name, read, *terms)
 
 
 def _make_grid(*columns: JustifyMethod, gap: int = 2) -> Table:

@@ -66,7 +66,7 @@ def find_stop_reason(
 def _find_imbalance(lines: Iterable[LedgerLine]) -> str | None:
     unbalanced = [
         f"{line.entity} {line.measure}: read {line.read:,}, accepted {line.accepted:,}, "
-        f"rejected {line.rejected:,}, duplicate {line.duplicate:,}"
+        f"rejected {line.rejected:,}, duplicate {line.duplicate:,}, skipped {line.skipped:,}"
         for line in lines
         if not line.is_balanced()
     ]

@@ -1,6 +1,6 @@
 """The report's queries. Each limits its rows, however large the warehouse; all times are UTC, as the session is."""
 
-from spark_jobs.schemas import ENTITY_TABLES, MEASURES, REACTIONS
+from spark_jobs.schemas import ENTITY_TABLES, POST_MEASURES, REACTIONS
 
 TOP = 50
 """Rows of a table on the page."""
@@ -132,10 +132,11 @@ order by total_engagement desc, location collate "C" limit {TOP}
 LEDGER = f"""
 select
     entity, measure, sum(read) as read, sum(accepted) as accepted, sum(rejected) as rejected,
-    sum(duplicate) as duplicate
+    sum(duplicate) as duplicate, sum(skipped) as skipped
 from etl.ledger where verdict = 'passed' group by entity, measure
 order by
-    array_position(array{["document", *ENTITY_TABLES]}, entity), array_position(array{["records", *MEASURES]}, measure)
+    array_position(array{["document", *ENTITY_TABLES]}, entity),
+    array_position(array{["records", *POST_MEASURES]}, measure)
 """
 STOPPED = f"""
 select batch from etl.table_updates

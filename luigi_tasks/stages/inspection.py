@@ -8,7 +8,7 @@ from what stands before it; DbtRun itself compares the tables that dbt built. Wh
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 
 from psycopg2.errors import UndefinedTable
@@ -22,7 +22,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import lock, record
 from luigi_tasks.runs.anomalies import Anomaly
 from luigi_tasks.targets import checkpoint, landing, marker
-from luigi_tasks.targets.ledger_file import read_ledger
+from luigi_tasks.targets.ledger_file import COUNTS, read_ledger
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, content_digests, migrations, project_claim, relation_states
 from luigi_tasks.warehouse.relation_states import Change
@@ -162,7 +162,7 @@ def _is_loss_of_work(change: Change) -> bool:
 
 def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
     cursor.execute(
-        "select batch, verdict, array_agg(row(entity, measure, read, accepted, rejected, duplicate)::text order by "
+        f"select batch, verdict, array_agg(row(entity, measure, {', '.join(COUNTS)})::text order by "
         "entity, measure) from etl.ledger group by batch, verdict"
     )
     found: dict[str, list[object]] = {}
@@ -173,8 +173,8 @@ def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
         if ledger is None:
             continue
         lines = sorted(
-            (e.entity, e.measure, f"({e.entity},{e.measure},{e.read},{e.accepted},{e.rejected},{e.duplicate})")
-            for e in ledger.entries
+            (line.entity, line.measure, f"({','.join(str(value) for value in astuple(line))})")
+            for line in ledger.entries
         )
         expected = [(ledger.verdict, [text for _, _, text in lines])] if lines else []
         if found.get(batch, []) != expected:

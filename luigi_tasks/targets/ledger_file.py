@@ -10,6 +10,10 @@ from spark_jobs.messages import MessageError, from_json, to_json
 logger = logging.getLogger(__name__)
 
 
+COUNTS = ("read", "accepted", "rejected", "duplicate", "skipped")
+"""The counts of a line: the first is the sum of the others."""
+
+
 @dataclass(frozen=True)
 class LedgerLine:
     """The counts of one entity and measure in a batch: records, or the sum of one counter."""
@@ -24,7 +28,7 @@ class LedgerLine:
 
     def has_any(self) -> bool:
         """Return whether any of the counts is not 0."""
-        return any((self.read, self.accepted, self.rejected, self.duplicate, self.skipped))
+        return any(getattr(self, name) for name in COUNTS)
 
     def is_balanced(self) -> bool:
         """Return whether every record that was read has exactly one outcome."""

@@ -140,9 +140,7 @@ def clean_part(number: int, documents: DocumentsPart) -> tuple[CleanedPart, list
                 elif not documents.is_mapped:
                     accepted_documents += len(candidates)
     written = describe_written(Division(documents, {}))
-    cleaned = CleanedPart(
-        number, documents.batch_no, read, accepted_documents, skipped, rejected_sums, drift, written
-    )
+    cleaned = CleanedPart(number, documents.batch_no, read, accepted_documents, skipped, rejected_sums, drift, written)
     return cleaned, [_number_keys(entity, cleaned, np.concatenate(blocks)) for entity, blocks in keys.items()]
 
 
@@ -244,8 +242,9 @@ def _sum_measures(entity: str, rows: pa.Table) -> dict[str, int]:
 
 def _sum_file(entity: str, path: Path) -> dict[str, int]:
     total: dict[str, int] = {}
-    for block in read_blocks(path, CANDIDATES_PER_BLOCK, ENTITY_MEASURES.get(entity, ())) if entity in ENTITY_MEASURES else ():
-        add_counts(total, _sum_measures(entity, pa.table(block)))
+    if entity in ENTITY_MEASURES:
+        for block in read_blocks(path, CANDIDATES_PER_BLOCK, ENTITY_MEASURES[entity]):
+            add_counts(total, _sum_measures(entity, pa.table(block)))
     return total
 
 

@@ -507,7 +507,15 @@ def test_normal_form__of_every_field_comes_through_to_the_warehouse(outcome):
         "verdict": "passed",
         "reason": None,
         "entries": [
-            {"entity": entity, "measure": measure, "read": count, "accepted": count, "rejected": 0, "duplicate": 0}
+            {
+                "entity": entity,
+                "measure": measure,
+                "read": count,
+                "accepted": count,
+                "rejected": 0,
+                "duplicate": 0,
+                "skipped": 0,
+            }
             for entity, measure, count in (
                 *((entity, "records", 1) for entity in ("document", "user", "post", "comment")),
                 *(("post", measure, count) for measure, count in counts.items()),

@@ -21,7 +21,6 @@ from spark_jobs.messages import (
     TableFacts,
 )
 
-
 NO_ROWS = TableFacts(0, "0")
 
 

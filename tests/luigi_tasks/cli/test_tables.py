@@ -18,7 +18,7 @@ def make_stage(title: str, seconds: float, rows: int | None, outcome: str = "don
 
 
 def make_ledger(batch: str, read: int, rejected: int, reason: str | None, drift: list[str]) -> dict[str, Any]:
-    counts = {"read": read, "accepted": read - rejected - 1, "rejected": rejected, "duplicate": 1}
+    counts = {"read": read, "accepted": read - rejected - 1, "rejected": rejected, "duplicate": 1, "skipped": 0}
     entries = [
         {"entity": "user", "measure": "records", **counts},
         {"entity": "user", "measure": "shares", **counts},
@@ -101,9 +101,9 @@ def test_show_summary__has_stages_remarks_and_ledger():
         "Replayed",
         "  not_json document: 3 rejected before = 2 came back + 1 still rejected + 0 gone",
         "Ledger of the landing folder",
-        "         read = accepted + rejected + duplicate",
-        "  users 1,010 =      904 +      104 +         2",
-        "  posts 1,010 =      904 +      104 +         2",
+        "         read = accepted + rejected + duplicate + skipped",
+        "  users 1,010 =      904 +      104 +         2 +       0",
+        "  posts 1,010 =      904 +      104 +         2 +       0",
         "  batch a: unknown fields: shoe_size, hat",
         "  stopped too many",
         "  2,400 fields were corrected: raw_data.issues lists them; raw_data.rejected has what was refused",

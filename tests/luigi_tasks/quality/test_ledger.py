@@ -54,8 +54,8 @@ def test_find_stop_reason__lets_a_balanced_batch_pass():
 def test_find_stop_reason__names_what_does_not_balance():
     reason = ledger.find_stop_reason(ledger.build_ledger(counts(posts=21, shares=13)), ON_DISK, 0.25)
     assert reason == (
-        "the ledger does not balance (post records: read 21, accepted 15, rejected 4, duplicate 1; "
-        "post shares: read 13, accepted 7, rejected 3, duplicate 2); keep the batch and report this"
+        "the ledger does not balance (post records: read 21, accepted 15, rejected 4, duplicate 1, skipped 0; "
+        "post shares: read 13, accepted 7, rejected 3, duplicate 2, skipped 0); keep the batch and report this"
     )
 
 

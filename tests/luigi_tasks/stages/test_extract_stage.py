@@ -40,7 +40,8 @@ class StandIn:
                 part = Path(request.staging) / f"batch_no={number}" / "documents" / "000000.parquet"
                 part.parent.mkdir(parents=True)
                 pq.write_table(pa.Table.from_pylist([{"file": file.name} for file in batch.files], DOCUMENTS), part)
-            batches.append(ExtractedBatch(TableFacts(0 if fault else len(batch.files), f"f-{batch.name}"), NO_ROWS, fault))
+            documents = TableFacts(0 if fault else len(batch.files), f"f-{batch.name}")
+            batches.append(ExtractedBatch(documents, NO_ROWS, fault))
         return ExtractResult(batches)
 
 
@@ -109,7 +110,10 @@ def test_extract__asks_spark_only_about_batches_that_can_be_read(place, spark, m
     assert [[batch.name for batch in request.batches] for request in spark.requests] == [["b"]]
     twice = "of the same batch as a.json.gz: rename all but one, or put them into one folder"
     assert Extract(batch="a").output().require_intact().fault == FileFault("a.json", None, twice)
-    assert Extract(batch="b").output().require_intact().tables == {"documents": TableFacts(1, "f-b"), "records": NO_ROWS}
+    assert Extract(batch="b").output().require_intact().tables == {
+        "documents": TableFacts(1, "f-b"),
+        "records": NO_ROWS,
+    }
     start_next_run(place, monkeypatch)
     assert Extract(batch="a/b/c").complete()
     (place.landing / "a.json.gz").unlink()

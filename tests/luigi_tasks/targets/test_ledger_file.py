@@ -19,7 +19,15 @@ WRITTEN = {
     "verdict": "stopped",
     "reason": "too much was rejected",
     "entries": [
-        {"entity": "post", "measure": "records", "read": 20, "accepted": 15, "rejected": 4, "duplicate": 1},
+        {
+            "entity": "post",
+            "measure": "records",
+            "read": 20,
+            "accepted": 15,
+            "rejected": 4,
+            "duplicate": 1,
+            "skipped": 0,
+        },
     ],
     "drift": ["posts.mood"],
     "issues": 3,
