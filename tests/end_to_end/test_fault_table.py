@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+NOT_ACCEPTED = {"rejected": 0, "duplicate": 0, "skipped": 0}
 MEASURES = ("shares", "likes", "love", "wow", "haha", "sad", "angry")
 NASTY = 'a "quoted" \\ back\nslash,\r\n\\.\n\ttab {1} \\N 🐎'
 
@@ -507,15 +508,7 @@ def test_normal_form__of_every_field_comes_through_to_the_warehouse(outcome):
         "verdict": "passed",
         "reason": None,
         "entries": [
-            {
-                "entity": entity,
-                "measure": measure,
-                "read": count,
-                "accepted": count,
-                "rejected": 0,
-                "duplicate": 0,
-                "skipped": 0,
-            }
+            {"entity": entity, "measure": measure, "read": count, "accepted": count, **NOT_ACCEPTED}
             for entity, measure, count in (
                 *((entity, "records", 1) for entity in ("document", "user", "post", "comment")),
                 *(("post", measure, count) for measure, count in counts.items()),

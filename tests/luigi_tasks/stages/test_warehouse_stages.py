@@ -30,7 +30,8 @@ def test_audit__leaves_the_ledger_beside_the_checkpoint_and_in_the_warehouse(pla
     ledger = json.loads((audit_checkpoint("a").folder / "ledger.json").read_text())
     assert (ledger["verdict"], ledger["reason"], ledger["drift"]) == ("passed", None, ["shoe_size"])
     assert ledger["entries"][0] == {
-        "entity": "document", "measure": "records", "read": 4, "accepted": 3, "rejected": 1, "duplicate": 0, "skipped": 0,
+        "entity": "document", "measure": "records", "read": 4, "accepted": 3, "rejected": 1,
+        "duplicate": 0, "skipped": 0,
     }  # fmt: skip
     rows = query(
         "select verdict, entity, read, accepted, rejected from etl.ledger where measure = 'records' order by 2"

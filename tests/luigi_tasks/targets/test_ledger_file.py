@@ -10,7 +10,7 @@ LEDGER = BatchLedger(
     batch="2026-01-01",
     verdict="stopped",
     reason="too much was rejected",
-    entries=[LedgerLine("post", "records", 20, 15, 4, 1)],
+    entries=[LedgerLine("post", "records", 21, 15, 4, 1, 1)],
     drift=["posts.mood"],
     issues=3,
 )
@@ -22,11 +22,11 @@ WRITTEN = {
         {
             "entity": "post",
             "measure": "records",
-            "read": 20,
+            "read": 21,
             "accepted": 15,
             "rejected": 4,
             "duplicate": 1,
-            "skipped": 0,
+            "skipped": 1,
         },
     ],
     "drift": ["posts.mood"],
