@@ -12,7 +12,10 @@ from extracted import Files, extract_documents
 from pyspark import SparkContext
 
 from luigi_tasks.paths import folder_name
+from luigi_tasks.quality.ledger import build_ledger
+from luigi_tasks.targets.ledger_file import LedgerLine
 from spark_jobs.cleaning import job
+from spark_jobs.extraction.mapped_rows import build_block, place_rows
 from spark_jobs.messages import BatchToClean, CleanedBatch, CleanRequest, JobProgress
 
 NO_COUNTS = dict.fromkeys(("shares", "likes", "love", "wow", "haha", "sad", "angry"), 0)
@@ -99,6 +102,50 @@ def test_run__counts_what_was_read_and_what_became_of_it_for_each_batch(spark, t
         {"users": 1, "posts": 0, "comments": 0, "rejected": 0, "issues": 0},
     ]
     assert [found_of.counts.drift for found_of in found] == [["mood", "posts.reactions.care"], [], []]
+
+
+def test_run__takes_documents_and_mapped_records_of_a_batch_in_the_order_of_their_parts(spark, tmp_path):
+    documents = extract_documents(
+        {("b", "1"): [{"user_id": "u1", "name": "first", "posts": [{"post_id": "p1", "shares": 1}]}]}
+    )
+    mapped = [
+        [{"entity": "user", "user_id": "u1", "name": "second"}],
+        [{"entity": "post", "post_id": "p1", "shares": "5", "score": "-2"}],
+        [{"entity": "post", "post_id": "p1", "platform": "reddit", "score": "-3", "like": "1"}],
+        [{"entity": "comment", "comment_id": "c1", "post_id": "p9", "platform": "reddit", "likes": "4"}],
+        [{"entity": "skipped", "skipped_entity": "post", "reason": "repost"}],
+        [{"entity": "rejected", "reason": "not_an_object", "raw": "17"}],
+    ]
+    rows = [
+        row
+        for number, of_record in enumerate(mapped)
+        for row in place_rows([{"record_index": 0} | each for each in of_record], "b", "2", number)
+    ]
+    tables = {"documents/000000": pa.table(documents), "records/000001": pa.Table.from_batches([build_block(rows)])}
+    for name, table in tables.items():
+        path = tmp_path / f"{name}.parquet"
+        path.parent.mkdir()
+        pq.write_table(table, path)
+    built = BatchToClean("b", [str(tmp_path / "records"), str(tmp_path / "documents")])
+    request = CleanRequest([built], str(tmp_path / "staging"), impute_age=False, fill_in_users=False)
+    (found,) = job.run(spark, request, lambda progress: None).batches
+    assert [(row["name"], row["platform"]) for row in written(tmp_path, 0, "users")] == [("second", None)]
+    posts = [(row["post_id"], row["platform"], row["shares"]) for row in written(tmp_path, 0, "posts")]
+    assert posts == [("p1", None, 5), ("p1", "reddit", None)]
+    assert rows_of(found) == {
+        "document": {"accepted": 6, "rejected": 1},
+        "user": {"accepted": 1, "superseded": 1},
+        "post": {"accepted": 2, "superseded": 1},
+        "comment": {"accepted": 1},
+    }
+    assert found.counts.skipped == {"post.repost": 1}
+    lines = {(line.entity, line.measure): line for line in build_ledger(found.counts)}
+    assert all(line.is_balanced() for line in lines.values())
+    assert lines["document", "records"] == LedgerLine("document", "records", 7, 6, 1, 0)
+    assert lines["post", "records"] == LedgerLine("post", "records", 4, 2, 0, 1, 1)
+    assert lines["post", "score"] == LedgerLine("post", "score", -5, -5, 0, 0)
+    assert lines["comment", "likes"] == LedgerLine("comment", "likes", 4, 4, 0, 0)
+    assert ("post", "views") not in lines
 
 
 def test_run__tells_how_many_documents_and_files_are_done(spark, tmp_path):
