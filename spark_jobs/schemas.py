@@ -88,33 +88,53 @@ TABLES: dict[str, dict[str, str]] = {
         "age_imputed": "boolean not null",
         "gender": "text",
         "date_created": "timestamp",
+        "platform": "text",
+        "location": "text",
+        "followers": "bigint",
     },
     "posts": {
         **_PLACE,
-        "post_index": "integer not null",
+        "post_index": "integer",
         "post_id": "text not null",
-        "user_id": "text not null",
+        "user_id": "text",
         "post_text": "text",
         "location": "text",
         "post_timestamp": "timestamp",
-        "shares": "bigint not null",
-        "likes": "bigint not null",
-        "love": "bigint not null",
-        "wow": "bigint not null",
-        "haha": "bigint not null",
-        "sad": "bigint not null",
-        "angry": "bigint not null",
+        "shares": "bigint",
+        "likes": "bigint",
+        "love": "bigint",
+        "wow": "bigint",
+        "haha": "bigint",
+        "sad": "bigint",
+        "angry": "bigint",
         "tags": "text[] not null",
+        "platform": "text",
+        "other_reactions": "bigint",
+        "score": "bigint",
+        "reported_comments": "bigint",
+        "views": "bigint",
+        "quotes": "bigint",
+        "saves": "bigint",
+        "url": "text",
+        "post_type": "text",
+        "lang": "text",
+        "channel": "text",
     },
     "comments": {
         **_PLACE,
-        "post_index": "integer not null",
+        "post_index": "integer",
         "comment_index": "integer not null",
         "comment_key": "uuid not null",
         "post_id": "text not null",
         "comment_user_id": "text",
         "comment_text": "text not null",
         "comment_timestamp": "timestamp",
+        "platform": "text",
+        "comment_id": "text",
+        "parent_comment_id": "text",
+        "author_name": "text",
+        "likes": "bigint",
+        "score": "bigint",
     },
     "rejected": {
         **_PLACE,
@@ -136,7 +156,10 @@ TABLES: dict[str, dict[str, str]] = {
     },
 }
 """By table, the PostgreSQL type of each column. A row of `users` is a user of a batch, of `posts` a post of a batch, of
-`comments` a distinct comment of a batch, of `rejected` a rejected record, of `issues` a corrected field."""
+`comments` a distinct comment of a batch, of `rejected` a rejected record, of `issues` a corrected field.
+
+The key of a user or post is its platform (null: the native format) and its id. In `posts` and `comments`, `post_index` is
+null where a record stands alone, not in a document of the native export: its author or its post can be missing."""
 
 ENTITY_TABLES = {"user": "users", "post": "posts", "comment": "comments"}
 """The entities whose records supersede one another by key, and their tables."""
