@@ -11,7 +11,20 @@ from luigi_tasks.warehouse import ownership, relation_states
 from spark_jobs.schemas import TABLES
 
 KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
-"""The tables of raw_data that core is built from, and the column that identifies a record across batches."""
+"""The tables of raw_data that core is built from, and the column that identifies a record across batches: in `users` and
+`posts` together with the platform."""
+VERSION_COLUMNS = {
+    "users": """user_id, batch collate "C", coalesce(platform, '')""",
+    "posts": """post_id, batch collate "C", coalesce(platform, '')""",
+    "comments": 'comment_key, batch collate "C"',
+}
+"""By table, what no two rows have in common."""
+PLANNED_COLUMNS = {
+    "users": "user_id, batch, platform",
+    "posts": "post_id, batch, platform, post_index",
+    "comments": "comment_key, batch, platform, post_index",
+}
+"""By table, the columns whose statistics dbt's queries are planned by."""
 INDEXES = [
     *((table, f"{table}_versions") for table in KEYS),
     *((table, f"{table}_by_batch") for table in TABLES),
@@ -28,8 +41,8 @@ def delete_batch(cursor: Cursor, table: str, batch: str) -> None:
         cursor.execute(f'delete from raw_data.{table} where batch collate "C" = %s', (batch,))
         return
     cursor.execute(
-        f'with gone as (delete from raw_data.{table} where batch collate "C" = %s returning {KEYS[table]}::text as id) '
-        "insert into etl.replaced_keys (table_name, id) select %s, id from gone",
+        f'with gone as (delete from raw_data.{table} where batch collate "C" = %s returning {KEYS[table]}::text as id, '
+        "platform) insert into etl.replaced_keys (table_name, id, platform) select %s, id, platform from gone",
         (batch, table),
     )
     cursor.execute(
@@ -49,8 +62,8 @@ def take_changes(cursor: Cursor) -> None:
         cursor.execute(f"update etl.{queue} set in_work = true where not in_work; analyze etl.{queue}")
         relation_states.count_changes(cursor, f"etl.{queue}")
     cursor.execute(f"set local default_statistics_target = {STATISTICS_TARGET}")
-    for table, key in KEYS.items():
-        cursor.execute(f"analyze raw_data.{table} ({key}, batch)")
+    for table, columns in PLANNED_COLUMNS.items():
+        cursor.execute(f"analyze raw_data.{table} ({columns})")
 
 
 def remove_taken(cursor: Cursor) -> None:
@@ -83,7 +96,7 @@ def create_key_index(cursor: Cursor, table: str) -> None:
         return
     cursor.execute(f"lock table raw_data.{table} in share row exclusive mode")
     if not _has_index(cursor, table, name):
-        cursor.execute(f'create unique index {name} on raw_data.{table} ({KEYS[table]}, batch collate "C")')
+        cursor.execute(f"create unique index {name} on raw_data.{table} ({VERSION_COLUMNS[table]})")
 
 
 def create_batch_index(cursor: Cursor, table: str) -> None:

@@ -12,7 +12,9 @@ from spark_jobs.schemas import TABLES
 
 NO_ROWS = "0:0"
 """The digest of no rows at all."""
-DIGEST = "count(*) || ':' || coalesce(sum(hash_record_extended({row}, 0)), 0)"
+DIGEST = "count(*) || ':' || coalesce(sum(hash_record_extended({row}, {seed})), 0)"
+FIRST_NEW_COLUMN = "platform"
+"""This column and those after it came later: rows in which all of them are null have the digest they had without."""
 
 
 def digest_batch(cursor: Cursor, table: str, batch: str) -> str:
@@ -37,7 +39,7 @@ def are_rows_equal(cursor: Cursor, relation: str, query: str) -> bool:
         (relation,),
     )
     (columns,) = cursor.fetchone()
-    digest = DIGEST.format(row="x")
+    digest = DIGEST.format(row="x", seed="0")
     cursor.execute(
         f"select (select {digest} from (select {columns} from {relation} as t) as x) "
         f"= (select {digest} from (select {columns} from ({query}\n) as t) as x)"
@@ -51,4 +53,9 @@ def count_rows(digest: str) -> str:
 
 
 def _digest_of(table: str) -> str:
-    return DIGEST.format(row=f"row({', '.join(f't.{column}' for column in TABLES[table])})")
+    columns = [f"t.{column}" for column in TABLES[table]]
+    names = list(TABLES[table])
+    first_new = names.index(FIRST_NEW_COLUMN) if FIRST_NEW_COLUMN in names else len(names)
+    row, new = (f"row({', '.join(part)})" for part in (columns[:first_new], columns[first_new:]))
+    seed = "0" if first_new == len(names) else f"case when {new} is null then 0 else hash_record_extended({new}, 0) end"
+    return DIGEST.format(row=row, seed=seed)

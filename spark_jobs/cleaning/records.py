@@ -181,14 +181,12 @@ def count_records(documents: pa.RecordBatch) -> dict[str, int]:
 
 
 def build_table(name: str, columns: dict[str, Any]) -> pa.Table:
-    """A table with the columns, their order and their types that its schema has; others are left out, and those that
-    are not given are null."""
+    """A table with the columns, their order and their types that its schema has: null where `columns` lacks one, and
+    without the others that it has."""
     schema = CHECKPOINT_TABLES[name]
-    rows = len(next(iter(columns.values())))
-    return pa.table(
-        [columns[field.name] if field.name in columns else pa.nulls(rows, field.type) for field in schema],
-        schema=schema,
-    )
+    rows = len(columns["batch"])
+    found = [columns[field.name] if field.name in columns else pa.nulls(rows, field.type) for field in schema]
+    return pa.table(found, schema=schema)
 
 
 def _find_unusable(fault: pa.StringArray) -> list[tuple[str, np.ndarray]]:
