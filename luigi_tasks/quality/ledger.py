@@ -2,7 +2,8 @@
 
 Entity `document` counts the documents of the landing files (of other sources than the native export: their records),
 `user`, `post` and `comment` the records inside them. Measure `records` counts them; the other measures are the sums of
-their counters. Only what is left out on purpose is skipped, such as a repost; its counters are not read.
+their counters. Only what is left out on purpose is skipped, such as a repost: `skipped.repost` counts those. Their
+counters are not read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,8 @@ from spark_jobs.schemas import ENTITY_MEASURES, ENTITY_TABLES, MEASURES
 
 RECORDS = "records"
 """The measure that counts records."""
+SKIPPED = "skipped."
+"""Stands before a reason, for the measure that counts the records that were skipped for it."""
 TABLES = {"document": "documents", **ENTITY_TABLES}
 """By entity, the name of its records in Clean's counts."""
 ALWAYS_LISTED = {("post", measure) for measure in MEASURES}
@@ -29,6 +32,9 @@ def build_ledger(counts: CleanCounts) -> list[LedgerLine]:
         columns = {column: _count_records(outcomes, outcome) for column, outcome in OUTCOMES.items()}
         skipped = sum(rows for name, rows in counts.skipped.items() if name.startswith(f"{entity}."))
         lines.append(LedgerLine(entity, RECORDS, counts.read.get(table, 0), **columns, skipped=skipped))
+    for name, rows in sorted(counts.skipped.items()):
+        entity, _, reason = name.partition(".")
+        lines.append(LedgerLine(entity, SKIPPED + reason, rows, 0, 0, 0, skipped=rows))
     for entity, measures in ENTITY_MEASURES.items():
         found = [_build_line(counts, entity, measure) for measure in measures]
         lines += [line for line in found if line.has_any() or (entity, line.measure) in ALWAYS_LISTED]

@@ -59,7 +59,7 @@ def build_posts(block: pa.RecordBatch) -> Records:
     counts |= {name: clean_count(f"reactions.{name}", found[name]) for name in REACTIONS}
     others = {name: _clean_measure(name, found) for name in SOURCE_MEASURES}
     columns = _take_place(found) | {field.name: field.values for field in fields}
-    columns |= {"post_index": found["record_index"], "post_timestamp": columns["timestamp"]}
+    columns["post_timestamp"] = columns["timestamp"]
     columns |= {measure: field.values for measure, field in zip(MEASURES, counts.values(), strict=True)}
     columns |= {name: field.values for name, field in others.items()}
     broken = [(rules.MISSING_POST_ID, _is_null(columns["post_id"]))]

@@ -143,6 +143,7 @@ def test_run__takes_documents_and_mapped_records_of_a_batch_in_the_order_of_thei
     assert all(line.is_balanced() for line in lines.values())
     assert lines["document", "records"] == LedgerLine("document", "records", 7, 6, 1, 0)
     assert lines["post", "records"] == LedgerLine("post", "records", 4, 2, 0, 1, 1)
+    assert lines["post", "skipped.repost"] == LedgerLine("post", "skipped.repost", 1, 0, 0, 0, 1)
     assert lines["post", "score"] == LedgerLine("post", "score", -5, -5, 0, 0)
     assert lines["comment", "likes"] == LedgerLine("comment", "likes", 4, 4, 0, 0)
     assert ("post", "views") not in lines
