@@ -1,0 +1,212 @@
+"""Expressions: how a table says what a field is and when a rule holds, compiled once to functions.
+
+    author                                   a path
+    author | null_if [deleted]               with transforms
+    full_text // text | unescape             the first path that is there
+    ["a | time", "b | epoch"]                the first expression that gives something
+    { join = ["a", "b"], with = "/" }        texts one after another; `all = true`: nothing unless all are there
+    { value = "video" }                      always this text
+
+Conditions: `path` (there, and not empty, false or 0 elements), `not path`, `has name` (the key is there, even if null),
+`expression = text`, `!=`, `in a, b`, `not in a, b`, `~ regular expression`, `!~`. Of a list, one element is enough, and
+for != , not in and !~ none may be so.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spark_jobs.sources.environment import Place
+from spark_jobs.sources.paths import Getter, Path, compile_path
+from spark_jobs.sources.transforms import INDEXED_TRANSFORMS, PLACED_TRANSFORMS, TRANSFORMS, Transform
+
+Condition = Callable[[Any, Place], bool]
+PathCounter = Callable[[str], int]
+"""Takes a mapped path, gives the place of its counter."""
+
+_TOKEN = re.compile(r"""(?:'[^']*'|"[^"]*"|\[[^\]]*\]|[^\s'"\[])+""")
+_OPERATION = re.compile(r"^(.+?) (=|!=|~|!~|in|not in) (.+)$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A compiled expression. `is_many`: it may give a list. `tops`: the members of the record it reads. `is_indexed`:
+    it needs the first pass over the records."""
+
+    get: Getter
+    is_many: bool
+    tops: frozenset[str]
+    is_indexed: bool = False
+
+
+def compile_expression(definition: object, count_path: PathCounter | None = None) -> Expression:
+    """The function of an expression. Raises ValueError."""
+    if isinstance(definition, str):
+        return _compile_pipe(definition, count_path)
+    if isinstance(definition, list) and definition:
+        return _compile_first([compile_expression(each, count_path) for each in definition])
+    if isinstance(definition, dict) and definition.keys() == {"value"}:
+        value = str(definition["value"])
+        return Expression(lambda node, place: value, False, frozenset())
+    if isinstance(definition, dict) and "join" in definition and definition.keys() <= {"join", "with", "all", "then"}:
+        return _compile_join(definition, count_path)
+    raise ValueError(
+        f"{definition!r} is no expression: a text, a list of expressions, {{ join = [...] }} or {{ value = ... }}"
+    )
+
+
+def _compile_pipe(text: str, count_path: PathCounter | None) -> Expression:
+    tokens = _TOKEN.findall(text)
+    stages: list[list[str]] = [[]]
+    for token in tokens:
+        if token == "|":
+            stages.append([])
+        else:
+            stages[-1].append(token)
+    names = " ".join(stages[0]).split(" // ") if stages[0] else [""]
+    paths = [compile_path(name, count_path(name) if count_path else None) for name in names]
+    tops = frozenset(path.top for path in paths if path.top)
+    get, is_many = _choose_path(paths), any(path.is_many for path in paths)
+    is_indexed = False
+    for stage in stages[1:]:
+        get, is_stage_indexed = _add_transform(get, stage)
+        is_many = is_many or stage[0] in ("hashtags", "list", "split")
+        is_indexed = is_indexed or is_stage_indexed
+    return Expression(get, is_many, tops, is_indexed)
+
+
+def _choose_path(paths: Sequence[Path]) -> Getter:
+    if len(paths) == 1:
+        return paths[0].get
+    getters = [path.get for path in paths]
+
+    def get_first(node: Any, place: Place) -> Any:
+        for get in getters:
+            value = get(node, place)
+            if value is not None:
+                return value
+        return None
+
+    return get_first
+
+
+def _add_transform(get: Getter, stage: Sequence[str]) -> tuple[Getter, bool]:
+    """The getter with a transform after it, and whether that needs the first pass."""
+    if not stage:
+        raise ValueError("nothing stands after |")
+    name, *arguments = stage
+    arguments = [_unquote(argument) for argument in arguments]
+    if name in TRANSFORMS:
+        return _then(get, TRANSFORMS[name](arguments)), False
+    if name in PLACED_TRANSFORMS:
+        transform = PLACED_TRANSFORMS[name](arguments)
+
+        def get_placed(node: Any, place: Place) -> Any:
+            value = get(node, place)
+            return None if value is None else transform(value, node, place)
+
+        return get_placed, name in INDEXED_TRANSFORMS or (name == "look_up" and len(arguments) == 1)
+    known = ", ".join(sorted([*TRANSFORMS, *PLACED_TRANSFORMS]))
+    raise ValueError(f"there is no transform {name}; there are {known}")
+
+
+def _then(get: Getter, transform: Transform) -> Getter:
+    def get_transformed(node: Any, place: Place) -> Any:
+        value = get(node, place)
+        return None if value is None else transform(value)
+
+    return get_transformed
+
+
+def _unquote(argument: str) -> str:
+    return argument[1:-1] if argument[:1] in "'\"" and argument[-1:] == argument[:1] and len(argument) > 1 else argument
+
+
+def _compile_first(parts: Sequence[Expression]) -> Expression:
+    getters = [part.get for part in parts]
+
+    def get_first(node: Any, place: Place) -> Any:
+        for get in getters:
+            value = get(node, place)
+            if value is not None and value != "" and value != []:
+                return value
+        return None
+
+    return _gather(get_first, parts, any(part.is_many for part in parts))
+
+
+def _compile_join(definition: dict[str, Any], count_path: PathCounter | None) -> Expression:
+    parts = [compile_expression(each, count_path) for each in definition["join"]]
+    if not parts:
+        raise ValueError("join needs expressions")
+    getters = [part.get for part in parts]
+    separator, needs_all = str(definition.get("with", "")), bool(definition.get("all", False))
+
+    def join(node: Any, place: Place) -> Any:
+        values = [get(node, place) for get in getters]
+        found = [value for value in values if isinstance(value, str) and value]
+        return separator.join(found) if found and not (needs_all and len(found) < len(values)) else None
+
+    get: Getter = join
+    is_indexed = False
+    for stage in str(definition.get("then", "")).split("|"):
+        if stage.strip():
+            get, is_stage_indexed = _add_transform(get, _TOKEN.findall(stage))
+            is_indexed = is_indexed or is_stage_indexed
+    joined = _gather(get, parts, False)
+    return Expression(joined.get, False, joined.tops, joined.is_indexed or is_indexed)
+
+
+def _gather(get: Getter, parts: Sequence[Expression], is_many: bool) -> Expression:
+    tops = frozenset[str]().union(*(part.tops for part in parts))
+    return Expression(get, is_many, tops, any(part.is_indexed for part in parts))
+
+
+def compile_conditions(texts: object, is_csv: bool = False) -> tuple[Condition, ...]:
+    """The functions of conditions, all of which must hold. Raises ValueError."""
+    if isinstance(texts, str):
+        texts = [texts]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("`when` is a list of conditions")
+    return tuple(_compile_condition(text, is_csv) for text in texts)
+
+
+def _compile_condition(text: str, is_csv: bool) -> Condition:
+    if text.startswith("has "):
+        return _compile_has(_unquote(text.removeprefix("has ").strip()), is_csv)
+    found = _OPERATION.match(text)
+    if found is None:
+        negated = text.startswith("not ")
+        get = compile_expression(text.removeprefix("not ")).get
+        return (lambda node, place: not get(node, place)) if negated else (lambda node, place: bool(get(node, place)))
+    left, operator, right = found.groups()
+    get = compile_expression(left).get
+    return _compile_test(get, operator, right)
+
+
+def _compile_has(name: str, is_csv: bool) -> Condition:
+    if is_csv:  # blank cells are not in the part
+        return lambda node, place: name in place.record
+    return lambda node, place: name in node
+
+
+def _compile_test(get: Getter, operator: str, right: str) -> Condition:
+    negated = operator in ("!=", "not in", "!~")
+    if operator in ("~", "!~"):
+        search = re.compile(right).search
+        holds: Callable[[str], bool] = lambda value: search(value) is not None  # noqa: E731
+    else:
+        texts = [right] if operator in ("=", "!=") else right.split(",")
+        wanted = frozenset(_unquote(each.strip()) for each in texts)
+        holds = wanted.__contains__
+
+    def test(node: Any, place: Place) -> bool:
+        value = get(node, place)
+        if value.__class__ is list:
+            return any(isinstance(each, str) and holds(each) for each in value) != negated
+        if value is True or value is False:
+            value = "true" if value else "false"
+        return (isinstance(value, str) and holds(value)) != negated
+
+    return test

@@ -1,0 +1,294 @@
+"""A source: one format of an export, as its table describes it.
+
+What a task does with a file of it:
+
+    source = detect(head, file_name, sources)
+    context = source.start(shared=…, enclosing=…)      # without a first pass, or
+    context = source.index(values, shared=…, enclosing=…)  # source.needs_index: then the file is read whole by one task
+    rows = source.map(value, text, context)            # of each record, in their order
+    source.count_found(context)                        # how often each mapped path was found
+
+`values` are parsed as in spark_jobs.extraction.parsing: numbers are texts. A row of CSV is a dict whose names come from
+`name_columns`. Where the file is one JSON object and one of the paths `source.records` leads to a list in it, its
+elements are the records, and the object's other members are `enclosing`; of a JS file, `enclosing` is
+{"variable": head.variable}.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spark_jobs.schemas import NOT_AN_OBJECT
+from spark_jobs.sources.environment import NO_MEMBERS, Context, Place, Row
+from spark_jobs.sources.expressions import Condition, Expression
+from spark_jobs.sources.heads import Head
+from spark_jobs.sources.paths import Getter
+from spark_jobs.sources.raw_texts import find_raw_text
+from spark_jobs.sources.rules import COMMENT, OWN_KEY, POST, SKIPPED, WRAPPER, Group, Rule, build_row, remember_user
+
+UNKNOWN_KIND, UNREADABLE_RECORD, CELL_COUNT = "unknown_kind", "unreadable_record", "cell_count"
+"""Rules by which a record is rejected: no rule of the table holds; it surprises in another way; a CSV row has more or
+fewer cells than the header has columns."""
+DELETED = "deleted"
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One way to recognize a source: every part that is set must hold. `conditions` have their texts, for errors."""
+
+    kinds: frozenset[str]
+    columns: tuple[str, ...]
+    any_columns: tuple[str, ...]
+    absent_columns: tuple[str, ...]
+    variable: str
+    conditions: tuple[tuple[str, Condition], ...]
+
+
+@dataclass(frozen=True)
+class Thread:
+    """How the records of a file refer to one another: a record's key, the key it replies to, its versions."""
+
+    get_key: Getter
+    get_parent: Getter
+    get_versions: Getter | None
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Values by key, collected over a whole file."""
+
+    conditions: tuple[Condition, ...]
+    get_key: Getter
+    get_value: Getter
+
+
+@dataclass(frozen=True)
+class Source:
+    """A compiled table. `table` is its text, from which it is compiled again in another process."""
+
+    name: str
+    title: str
+    platform: str | None
+    table: str
+    is_native: bool
+    is_csv: bool
+    names: tuple[str, ...]
+    detections: tuple[Detection, ...]
+    records: tuple[str, ...]
+    paths: tuple[str, ...]
+    """Every mapped path, once."""
+    needs_index: bool
+    """Whether the records of a file have to be seen before the first is mapped: the file is read whole by one task."""
+    get_records: tuple[Getter, ...]
+    container: tuple[Condition, ...]
+    groups: tuple[Group, ...]
+    known: frozenset[str] | None
+    thread: Thread | None
+    deletions: Lookup | None
+    lookups: tuple[tuple[str, Lookup], ...]
+    shared_variables: frozenset[str]
+    shared_conditions: tuple[Condition, ...]
+    shared_fields: tuple[tuple[str, Expression], ...]
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        from spark_jobs.sources.tables import compile_source
+
+        return compile_source, (self.name, self.table)
+
+    @property
+    def may_split(self) -> bool:
+        """Whether several tasks may read parts of one file."""
+        return not self.needs_index
+
+    def start(
+        self,
+        shared: Mapping[str, str] | None = None,
+        enclosing: Mapping[str, Any] | None = None,
+        keeps_private: bool = False,
+    ) -> Context:
+        """What a task needs to map the records of a file whose source needs no first pass."""
+        return Context(len(self.paths), shared, enclosing, keeps_private)
+
+    def index(
+        self,
+        values: Iterable[object],
+        shared: Mapping[str, str] | None = None,
+        enclosing: Mapping[str, Any] | None = None,
+        keeps_private: bool = False,
+    ) -> Context:
+        """The same after the first pass: all records of the file, of which only keys are kept."""
+        context = self.start(shared, enclosing, keeps_private)
+        for value in values if self.needs_index else ():
+            for record, place in self._find_records(value, context):
+                for group in self.groups[:1]:
+                    for node, where in group.find_parts(record, place):
+                        self._index_part(node if isinstance(node, dict) else NO_MEMBERS, where, context)
+        return context
+
+    def map(self, value: object, text: str, context: Context) -> list[Row]:
+        """The rows of one record; `text` is its exact text. A record that surprises is a rejected row."""
+        rows: list[Row] = []
+        try:
+            for record, place in self._find_records(value, context):
+                self._map_record(record, place, value, text, rows)
+        except Exception:  # whatever a record holds, it stops no file
+            rows = [self._reject(UNREADABLE_RECORD, text)]
+        if len(rows) > 1:
+            counts: dict[str, int] = {}
+            for row in rows:
+                entity = row["entity"]
+                row["record_index"] = counts[entity] = counts.get(entity, -1) + 1
+        escape = text.find("\\")
+        if escape >= 0 and _SURROGATE.search(text, escape):
+            return [_replace_lone_surrogates(row) for row in rows]
+        return rows
+
+    def may_share(self, head: Head) -> bool:
+        """Whether a file says something that other files of the same archive or folder need."""
+        return bool(self.shared_fields) and (
+            not self.shared_variables or any(f".{name}." in head.variable for name in self.shared_variables)
+        )
+
+    def read_shared(self, value: object) -> dict[str, str]:
+        """What a record of such a file says to the others."""
+        node = value if isinstance(value, dict) else NO_MEMBERS
+        place = Place(node, NO_MEMBERS, self.start())
+        if not all(condition(node, place) for condition in self.shared_conditions):
+            return {}
+        found = {name: expression.get(node, place) for name, expression in self.shared_fields}
+        return {name: text for name, text in found.items() if isinstance(text, str)}
+
+    def count_found(self, context: Context) -> dict[str, int]:
+        """How often each mapped path was found."""
+        return dict(zip(self.paths, context.found, strict=True))
+
+    def _find_records(self, value: object, context: Context) -> Iterator[tuple[Any, Place]]:
+        """The records in a value: usually itself, the elements of its list where it is an object around records."""
+        enclosing: Any = context.enclosing
+        pending: list[tuple[Any, Any]] = [(value, enclosing)]
+        while pending:
+            each, around = pending.pop()
+            elements = self._list_records(each, around, context) if self.get_records else None
+            if elements is None:
+                yield each, Place(each, around, context)
+            else:
+                pending += [(element, each) for element in reversed(elements)]
+
+    def _list_records(self, value: Any, around: Any, context: Context) -> list[Any] | None:
+        if not isinstance(value, dict):
+            return None
+        place = Place(value, around, context)
+        if not all(condition(value, place) for condition in self.container):
+            return None
+        for get in self.get_records:
+            elements = get(value, place)
+            if isinstance(elements, list):
+                return elements
+        return None
+
+    def _map_record(self, record: Any, place: Place, value: object, text: str, rows: list[Row]) -> None:
+        before = len(rows)
+        is_known = False
+        for group in self.groups:
+            for node, where in group.find_parts(record, place):
+                is_known = self._map_part(node, where, group, value, text, rows) or is_known
+        if not is_known:
+            rule = CELL_COUNT if self.is_csv and isinstance(record, list) else NOT_AN_OBJECT
+            rows.append(
+                self._reject(UNKNOWN_KIND if isinstance(record, dict) else rule, self._raw(text, value, record))
+            )
+        if self.known is not None and isinstance(record, dict) and not self.known.issuperset(record):
+            rows[before]["unknown_fields"] = sorted(record.keys() - self.known)
+
+    def _map_part(self, node: Any, place: Place, group: Group, value: object, text: str, rows: list[Row]) -> bool:
+        """Add the rows of a part; whether a rule held. A part of a list that no rule knows is rejected."""
+        members = node if isinstance(node, dict) else NO_MEMBERS
+        if self.is_csv:
+            members = {name: cell for name, cell in members.items() if cell}
+        is_known = False
+        for rule in group.user_rules:
+            if rule.holds(members, place):
+                is_known = True
+                row = self._make_row(rule, members, place, value, text, node)
+                if not group.rules or remember_user(row, place.context.last_users):
+                    rows.append(row)
+        for rule in group.rules:
+            if rule.holds(members, place):
+                if rule.make == SKIPPED:
+                    rows.append(self._skip(rule.reason, rule.skipped_entity))
+                elif rule.make != WRAPPER:
+                    rows.append(self._make_row(rule, members, place, value, text, node))
+                return True
+        if not is_known and node is not place.record:
+            rows.append(self._reject(UNKNOWN_KIND, self._raw(text, value, node)))
+            return True
+        return is_known
+
+    def _make_row(self, rule: Rule, members: Any, place: Place, value: object, text: str, node: Any) -> Row:
+        if members is NO_MEMBERS:
+            return self._reject(NOT_AN_OBJECT, self._raw(text, value, node))
+        row = build_row(rule, members, place, self.platform, self.is_csv)
+        if OWN_KEY[rule.make] not in row:
+            row["raw"] = self._raw(text, value, node)
+        elif place.context.deleted and rule.make in (POST, COMMENT):
+            key = row.get("comment_id" if rule.make == COMMENT else "post_id")
+            if key in place.context.deleted:
+                return self._skip(DELETED, rule.make)
+        return row
+
+    def _raw(self, text: str, value: object, node: Any) -> str:
+        return text if self.is_csv else find_raw_text(text, value, node)
+
+    def _skip(self, reason: str, entity: str) -> Row:
+        return {
+            "entity": SKIPPED,
+            "record_index": 0,
+            "platform": self.platform,
+            "reason": reason,
+            "skipped_entity": entity,
+        }
+
+    def _reject(self, rule: str, raw: str) -> Row:
+        return {"entity": "rejected", "record_index": 0, "platform": self.platform, "reason": rule, "raw": raw}
+
+    def _index_part(self, node: Any, place: Place, context: Context) -> None:
+        if self.thread is not None:
+            key = self.thread.get_key(node, place)
+            parent = self.thread.get_parent(node, place)
+            if isinstance(key, str) and isinstance(parent, str) and parent and key != parent:
+                context.parents[key] = parent
+            versions = self.thread.get_versions(node, place) if self.thread.get_versions else None
+            if isinstance(versions, list) and len(versions) > 1:
+                context.versions |= {each: versions[-1] for each in versions if isinstance(each, str)}
+        if self.deletions is not None and all(holds(node, place) for holds in self.deletions.conditions):
+            key = self.deletions.get_key(node, place)
+            if isinstance(key, str):
+                context.deleted.add(key)
+        for name, lookup in self.lookups:
+            if all(holds(node, place) for holds in lookup.conditions):
+                key = lookup.get_key(node, place)
+                if isinstance(key, str):
+                    context.lookups.setdefault(name, {})[key] = lookup.get_value(node, place)
+
+
+def _replace_lone_surrogates(value: Any) -> Any:
+    """A lone half of a surrogate pair is legal in JSON and nowhere else: it becomes U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_replace_lone_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _replace_lone_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def list_found(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    """The sum of what several tasks found, by path."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for path, count in each.items():
+            total[path] = total.get(path, 0) + count
+    return total

@@ -1,0 +1,204 @@
+"""Tables: the TOML files that describe sources, ours in `formats/` and those of users in folders of their own."""
+
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spark_jobs.sources.errors import TableError
+from spark_jobs.sources.expressions import Expression, compile_conditions, compile_expression
+from spark_jobs.sources.heads import CSV, JS, JSON_ARRAY, JSON_LINES, JSON_OBJECT
+from spark_jobs.sources.paths import compile_path
+from spark_jobs.sources.rules import Rule, compile_rule, group_rules
+from spark_jobs.sources.source import Detection, Lookup, Source, Thread
+
+SUFFIX = ".toml"
+KINDS = {"json": (JSON_ARRAY, JSON_LINES, JSON_OBJECT), "csv": (CSV,), "js": (JS,)}
+"""By the word of a table, the kinds of a head."""
+TABLE_KEYS = frozenset(
+    {
+        *("platform", "title", "native", "names", "detect", "records", "container", "known", "thread", "deletions"),
+        *("lookup", "shared", "rows"),
+    }
+)
+DETECT_KEYS = frozenset({"kind", "columns", "any_column", "without", "variable", "when"})
+Faults = list[str]
+T = TypeVar("T")
+
+
+def load_sources(folders: Sequence[Path] = ()) -> tuple[Source, ...]:
+    """All sources: ours, then the tables in the folders of users, in the order of their names. A user's table with the
+    name of one of ours takes its place. Raises TableError."""
+    tables = {each.name.removesuffix(SUFFIX): each.read_text("utf-8") for each in _list_formats()}
+    for folder in folders:
+        for path in sorted(folder.glob("*" + SUFFIX)):
+            try:
+                tables[path.stem] = path.read_text("utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                raise TableError(path.stem, [f"{path} cannot be read: {error}"]) from error
+    return tuple(compile_source(name, table) for name, table in tables.items())
+
+
+def _list_formats() -> list[Any]:
+    folder = files("spark_jobs.sources") / "formats"
+    return sorted((each for each in folder.iterdir() if each.name.endswith(SUFFIX)), key=lambda each: each.name)
+
+
+@lru_cache(maxsize=256)
+def compile_source(name: str, text: str) -> Source:
+    """The source that a table describes. Raises TableError with all its faults."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TableError(name, [f"not valid TOML: {error}"]) from error
+    faults: Faults = []
+    if unknown := sorted(table.keys() - TABLE_KEYS):
+        faults.append(f"unknown: {', '.join(unknown)}; a table has {', '.join(sorted(TABLE_KEYS))}")
+    source = _Compiler(name, text, table, faults).compile()
+    if faults:
+        raise TableError(name, faults)
+    return source
+
+
+class _Compiler:
+    def __init__(self, name: str, text: str, table: dict[str, Any], faults: Faults) -> None:
+        self.name, self.text, self.table, self.faults = name, text, table, faults
+        self.paths: list[str] = []
+        self.tops: set[str] = set()
+        self.is_indexed = False
+        kinds = [each.get("kind", "json") for each in self._list_tables("detect")]
+        self.is_csv = "csv" in kinds
+
+    def compile(self) -> Source:
+        """The source, or anything where there are faults."""
+        table = self.table
+        rule_tables, rules = self._compile_rules()
+        thread = self._try("thread", self._compile_thread) if "thread" in table else None
+        deletions = (
+            self._try("deletions", lambda: self._compile_lookup(table["deletions"])) if "deletions" in table else None
+        )
+        lookups = [
+            (name, lookup)
+            for name, each in table.get("lookup", {}).items()
+            if (lookup := self._try(f"lookup {name}", partial(self._compile_lookup, each))) is not None
+        ]
+        shared = dict(table.get("shared", {}))
+        variables, conditions = shared.pop("variables", []), shared.pop("when", [])
+        shared_fields = self._try("shared", lambda: [(name, compile_expression(each)) for name, each in shared.items()])
+        if not table.get("native") and not rules:
+            self.faults.append("it has no [[rows]]: nothing would become of its records")
+        records = _list_texts(table.get("records"))
+        return Source(
+            name=self.name,
+            title=str(table.get("title", self.name)),
+            platform=table.get("platform"),
+            table=self.text,
+            is_native=bool(table.get("native", False)),
+            is_csv=self.is_csv,
+            names=_list_texts(table.get("names")),
+            detections=self._compile_detections(),
+            records=records,
+            paths=tuple(self.paths),
+            needs_index=self.is_indexed or bool(deletions or lookups),
+            get_records=self._try("records", lambda: tuple(compile_path(path).get for path in records)) or (),
+            container=self._try("container", lambda: compile_conditions(table.get("container", []))) or (),
+            groups=self._try("rows", lambda: group_rules(rule_tables, rules)) or (),
+            known=frozenset({*self.tops, *_list_texts(table["known"])}) if "known" in table else None,
+            thread=thread,
+            deletions=deletions,
+            lookups=tuple(lookups),
+            shared_variables=frozenset(_list_texts(variables)),
+            shared_conditions=self._try("shared", lambda: compile_conditions(conditions)) or (),
+            shared_fields=tuple(shared_fields or ()),
+        )
+
+    def _compile_rules(self) -> tuple[list[dict[str, Any]], list[Rule]]:
+        tables, rules = [], []
+        for number, each in enumerate(self._list_tables("rows"), 1):
+            rule = self._try(f"rows {number}", partial(compile_rule, each, self._count_path, self.is_csv))
+            if rule is None:
+                continue
+            tables.append(each)
+            rules.append(rule)
+            for _, expression in rule.fields:
+                self.tops |= expression.tops
+                self.is_indexed = self.is_indexed or expression.is_indexed
+        return tables, rules
+
+    def _count_path(self, path: str) -> int:
+        """The place of a path's counter."""
+        if path not in self.paths:
+            self.paths.append(path)
+        return self.paths.index(path)
+
+    def _compile_thread(self) -> Thread:
+        table = self.table["thread"]
+        if not {"key", "parent"} <= table.keys() <= {"key", "parent", "versions"}:
+            raise ValueError("it has `key` and `parent`, and it may have `versions`")
+        versions = table.get("versions")
+        return Thread(
+            compile_expression(table["key"]).get,
+            compile_expression(table["parent"]).get,
+            compile_expression(versions).get if versions else None,
+        )
+
+    def _compile_lookup(self, table: dict[str, Any]) -> Lookup:
+        if not {"key"} <= table.keys() <= {"key", "value", "when"}:
+            raise ValueError("it has `key`, and it may have `value` and `when`")
+        value: Expression = compile_expression(table.get("value", table["key"]))
+        return Lookup(compile_conditions(table.get("when", [])), compile_expression(table["key"]).get, value.get)
+
+    def _compile_detections(self) -> tuple[Detection, ...]:
+        tables = self._list_tables("detect")
+        if not tables:
+            self.faults.append("it has no [[detect]]: no file would be recognized")
+        found = []
+        for number, table in enumerate(tables, 1):
+            detection = self._try(f"detect {number}", partial(_compile_detection, table))
+            if detection is not None:
+                found.append(detection)
+        return tuple(found)
+
+    def _list_tables(self, name: str) -> list[dict[str, Any]]:
+        tables = self.table.get(name, [])
+        if isinstance(tables, list) and all(isinstance(each, dict) for each in tables):
+            return tables
+        self.faults.append(f"{name} is not written as [[{name}]]")
+        return []
+
+    def _try(self, where: str, compile_part: Callable[[], T]) -> T | None:
+        try:
+            return compile_part()
+        except (ValueError, TypeError, AttributeError, KeyError, re.error) as error:
+            self.faults.append(f"{where}: {error}")
+            return None
+
+
+def _compile_detection(table: dict[str, Any]) -> Detection:
+    if unknown := sorted(table.keys() - DETECT_KEYS):
+        raise ValueError(f"unknown: {', '.join(unknown)}; it has {', '.join(sorted(DETECT_KEYS))}")
+    kind = table.get("kind", "json")
+    if kind not in KINDS:
+        raise ValueError(f"kind is {kind!r}, not one of {', '.join(KINDS)}")
+    texts = _list_texts(table.get("when"))
+    return Detection(
+        frozenset(KINDS[kind]),
+        tuple(each.casefold() for each in _list_texts(table.get("columns"))),
+        tuple(each.casefold() for each in _list_texts(table.get("any_column"))),
+        tuple(each.casefold() for each in _list_texts(table.get("without"))),
+        str(table.get("variable", "")),
+        tuple(zip(texts, compile_conditions(list(texts)), strict=True)),
+    )
+
+
+def _list_texts(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return tuple(value)
+    raise TypeError(f"{value!r} is no list of texts")
