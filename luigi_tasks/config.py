@@ -67,6 +67,19 @@ class landing(luigi.Config):
     )
 
 
+class sources(luigi.Config):
+    """[sources]: what other exports than the native ones look like."""
+
+    folder: str = luigi.Parameter(
+        default="", description="a folder of TOML tables for sources of one's own; empty: only those that come along"
+    )
+    keep_private: bool = luigi.BoolParameter(
+        default=False,
+        parsing=luigi.BoolParameter.EXPLICIT_PARSING,
+        description="true or false: whether direct messages and posts for followers only are loaded, too",
+    )
+
+
 class checkpoints(luigi.Config):
     """[checkpoints]: where Extract, Clean and Audit keep their results."""
 
@@ -235,6 +248,7 @@ class notify(luigi.Config):
 
 SECTIONS: tuple[type[luigi.Config], ...] = (
     landing,
+    sources,
     checkpoints,
     logs,
     files,

@@ -276,7 +276,7 @@ def zip_jobs() -> Path:
     if not archive.exists():
         descriptor, unfinished = tempfile.mkstemp(dir=archive.parent)
         with open(descriptor, "wb") as output, zipfile.ZipFile(output, "w") as file:
-            for module in sorted(paths.SPARK_JOBS.rglob("*.py")):
-                file.write(module, module.relative_to(paths.PROJECT))
+            for part in sorted([*paths.SPARK_JOBS.rglob("*.py"), *paths.SPARK_JOBS.rglob("*.toml")]):
+                file.write(part, part.relative_to(paths.PROJECT))
         os.replace(unfinished, archive)
     return archive

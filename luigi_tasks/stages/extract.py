@@ -10,7 +10,7 @@ from luigi_tasks.runs import lock
 from luigi_tasks.spark import jobs
 from luigi_tasks.stages.base import BatchStage
 from luigi_tasks.stages.progress import ProgressReporter
-from luigi_tasks.targets import checkpoint, landing
+from luigi_tasks.targets import checkpoint, landing, source_tables
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import ExtractManifest
@@ -116,7 +116,9 @@ def _fingerprint_inputs(sources: Sequence[landing.SourceFile]) -> BuiltFrom:
     return {
         "inputs": landing.fingerprint_files(sources),
         "code": fingerprints.of_program(paths.SPARK_JOBS / "extraction/job.py", paths.PROJECT),
-        "settings": fingerprints.of_value(_list_limits()),
+        "settings": fingerprints.of_value(
+            [_list_limits(), source_tables.fingerprint_tables(), config.read_section(config.sources).keep_private]
+        ),
     }
 
 
@@ -125,7 +127,13 @@ def _make_request(batches: Mapping[str, Sequence[landing.LandingFile]], staging:
         BatchToExtract(batch, [FileToRead(file.name, str(file.path), str(file.folder)) for file in files])
         for batch, files in batches.items()
     ]
-    return ExtractRequest(asked, str(staging), **_list_limits())
+    return ExtractRequest(
+        asked,
+        str(staging),
+        **_list_limits(),
+        source_tables=source_tables.read_own_tables(),
+        keeps_private=config.read_section(config.sources).keep_private,
+    )
 
 
 def _list_limits() -> dict[str, int]:

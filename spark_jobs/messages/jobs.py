@@ -21,10 +21,11 @@ class FileToRead:
 
 @dataclass(frozen=True)
 class BatchToExtract:
-    """A batch, and its files in the order in which they are read."""
+    """A batch, its files in the order in which they are read, and the source they are of ("": what each looks like)."""
 
     name: str
     files: Sequence[FileToRead]
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,16 @@ class ExtractRequest:
     """Read batches into Parquet below the folder `staging`, as `batch_no=N/documents` and `batch_no=N/records`.
 
     A compressed file may unpack to `max_unpacked_bytes` (None: to any number). A longer document than
-    `max_document_bytes` breaks its file; no limit below 64 MiB counts.
+    `max_document_bytes` breaks its file; no limit below 64 MiB counts. `source_tables` are the texts of tables of sources
+    besides ours, by name; `keeps_private` says whether records that are not public are taken, too.
     """
 
     batches: Sequence[BatchToExtract]
     staging: str
     max_unpacked_bytes: int | None
     max_document_bytes: int = MAX_DOCUMENT_BYTES
+    source_tables: Mapping[str, str] = field(default_factory=dict)
+    keeps_private: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,47 @@
+"""Source tables: the TOML files that say what exports look like, those that come along and those of this project."""
+
+from functools import cache
+from pathlib import Path
+
+from luigi_tasks import config, fingerprints
+from luigi_tasks.errors import PipelineError
+from spark_jobs.sources.catalog import SUFFIX, TableError, compile_source, list_tables
+
+
+@cache
+def read_own_tables() -> dict[str, str]:
+    """Return the texts of this project's own tables by name, once a process: they do not change during a run.
+
+    Raises PipelineError where the folder or a table cannot be read, or a table has faults.
+    """
+    folder = find_folder()
+    if folder is None:
+        return {}
+    try:
+        tables = {
+            path.stem: path.read_text(encoding="utf-8-sig") for path in sorted(folder.iterdir()) if _is_table(path)
+        }
+    except (OSError, UnicodeDecodeError) as error:
+        raise PipelineError(f"folder of sources {folder}: cannot be read ({error}); fix [sources] folder") from error
+    for name, text in tables.items():
+        try:
+            compile_source(name, text)
+        except TableError as error:
+            raise PipelineError(f"{folder / name}{SUFFIX}: {error}; fix the table") from error
+    return tables
+
+
+def find_folder() -> Path | None:
+    """Return the folder of this project's own tables, None where none is set."""
+    folder = config.read_section(config.sources).folder
+    return Path(folder).absolute() if folder else None
+
+
+@cache
+def fingerprint_tables() -> str:
+    """Return the fingerprint of all tables: another one can change what any file is."""
+    return fingerprints.of_value({**list_tables(), **read_own_tables()})
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix == SUFFIX and not path.name.startswith(".")
