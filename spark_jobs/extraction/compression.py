@@ -6,6 +6,7 @@ import gzip
 import lzma
 import os
 import stat
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,11 +45,19 @@ def open_export(path: Path, max_unpacked_bytes: int | None = None, folder: Path 
 
 
 def unpack(file: BinaryIO, max_unpacked_bytes: int | None = None) -> BinaryIO:
-    """The unpacked bytes of an open file that can be rewound; the file itself where it is not packed."""
+    """The unpacked bytes of an open file that can go back to its start; the file itself where it is not packed."""
     magic = file.read(len(XZ_MAGIC))
     file.seek(0)
     stream = _open_packed(file, magic)
-    return UnpackedStream(stream, max_unpacked_bytes) if stream else file  # type: ignore[return-value]  # BinaryIO in all but name
+    return UnpackedStream(stream, max_unpacked_bytes, file) if stream else file  # type: ignore[return-value]  # BinaryIO in all but name
+
+
+def unpack_stream(content: Readable, max_unpacked_bytes: int | None = None, file: BinaryIO | None = None) -> BinaryIO:
+    """The same of a stream, which may be packed or not; `file` is closed with it."""
+    magic = content.read(len(XZ_MAGIC))
+    whole = PrefixedStream(magic, content)
+    packed = _open_packed(whole, magic)  # type: ignore[arg-type]  # it only has to be read
+    return UnpackedStream(packed or whole, max_unpacked_bytes if packed else None, file)  # type: ignore[return-value]  # the same
 
 
 def _open_packed(file: BinaryIO, magic: bytes) -> Readable | None:
@@ -90,18 +99,36 @@ def _open_below(folder: Path, names: Sequence[str]) -> int:
     return descriptor
 
 
-class UnpackedStream:
-    """The unpacked bytes of a compressed file, of which there may be `limit`."""
+class PrefixedStream:
+    """A stream with bytes put back before it."""
 
-    def __init__(self, stream: Readable, limit: int | None) -> None:
+    def __init__(self, prefix: bytes, stream: Readable) -> None:
+        self._prefix = prefix
         self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        if not self._prefix:
+            return self._stream.read(size)
+        chunk, self._prefix = self._prefix[:size], self._prefix[size:]
+        return chunk + self._stream.read(size - len(chunk))
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class UnpackedStream:
+    """The unpacked bytes of a compressed file, of which there may be `limit`. The file is closed with it."""
+
+    def __init__(self, stream: Readable, limit: int | None, file: BinaryIO | None = None) -> None:
+        self._stream = stream
+        self._file = file
         self._limit = limit
         self._count = 0
 
     def read(self, size: int) -> bytes:
         try:
             chunk = self._stream.read(size)
-        except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
             raise BrokenFile(self._count, f"damaged compressed data ({error})") from error
         self._count += len(chunk)
         if self._limit is not None and self._count > self._limit:
@@ -118,3 +145,5 @@ class UnpackedStream:
 
     def close(self) -> None:
         self._stream.close()
+        if self._file:
+            self._file.close()
