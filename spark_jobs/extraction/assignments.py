@@ -1,9 +1,13 @@
 """Assignments: what one Spark task reads of a batch's files, for the Parquet part that it writes."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spark_jobs.engine.parquet_parts import Part
+from spark_jobs.extraction.archives import list_archive
+from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.members import Member
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece, split_file
 from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES, BatchToExtract, FileFault
 
@@ -16,7 +20,8 @@ NO_ROOM = -1
 @dataclass(frozen=True)
 class Source:
     """A landing file or a piece of it: its name in the batch, its path, how many bytes it may unpack to (None: any
-    number), the folder below which no link is followed (None: links are), and how many bytes a document may have."""
+    number), the folder below which no link is followed (None: links are), how many bytes a document may have, and the
+    member of an archive that it is. Or an archive that is broken as a whole."""
 
     file: str
     path: Path
@@ -24,6 +29,8 @@ class Source:
     max_unpacked_bytes: int | None = None
     folder: Path | None = None
     max_document_bytes: int = MAX_DOCUMENT_BYTES
+    member: Member | None = None
+    fault: FileFault | None = None
 
 
 @dataclass(frozen=True)
@@ -72,21 +79,42 @@ def assign_files(
     groups: list[list[Source]] = []
     room = NO_ROOM
     for file in batch.files:
-        path = Path(file.path)
-        size = _measure_file(path)
         folder = Path(file.folder) if file.folder else None
-        sources = [
-            Source(file.name, path, piece, max_unpacked_bytes, folder, max_document_bytes)
-            for piece in split_file(path, folder)
-        ]
-        is_split = len(sources) > 1
-        if size <= room and not is_split:
-            groups[-1] += sources
-            room -= size
-        else:
-            groups.extend([source] for source in sources)
-            room = NO_ROOM if is_split else GROUP_BYTES - size
+        whole = Source(file.name, Path(file.path), WHOLE_FILE, max_unpacked_bytes, folder, max_document_bytes)
+        for size, sources in _list_sources(whole):
+            is_split = len(sources) > 1
+            if size <= room and not is_split:
+                groups[-1] += sources
+                room -= size
+            else:
+                groups.extend([source] for source in sources)
+                room = NO_ROOM if is_split else GROUP_BYTES - size
     return [Assignment(batch_no, batch.name, number, tuple(group)) for number, group in enumerate(groups)]
+
+
+def expand_archive(source: Source) -> tuple[list[Source], Mapping[str, int]] | None:
+    """The members of an archive as sources, and how many others are left alone, by what they are; None for any other
+    file. A broken archive is one source, whose reader says why."""
+    try:
+        archive = list_archive(source.path, source.max_unpacked_bytes, source.folder)
+    except BrokenFile as broken:
+        fault = FileFault(source.file, broken.offset, broken.reason)
+        return [replace(source, fault=fault)], {}
+    if archive is None:
+        return None
+    members = [replace(source, file=f"{source.file}/{member.name}", member=member) for member in archive.members]
+    return members, archive.left_alone
+
+
+def _list_sources(source: Source) -> Iterator[tuple[int, list[Source]]]:
+    """The files that a file stands for, each as its size and its pieces: itself, or the members of an archive."""
+    expanded = expand_archive(source)
+    if expanded is None:
+        pieces = split_file(source.path, source.folder)
+        yield _measure_file(source.path), [replace(source, piece=piece) for piece in pieces]
+        return
+    for member in expanded[0]:
+        yield member.member.size if member.member else 0, [member]
 
 
 def assign_again(assignments: list[Assignment], staging: Path) -> list[Assignment]:

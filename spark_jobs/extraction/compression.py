@@ -1,23 +1,38 @@
-"""Landing files as streams of unpacked bytes: plain, gzip or bzip2, recognized by their first bytes."""
+"""Landing files as streams of unpacked bytes: plain, gzip, bzip2, xz or zstd, recognized by their first bytes."""
 
 import bz2
 import errno
 import gzip
+import lzma
 import os
 import stat
+import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 from spark_jobs.extraction.errors import BrokenFile
 
 GZIP_MAGIC = b"\x1f\x8b"
 BZIP2_MAGIC = b"BZh"
+XZ_MAGIC = b"\xfd7zXZ\0"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+ZSTD_SKIPPED_MAGICS = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
+"""A zstd file may begin with a frame that is skipped; pzstd writes one."""
+PACKED_MAGICS = (GZIP_MAGIC, BZIP2_MAGIC, XZ_MAGIC, ZSTD_MAGIC, *ZSTD_SKIPPED_MAGICS)
 OPEN_FILE = os.O_RDONLY | os.O_NONBLOCK
 """How a file is opened: without waiting for the writer of a pipe."""
 OPEN_FOLDER = os.O_DIRECTORY | getattr(os, "O_PATH", os.O_RDONLY)
 """How a folder is opened to go on from there; where the system has O_PATH, that needs no right to list it."""
+
+
+class Readable(Protocol):
+    """What unpacks a file."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
 
 
 def open_export(path: Path, max_unpacked_bytes: int | None = None, folder: Path | None = None) -> BinaryIO:
@@ -26,14 +41,37 @@ def open_export(path: Path, max_unpacked_bytes: int | None = None, folder: Path 
     A compressed file may unpack to `max_unpacked_bytes` (None: to any number). Raises OSError here, as
     `open_regular_file` does, and BrokenFile from a read of compressed data that is damaged or unpacks to more.
     """
-    file = open_regular_file(path, folder)
-    magic = file.read(len(BZIP2_MAGIC))
+    return unpack(open_regular_file(path, folder), max_unpacked_bytes)
+
+
+def unpack(file: BinaryIO, max_unpacked_bytes: int | None = None) -> BinaryIO:
+    """The unpacked bytes of an open file that can go back to its start; the file itself where it is not packed."""
+    magic = file.read(len(XZ_MAGIC))
     file.seek(0)
+    stream = _open_packed(file, magic)
+    return UnpackedStream(stream, max_unpacked_bytes, file) if stream else file  # type: ignore[return-value]  # BinaryIO in all but name
+
+
+def unpack_stream(content: Readable, max_unpacked_bytes: int | None = None, file: BinaryIO | None = None) -> BinaryIO:
+    """The same of a stream, which may be packed or not; `file` is closed with it."""
+    magic = content.read(len(XZ_MAGIC))
+    whole = PrefixedStream(magic, content)
+    packed = _open_packed(whole, magic)  # type: ignore[arg-type]  # it only has to be read
+    return UnpackedStream(packed or whole, max_unpacked_bytes if packed else None, file)  # type: ignore[return-value]  # the same
+
+
+def _open_packed(file: BinaryIO, magic: bytes) -> Readable | None:
     if magic.startswith(GZIP_MAGIC):
-        return _UnpackedStream(gzip.GzipFile(fileobj=file), max_unpacked_bytes)  # type: ignore[return-value, arg-type]  # BinaryIO in all but name
-    if magic == BZIP2_MAGIC:
-        return _UnpackedStream(bz2.BZ2File(file), max_unpacked_bytes)  # type: ignore[return-value, arg-type]  # the same
-    return file
+        return gzip.GzipFile(fileobj=file)
+    if magic.startswith(BZIP2_MAGIC):
+        return bz2.BZ2File(file)
+    if magic.startswith(XZ_MAGIC):
+        return lzma.LZMAFile(file)
+    if magic.startswith((ZSTD_MAGIC, *ZSTD_SKIPPED_MAGICS)):
+        from spark_jobs.extraction.zstd_stream import ZstdStream  # takes as long to import as a small file to read
+
+        return ZstdStream(file)
+    return None
 
 
 def open_regular_file(path: Path, folder: Path | None = None) -> BinaryIO:
@@ -61,18 +99,36 @@ def _open_below(folder: Path, names: Sequence[str]) -> int:
     return descriptor
 
 
-class _UnpackedStream:
-    """The unpacked bytes of a compressed file, of which there may be `limit`."""
+class PrefixedStream:
+    """A stream with bytes put back before it."""
 
-    def __init__(self, stream: BinaryIO, limit: int | None) -> None:
+    def __init__(self, prefix: bytes, stream: Readable) -> None:
+        self._prefix = prefix
         self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        if not self._prefix:
+            return self._stream.read(size)
+        chunk, self._prefix = self._prefix[:size], self._prefix[size:]
+        return chunk + self._stream.read(size - len(chunk))
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class UnpackedStream:
+    """The unpacked bytes of a compressed file, of which there may be `limit`. The file is closed with it."""
+
+    def __init__(self, stream: Readable, limit: int | None, file: BinaryIO | None = None) -> None:
+        self._stream = stream
+        self._file = file
         self._limit = limit
         self._count = 0
 
     def read(self, size: int) -> bytes:
         try:
             chunk = self._stream.read(size)
-        except (EOFError, OSError, zlib.error) as error:
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
             raise BrokenFile(self._count, f"damaged compressed data ({error})") from error
         self._count += len(chunk)
         if self._limit is not None and self._count > self._limit:
@@ -85,4 +141,9 @@ class _UnpackedStream:
         return self
 
     def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._stream.close()
+        if self._file:
+            self._file.close()

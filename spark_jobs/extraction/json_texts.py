@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from spark_jobs.extraction.brackets import find_documents
 from spark_jobs.extraction.errors import BrokenFile, describe_parse_error
+from spark_jobs.extraction.javascript import find_assignment
 from spark_jobs.extraction.other_formats import describe_text, make_format_error, refuse_other_formats
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, is_json, parse_json, parse_value_at
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece
@@ -49,6 +50,25 @@ def read_texts(stream: BinaryIO, max_document_bytes: int = MAX_DOCUMENT_BYTES) -
         yield JsonText(window.start, window.data.rstrip(BLANKS), is_line=False)
     else:
         yield from _read_lines(window)
+
+
+def read_assigned_texts(stream: BinaryIO, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> Iterator[JsonText]:
+    """The elements of the array that a JavaScript file assigns, or the object. Raises BrokenFile as `read_texts`."""
+    window = _Window(stream, WHOLE_FILE, max_document_bytes)
+    window.grow()
+    assignment = find_assignment(window.data)
+    if assignment is None:
+        raise make_format_error("a JavaScript program")
+    _, start = assignment
+    window.drop(start)
+    if window.data.startswith(b"["):
+        window.drop(1)
+        yield from _read_array(window, end_mark=b";")
+        return
+    while not window.is_at_end:
+        window.grow()
+    content = window.data.rstrip(BLANKS).removesuffix(b";").rstrip(BLANKS)
+    yield JsonText(window.start, content, is_line=False)
 
 
 def read_lines(stream: BinaryIO, piece: Piece, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> Iterator[JsonText]:
@@ -163,8 +183,8 @@ def _read_lines(window: _Window) -> Iterator[JsonText]:
         window.grow()
 
 
-def _read_array(window: _Window) -> Iterator[JsonText]:
-    """The elements of an array whose opening bracket has been dropped."""
+def _read_array(window: _Window, end_mark: bytes = b"") -> Iterator[JsonText]:
+    """The elements of an array whose opening bracket has been dropped, and after which a mark may stand."""
     has_previous = False
     while True:
         starts, ends, array_end = find_documents(window.data)
@@ -178,7 +198,7 @@ def _read_array(window: _Window) -> Iterator[JsonText]:
             gap = window.data[done:array_end]
             yield from _read_gap(gap, window.start + done, has_previous, has_next=False)
             window.drop(array_end + 1)
-            _require_end(window)
+            _require_end(window, end_mark)
             return
         window.drop(done)
         window.grow()
@@ -210,7 +230,9 @@ def _skip_commas(text: str, start: int) -> int:
     return gap.end() if gap else start
 
 
-def _require_end(window: _Window) -> None:
+def _require_end(window: _Window, mark: bytes) -> None:
+    if mark and window.skip_blanks() == mark:
+        window.drop(len(mark))
     if window.skip_blanks() is not None:
         raise BrokenFile(window.start, "text follows the end of the array")
 

@@ -7,18 +7,19 @@ from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS
 
 HEAD_BYTES = 4096
 """How much of a file is looked at."""
+ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+"""First bytes of a zip archive, of an empty one, and of one that could have been split."""
 SIGNATURES = (
     (b"PAR1", "a Parquet file"),
     (b"ORC", "an ORC file"),
     (b"Obj\x01", "an Avro file"),
     (b"SQLite format 3\0", "an SQLite database"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook or another document of old Office programs"),
-    (b"PK\x03\x04", "a zip archive"),
-    (b"PK\x05\x06", "an empty zip archive"),
+    *((signature, "a zip archive inside of another file") for signature in ZIP_SIGNATURES),
     (b"\x1f\x8b", "a file packed twice by gzip"),
     (b"BZh", "a file packed twice by bzip2"),
-    (b"\x28\xb5\x2f\xfd", "a file packed by zstd"),
-    (b"\xfd7zXZ\0", "a file packed by xz"),
+    (b"\x28\xb5\x2f\xfd", "a file packed twice by zstd"),
+    (b"\xfd7zXZ\0", "a file packed twice by xz"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
     (b"Rar!", "a RAR archive"),
     (b"%PDF", "a PDF document"),
@@ -31,6 +32,7 @@ SIGNATURES = (
 """First bytes, and what a file is that begins with them."""
 OFFICE = (b"[Content_Types].xml", b"xl/", b"application/vnd.oasis.opendocument")
 """What stands at the beginning of zip archives that are documents of an office program."""
+OFFICE_DOCUMENT = "an Excel workbook or another Office document"
 TAR_PLACE, TAR_SIGNATURE = 257, b"ustar"
 DELIMITERS = ",;\t|"
 """What separates the columns of CSV."""
@@ -52,8 +54,8 @@ def make_format_error(what: str) -> BrokenFile:
     """Why a file that is something else is broken."""
     return BrokenFile(
         0,
-        f"it looks like {what}; JSON is read: an array of documents, one document, or one a line, in UTF-8, plain or "
-        "packed by gzip or bzip2",
+        f"it looks like {what}; JSON (an array, one object, or one a line) and CSV are read, in UTF-8, plain or "
+        "packed by gzip, bzip2, xz or zstd, also in a zip or tar archive",
     )
 
 
@@ -61,10 +63,10 @@ def _recognize(head: bytes) -> str:
     """What begins with these bytes; "" where that may be JSON, or a text whose lines may."""
     for signature, what in SIGNATURES:
         if head.startswith(signature):
-            is_office = signature == b"PK\x03\x04" and any(name in head for name in OFFICE)
-            return "an Excel workbook or another Office document" if is_office else what
+            is_office = signature in ZIP_SIGNATURES and any(name in head for name in OFFICE)
+            return OFFICE_DOCUMENT if is_office else what
     if head[TAR_PLACE:].startswith(TAR_SIGNATURE):
-        return "a tar archive"
+        return "a tar archive inside of another file"
     text = head.removeprefix(UTF8_BOM).lstrip(BLANKS)
     if _HTML.match(text):
         return "an HTML page, such as that of an error or a login"

@@ -3,11 +3,13 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
 from spark_jobs.engine import parquet_parts
 from spark_jobs.engine.parquet_parts import PartWriter
+from spark_jobs.extraction.archives import open_member
 from spark_jobs.extraction.array_pieces import parse_array_piece
 from spark_jobs.extraction.assignments import Assignment, Outcome, Source
 from spark_jobs.extraction.compression import open_export
@@ -51,12 +53,12 @@ def read_assignment(assignment: Assignment, staging: Path) -> Outcome:
 def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, int]]:
     """The rows of a source, each with the length of its text. Raises BrokenSource where the file is broken."""
     try:
-        elements = None if careful else parse_array_piece(source.path, source.piece, source.folder)
+        elements = None if careful or source.member else parse_array_piece(source.path, source.piece, source.folder)
         if elements is not None:
             for offset, text, value in elements:
                 yield build_document_row(value, text) | {"position": offset}, len(text)
             return
-        with open_export(source.path, source.max_unpacked_bytes, source.folder) as stream:
+        with open_source(source) as stream:
             limit = source.max_document_bytes
             is_whole = source.piece == WHOLE_FILE
             texts = read_texts(stream, limit) if is_whole else read_lines(stream, source.piece, limit)
@@ -68,6 +70,15 @@ def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, 
         raise BrokenSource(source, source.piece.start, TOO_DEEP) from error
     except OSError as error:
         raise BrokenSource(source, 0, f"cannot be read ({error.strerror})") from error
+
+
+def open_source(source: Source) -> BinaryIO:
+    """The unpacked bytes of a file or of a member of an archive, from its start on. Raises OSError and BrokenFile."""
+    if source.fault:
+        raise BrokenFile(source.fault.byte_offset or 0, source.fault.reason)
+    if source.member:
+        return open_member(source.path, source.member, source.max_unpacked_bytes, source.folder)
+    return open_export(source.path, source.max_unpacked_bytes, source.folder)
 
 
 def _read_blocks(assignment: Assignment) -> Iterator[pa.RecordBatch]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from spark_jobs.extraction.compression import BZIP2_MAGIC, GZIP_MAGIC, open_regular_file
+from spark_jobs.extraction.compression import PACKED_MAGICS, open_regular_file
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, is_json
 
 PIECE_BYTES = 16 << 20
@@ -71,7 +71,7 @@ def _find_starts(file: BinaryIO, size: int) -> Iterator[int]:
 def _find_separator(head: bytes) -> bytes | None:
     """The bytes between the documents of a plain file that begins with `head`: a line end, and what an array has
     after it (indentation and a brace). None where the file cannot be split: an array on one line, one document."""
-    if head.startswith((GZIP_MAGIC, BZIP2_MAGIC, *UTF16_BOMS)):
+    if head.startswith((*PACKED_MAGICS, *UTF16_BOMS)):
         return None
     text = head.removeprefix(UTF8_BOM).lstrip(BLANKS)
     if first := _FIRST_ELEMENT.match(text):

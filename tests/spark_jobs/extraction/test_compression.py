@@ -3,12 +3,15 @@
 import bz2
 import gzip
 import json
+import lzma
 import os
 import random
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from spark_jobs.extraction import json_texts
 from spark_jobs.extraction.compression import open_export
@@ -16,6 +19,7 @@ from spark_jobs.extraction.errors import BrokenFile
 from spark_jobs.extraction.json_texts import read_texts
 
 UTF8_MARK = b"\xef\xbb\xbf"
+PACKERS = [gzip.compress, bz2.compress, lzma.compress, zstandard.compress]
 
 
 def read_file(path: Path, content: bytes) -> list[bytes]:
@@ -25,18 +29,18 @@ def read_file(path: Path, content: bytes) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.gz", "a.bz2", "a"])
-@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress])
+@pytest.mark.parametrize("compress", [bytes, *PACKERS])
 @pytest.mark.parametrize("content", [b'[{"a":1}, {"b":2}]', UTF8_MARK + b'{"a":1}\n{"b":2}\n'])
-def test_open_export__knows_gzip_and_bzip2_by_content_whatever_the_name(tmp_path, name, compress, content):
+def test_open_export__knows_how_a_file_is_packed_by_content_whatever_the_name(tmp_path, name, compress, content):
     assert read_file(tmp_path / name, compress(content)) == [b'{"a":1}', b'{"b":2}']
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+@pytest.mark.parametrize("compress", PACKERS)
 def test_open_export__reads_members_that_were_appended(tmp_path, compress):
     assert read_file(tmp_path / "a", compress(b'{"a":1}\n') + compress(b'{"b":2}\n')) == [b'{"a":1}', b'{"b":2}']
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b""), bz2.compress(b"")], ids=["plain", "gzip", "bzip2"])
+@pytest.mark.parametrize("content", [b"", *(pack(b"") for pack in PACKERS)])
 def test_open_export__reads_an_empty_file(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
     with open_export(tmp_path / "a") as stream:
@@ -83,11 +87,40 @@ def verdict(path: Path, content: bytes) -> tuple[int, str]:
     return raised.value.offset, raised.value.reason
 
 
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+@pytest.mark.parametrize("compress", PACKERS)
 def test_open_export__refuses_a_compressed_file_that_is_cut_short(tmp_path, compress):
     content = compress(b'[{"a":1}, {"b":2}]')[:-12]
     reason = "damaged compressed data (Compressed file ended before the end-of-stream marker was reached)"
     assert verdict(tmp_path / "a", content)[1] == reason
+
+
+def test_open_export__reads_zstd_with_a_window_of_two_gigabytes_and_frames_that_are_skipped(tmp_path):
+    window = zstandard.ZstdCompressionParameters(window_log=31, enable_ldm=True)
+    packer = zstandard.ZstdCompressor(compression_params=window).compressobj()
+    skipped = b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"note"
+    content = skipped + packer.compress(b'{"a":1}\n') + packer.flush() + skipped + zstandard.compress(b'{"b":2}')
+    assert read_file(tmp_path / "a", content) == [b'{"a":1}', b'{"b":2}']
+
+
+def test_open_export__finds_zstd_that_is_cut_anywhere_within_a_frame(tmp_path):
+    content = zstandard.compress(b'{"a":1}\n' * 100)
+    for end in range(4, len(content)):
+        assert verdict(tmp_path / "a", content[:end])[1].startswith("damaged compressed data (Compressed file ended")
+    assert verdict(tmp_path / "a", content + b"garbage")[1].startswith("damaged compressed data (zstd decompress")
+
+
+def test_open_export__unpacks_a_zstd_bomb_in_bounded_memory(tmp_path):
+    packer = zstandard.ZstdCompressor().compressobj()
+    zeros = bytes(1 << 20)
+    (tmp_path / "a").write_bytes(b"".join(packer.compress(zeros) for _ in range(500)) + packer.flush())
+    tracemalloc.start()
+    try:
+        with open_export(tmp_path / "a", 400 << 20) as stream, pytest.raises(BrokenFile, match="unpacks to more than"):
+            while stream.read(1 << 20):
+                pass
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_open_export__says_how_far_a_damaged_gzip_could_be_read(tmp_path, monkeypatch):

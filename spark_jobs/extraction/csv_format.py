@@ -1,0 +1,87 @@
+"""What kind of CSV a file is: its delimiter and its header, seen from its beginning."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.other_formats import DELIMITERS
+from spark_jobs.extraction.parsing import UTF8_BOM, UTF16_BOMS
+
+COMPARED_ROWS = 50
+"""Rows after the header that are looked at to find the delimiter."""
+FEWEST_AS_WIDE = 0.5
+"""The least share of these rows that have as many cells as the header. Less is a text that happens to have commas."""
+EXCEL_HINT = "sep="
+"""How a first line begins that tells Excel the delimiter."""
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """The header of a file and its delimiter; whether blanks after a delimiter do not count, so that a quote may follow
+    them; how many lines stand before the header; whether the file is UTF-16."""
+
+    columns: tuple[str, ...]
+    delimiter: str
+    skips_blanks: bool = False
+    lines_before: int = 0
+    is_utf16: bool = False
+
+    def read_rows(self, lines: Iterator[str] | Sequence[str]) -> Iterator[list[str]]:
+        """The cells of each row. A row with a quote in a wrong place is an error; the next begins on the next line."""
+        return csv.reader(lines, delimiter=self.delimiter, skipinitialspace=self.skips_blanks, strict=True)
+
+
+def find_csv_format(head: bytes, is_whole: bool) -> CsvFormat | None:
+    """The format of a file that begins with these bytes, or consists of them; None where it is no CSV.
+
+    Raises BrokenFile where its header is not in UTF-8.
+    """
+    is_utf16 = head.startswith(UTF16_BOMS)
+    text = (
+        head.decode("utf-16", "replace") if is_utf16 else head.removeprefix(UTF8_BOM).decode("utf-8", "surrogateescape")
+    )
+    lines = list(io.StringIO(text, newline=""))
+    before = 0
+    while before < len(lines) and (not lines[before].strip() or lines[before].lower().startswith(EXCEL_HINT)):
+        before += 1
+    formats = [_measure(lines[before:], delimiter, is_whole) for delimiter in DELIMITERS]
+    share, _, header, delimiter = max(formats, key=lambda each: each[:2])
+    if share < FEWEST_AS_WIDE:
+        return None
+    _require_utf8("".join(header), head)
+    skips_blanks = f'{delimiter} "' in lines[before]
+    if skips_blanks:
+        header = [column.strip() for column in header]
+    return CsvFormat(tuple(header), delimiter, skips_blanks, before, is_utf16)
+
+
+def _measure(lines: list[str], delimiter: str, is_whole: bool) -> tuple[float, int, list[str], str]:
+    """The share of rows that are as wide as the header, its width, the header and the delimiter."""
+    skips_blanks = bool(lines) and f'{delimiter} "' in lines[0]
+    rows: list[list[str]] = []
+    reader = CsvFormat((), delimiter, skips_blanks).read_rows(lines if is_whole else lines[:-1] or lines)
+    while len(rows) <= COMPARED_ROWS:
+        try:
+            rows.append(next(reader))
+        except StopIteration:
+            break
+        except csv.Error:
+            rows.append([])
+    header, *others = rows or [[]]
+    others = [row for row in others if row]
+    if len(header) < 2 or not any(cell.strip() for cell in header):
+        return 0, 0, [], delimiter
+    share = sum(len(row) == len(header) for row in others) / len(others) if others else 1
+    return round(share, 1), len(header), header, delimiter
+
+
+def _require_utf8(text: str, head: bytes) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            head.decode()
+        except UnicodeDecodeError as error:
+            raise BrokenFile(error.start, "not UTF-8") from error
