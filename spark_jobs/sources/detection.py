@@ -40,7 +40,7 @@ def detect(head: Head, file_name: str, sources: Sequence[Source]) -> Source:
     Raises UnknownSource where none or several match.
     """
     native = next((source for source in sources if source.is_native), None)
-    matching = [source for source in sources if _matches(source, head)]
+    matching = [source for source in sources if looks_like(head, source)]
     if native is not None and (native in matching or (not matching and head.kind not in (CSV, JS))):
         return native
     if len(matching) > 1:
@@ -51,7 +51,8 @@ def detect(head: Head, file_name: str, sources: Sequence[Source]) -> Source:
     raise UnknownSource(_describe_ambiguity(head, matching) if matching else _describe_unknown(head, sources))
 
 
-def _matches(source: Source, head: Head) -> bool:
+def looks_like(head: Head, source: Source) -> bool:
+    """Whether a file looks like one of a source."""
     return any(_compare(detection, head).lacking == () for detection in source.detections)
 
 
@@ -70,9 +71,10 @@ def _compare(detection: Detection, head: Head) -> _Comparison:
     wanted = len(detection.columns) + len(detection.absent_columns) + bool(detection.any_columns)
     wanted += bool(detection.variable) + len(detection.conditions)
     if detection.conditions:
-        of_values = [_list_lacking(detection, value) for value in head.values]
-        of_values.append([text for text, _ in detection.conditions])
-        lacking += min(of_values, key=lambda each: len(each))
+        closest = [text for text, _ in detection.conditions]
+        for value in head.values:
+            closest = min(closest, _list_lacking(detection, value), key=lambda each: len(each))
+        lacking += closest
     return _Comparison(wanted - len(lacking), wanted, tuple(lacking))
 
 
