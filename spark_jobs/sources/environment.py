@@ -15,6 +15,7 @@ class Context:
     `shared`: what other files of the same archive or folder say, by name (the owner of an X archive).
     `keeps_private`: whether records that are not public are read, too.
     `parents`, `versions`, `deleted`, `lookups`: what the first pass over the records collected.
+    `newest`: those of `versions` that were mapped.
     `found`: how often each mapped path of the source was found, in the order of its `paths`.
     `last_users`: the last row of each user that was made of a post or comment, so that it is not repeated.
     """
@@ -26,6 +27,7 @@ class Context:
         "keeps_private",
         "last_users",
         "lookups",
+        "newest",
         "parents",
         "shared",
         "versions",
@@ -43,6 +45,7 @@ class Context:
         self.keeps_private = keeps_private
         self.parents: dict[str, str] = {}
         self.versions: dict[str, str] = {}
+        self.newest: set[str] = set()
         self.deleted: set[str] = set()
         self.lookups: dict[str, dict[str, object]] = {}
         self.found = [0] * paths

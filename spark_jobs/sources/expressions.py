@@ -173,13 +173,15 @@ def compile_conditions(texts: object, is_csv: bool = False) -> tuple[Condition, 
 
 
 def _compile_condition(text: str, is_csv: bool) -> Condition:
+    if text.startswith("not "):
+        holds = _compile_condition(text.removeprefix("not "), is_csv)
+        return lambda node, place: not holds(node, place)
     if text.startswith("has "):
         return _compile_has(_unquote(text.removeprefix("has ").strip()), is_csv)
     found = _OPERATION.match(text)
     if found is None:
-        negated = text.startswith("not ")
-        get = compile_expression(text.removeprefix("not ")).get
-        return (lambda node, place: not get(node, place)) if negated else (lambda node, place: bool(get(node, place)))
+        get = compile_expression(text).get
+        return lambda node, place: bool(get(node, place))
     left, operator, right = found.groups()
     get = compile_expression(left).get
     return _compile_test(get, operator, right)

@@ -4,6 +4,7 @@ The rules of a table with the same `each` and `recurse` stand together: of those
 makes the row.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +38,6 @@ TAGS, REACTIONS_TOTAL = "tags", "reactions_total"
 RULE_KEYS = frozenset({"make", "each", "recurse", "when", "reason", "of", "private", "fields", "reactions"})
 LAST_USERS = 100_000
 """Users whose last row is remembered: some 50 MB at most."""
-DEEPEST = 500
-"""Replies within replies at most."""
 
 
 @dataclass(frozen=True)
@@ -73,24 +72,19 @@ class Group:
 
     def find_parts(self, value: Any, place: Place) -> Iterator[tuple[Any, Place]]:
         """The parts of a record, each with its place."""
-        if not self.paths:
-            yield value, place
-            parts = [(value, place, 0)] if self.recursions else []
+        if self.paths:
+            parts = [(each, place.enter(value, is_reply=False)) for each in _list_parts(self.paths, value, place)]
         else:
-            parts = []
-            for each in _list_parts(self.paths, value, place):
-                inner = place.enter(value, is_reply=False)
-                yield each, inner
-                if self.recursions:
-                    parts.append((each, inner, 0))
-        while parts:
-            node, where, depth = parts.pop()
-            if depth >= DEEPEST:
-                continue
-            for each in _list_parts(self.recursions, node, where):
-                inner = where.enter(node, is_reply=True)
-                yield each, inner
-                parts.append((each, inner, depth + 1))
+            parts = [(value, place)]
+        if not self.recursions:
+            yield from parts
+            return
+        pending = deque(parts)
+        while pending:
+            node, where = pending.popleft()
+            yield node, where
+            replies = _list_parts(self.recursions, node, where)
+            pending += [(each, where.enter(node, is_reply=True)) for each in replies]
 
 
 def _list_parts(getters: Sequence[Getter], node: Any, place: Place) -> Iterator[Any]:
@@ -237,5 +231,5 @@ def remember_user(row: Row, last_users: dict[str, Row]) -> bool:
         return False
     if len(last_users) >= LAST_USERS:
         last_users.clear()
-    last_users[key] = row
+    last_users[key] = dict(row)
     return True

@@ -14,55 +14,28 @@ elements are the records, and the object's other members are `enclosing`; of a J
 {"variable": head.variable}.
 """
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spark_jobs.extraction.keys import is_key
 from spark_jobs.schemas import NOT_AN_OBJECT
 from spark_jobs.sources.environment import NO_MEMBERS, Context, Place, Row
 from spark_jobs.sources.expressions import Condition, Expression
 from spark_jobs.sources.heads import Head
+from spark_jobs.sources.indexing import Indexing
 from spark_jobs.sources.paths import Getter
 from spark_jobs.sources.raw_texts import find_raw_text
-from spark_jobs.sources.rules import COMMENT, OWN_KEY, POST, SKIPPED, WRAPPER, Group, Rule, build_row, remember_user
+from spark_jobs.sources.recognition import Detection
+from spark_jobs.sources.rules import OWN_KEY, SKIPPED, USER, WRAPPER, Group, Rule, build_row, remember_user
 
 UNKNOWN_KIND, UNREADABLE_RECORD, CELL_COUNT = "unknown_kind", "unreadable_record", "cell_count"
 """Rules by which a record is rejected: no rule of the table holds; it surprises in another way; a CSV row has more or
 fewer cells than the header has columns."""
-DELETED = "deleted"
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-@dataclass(frozen=True)
-class Detection:
-    """One way to recognize a source: every part that is set must hold. `conditions` have their texts, for errors."""
-
-    kinds: frozenset[str]
-    columns: tuple[str, ...]
-    any_columns: tuple[str, ...]
-    absent_columns: tuple[str, ...]
-    variable: str
-    conditions: tuple[tuple[str, Condition], ...]
-
-
-@dataclass(frozen=True)
-class Thread:
-    """How the records of a file refer to one another: a record's key, the key it replies to, its versions."""
-
-    get_key: Getter
-    get_parent: Getter
-    get_versions: Getter | None
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """Values by key, collected over a whole file."""
-
-    conditions: tuple[Condition, ...]
-    get_key: Getter
-    get_value: Getter
 
 
 @dataclass(frozen=True)
@@ -86,9 +59,7 @@ class Source:
     container: tuple[Condition, ...]
     groups: tuple[Group, ...]
     known: frozenset[str] | None
-    thread: Thread | None
-    deletions: Lookup | None
-    lookups: tuple[tuple[str, Lookup], ...]
+    indexing: Indexing
     shared_variables: frozenset[str]
     shared_conditions: tuple[Condition, ...]
     shared_fields: tuple[tuple[str, Expression], ...]
@@ -122,11 +93,15 @@ class Source:
         """The same after the first pass: all records of the file, of which only keys are kept."""
         context = self.start(shared, enclosing, keeps_private)
         for value in values if self.needs_index else ():
-            for record, place in self._find_records(value, context):
-                for group in self.groups[:1]:
-                    for node, where in group.find_parts(record, place):
-                        self._index_part(node if isinstance(node, dict) else NO_MEMBERS, where, context)
+            self.collect(value, context)
         return context
+
+    def collect(self, value: object, context: Context) -> None:
+        """The first pass of `index` for one record. A record that surprises says nothing of others."""
+        with contextlib.suppress(Exception):
+            for record, place in self._find_records(value, context):
+                for node, where in self.groups[0].find_parts(record, place):
+                    self.indexing.collect(node if isinstance(node, dict) else NO_MEMBERS, where)
 
     def map(self, value: object, text: str, context: Context) -> list[Row]:
         """The rows of one record; `text` is its exact text. A record that surprises is a rejected row."""
@@ -191,16 +166,15 @@ class Source:
 
     def _map_record(self, record: Any, place: Place, value: object, text: str, rows: list[Row]) -> None:
         before = len(rows)
+        is_object = isinstance(record, dict)
         is_known = False
-        for group in self.groups:
+        for group in self.groups if is_object or not self.is_csv else ():
             for node, where in group.find_parts(record, place):
                 is_known = self._map_part(node, where, group, value, text, rows) or is_known
         if not is_known:
-            rule = CELL_COUNT if self.is_csv and isinstance(record, list) else NOT_AN_OBJECT
-            rows.append(
-                self._reject(UNKNOWN_KIND if isinstance(record, dict) else rule, self._raw(text, value, record))
-            )
-        if self.known is not None and isinstance(record, dict) and not self.known.issuperset(record):
+            rule = UNKNOWN_KIND if is_object else CELL_COUNT if self.is_csv else NOT_AN_OBJECT
+            rows.append(self._reject(rule, self._raw(text, value, record)))
+        if self.known is not None and is_object and len(rows) > before and not self.known.issuperset(record):
             rows[before]["unknown_fields"] = sorted(record.keys() - self.known)
 
     def _map_part(self, node: Any, place: Place, group: Group, value: object, text: str, rows: list[Row]) -> bool:
@@ -208,35 +182,33 @@ class Source:
         members = node if isinstance(node, dict) else NO_MEMBERS
         if self.is_csv:
             members = {name: cell for name, cell in members.items() if cell}
-        is_known = False
-        for rule in group.user_rules:
-            if rule.holds(members, place):
-                is_known = True
-                row = self._make_row(rule, members, place, value, text, node)
-                if not group.rules or remember_user(row, place.context.last_users):
-                    rows.append(row)
+        users = [
+            self._make_row(rule, members, place, value, text, node)
+            for rule in group.user_rules
+            if rule.holds(members, place)
+        ]
         for rule in group.rules:
             if rule.holds(members, place):
+                rows += [user for user in users if remember_user(user, place.context.last_users)]
                 if rule.make == SKIPPED:
                     rows.append(self._skip(rule.reason, rule.skipped_entity))
                 elif rule.make != WRAPPER:
                     rows.append(self._make_row(rule, members, place, value, text, node))
                 return True
-        if not is_known and node is not place.record:
-            rows.append(self._reject(UNKNOWN_KIND, self._raw(text, value, node)))
+        rows += users
+        if not users and node is not place.record:
+            rows.append(self._reject(UNKNOWN_KIND if members else NOT_AN_OBJECT, self._raw(text, value, node)))
             return True
-        return is_known
+        return bool(users)
 
     def _make_row(self, rule: Rule, members: Any, place: Place, value: object, text: str, node: Any) -> Row:
         if members is NO_MEMBERS:
             return self._reject(NOT_AN_OBJECT, self._raw(text, value, node))
+        if rule.make != USER and (reason := self.indexing.find_reason(members, place)):
+            return self._skip(reason, rule.make)
         row = build_row(rule, members, place, self.platform, self.is_csv)
-        if OWN_KEY[rule.make] not in row:
+        if not is_key(row.get(OWN_KEY[rule.make])):
             row["raw"] = self._raw(text, value, node)
-        elif place.context.deleted and rule.make in (POST, COMMENT):
-            key = row.get("comment_id" if rule.make == COMMENT else "post_id")
-            if key in place.context.deleted:
-                return self._skip(DELETED, rule.make)
         return row
 
     def _raw(self, text: str, value: object, node: Any) -> str:
@@ -254,25 +226,6 @@ class Source:
     def _reject(self, rule: str, raw: str) -> Row:
         return {"entity": "rejected", "record_index": 0, "platform": self.platform, "reason": rule, "raw": raw}
 
-    def _index_part(self, node: Any, place: Place, context: Context) -> None:
-        if self.thread is not None:
-            key = self.thread.get_key(node, place)
-            parent = self.thread.get_parent(node, place)
-            if isinstance(key, str) and isinstance(parent, str) and parent and key != parent:
-                context.parents[key] = parent
-            versions = self.thread.get_versions(node, place) if self.thread.get_versions else None
-            if isinstance(versions, list) and len(versions) > 1:
-                context.versions |= {each: versions[-1] for each in versions if isinstance(each, str)}
-        if self.deletions is not None and all(holds(node, place) for holds in self.deletions.conditions):
-            key = self.deletions.get_key(node, place)
-            if isinstance(key, str):
-                context.deleted.add(key)
-        for name, lookup in self.lookups:
-            if all(holds(node, place) for holds in lookup.conditions):
-                key = lookup.get_key(node, place)
-                if isinstance(key, str):
-                    context.lookups.setdefault(name, {})[key] = lookup.get_value(node, place)
-
 
 def _replace_lone_surrogates(value: Any) -> Any:
     """A lone half of a surrogate pair is legal in JSON and nowhere else: it becomes U+FFFD."""
@@ -283,12 +236,3 @@ def _replace_lone_surrogates(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _replace_lone_surrogates(item) for key, item in value.items()}
     return value
-
-
-def list_found(counts: Sequence[dict[str, int]]) -> dict[str, int]:
-    """The sum of what several tasks found, by path."""
-    total: dict[str, int] = {}
-    for each in counts:
-        for path, count in each.items():
-            total[path] = total.get(path, 0) + count
-    return total

@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from spark_jobs.sources.errors import TableError
 from spark_jobs.sources.expressions import Expression, compile_conditions, compile_expression
 from spark_jobs.sources.heads import CSV, JS, JSON_ARRAY, JSON_LINES, JSON_OBJECT
+from spark_jobs.sources.indexing import Indexing, Lookup, Thread
 from spark_jobs.sources.paths import compile_path
+from spark_jobs.sources.recognition import Detection
 from spark_jobs.sources.rules import Rule, compile_rule, group_rules
-from spark_jobs.sources.source import Detection, Lookup, Source, Thread
+from spark_jobs.sources.source import Source
 
 SUFFIX = ".toml"
 KINDS = {"json": (JSON_ARRAY, JSON_LINES, JSON_OBJECT), "csv": (CSV,), "js": (JS,)}
@@ -102,14 +104,12 @@ class _Compiler:
             detections=self._compile_detections(),
             records=records,
             paths=tuple(self.paths),
-            needs_index=self.is_indexed or bool(deletions or lookups),
+            needs_index=self.is_indexed or bool(deletions or lookups or (thread and thread.get_versions)),
             get_records=self._try("records", lambda: tuple(compile_path(path).get for path in records)) or (),
             container=self._try("container", lambda: compile_conditions(table.get("container", []))) or (),
             groups=self._try("rows", lambda: group_rules(rule_tables, rules)) or (),
             known=frozenset({*self.tops, *_list_texts(table["known"])}) if "known" in table else None,
-            thread=thread,
-            deletions=deletions,
-            lookups=tuple(lookups),
+            indexing=Indexing(thread, deletions, tuple(lookups)),
             shared_variables=frozenset(_list_texts(variables)),
             shared_conditions=self._try("shared", lambda: compile_conditions(conditions)) or (),
             shared_fields=tuple(shared_fields or ()),
