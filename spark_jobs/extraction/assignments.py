@@ -1,7 +1,7 @@
 """Assignments: what one Spark task reads of a batch's files, for the Parquet part that it writes."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spark_jobs.engine.parquet_parts import Part
@@ -9,7 +9,9 @@ from spark_jobs.extraction.archives import list_archive
 from spark_jobs.extraction.errors import BrokenFile
 from spark_jobs.extraction.members import Member
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece, split_file
-from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES, BatchToExtract, FileFault
+from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES, FileFault
+from spark_jobs.sources.heads import Head
+from spark_jobs.sources.source import Source as Format
 
 GROUP_BYTES = 2 << 20
 """Files up to this size together are read by one task. Compressed ones unpack to several times as much."""
@@ -18,10 +20,21 @@ NO_ROOM = -1
 
 
 @dataclass(frozen=True)
+class FileFormat:
+    """How a file of another source than the native export is read: its source, its head without the values, what other
+    files beside it say, and whether records that are not public are taken, too."""
+
+    source: Format
+    head: Head
+    shared: Mapping[str, str]
+    keeps_private: bool
+
+
+@dataclass(frozen=True)
 class Source:
     """A landing file or a piece of it: its name in the batch, its path, how many bytes it may unpack to (None: any
-    number), the folder below which no link is followed (None: links are), how many bytes a document may have, and the
-    member of an archive that it is. Or an archive that is broken as a whole."""
+    number), the folder below which no link is followed (None: links are), how many bytes a document may have, the
+    member of an archive that it is, and its format (None: the native one). `fault`: why it is broken as a whole."""
 
     file: str
     path: Path
@@ -30,6 +43,7 @@ class Source:
     folder: Path | None = None
     max_document_bytes: int = MAX_DOCUMENT_BYTES
     member: Member | None = None
+    format: FileFormat | None = None
     fault: FileFault | None = None
 
 
@@ -48,7 +62,12 @@ class Assignment:
 
     def path(self, staging: Path) -> Path:
         """Where the part is written."""
-        return staging / f"batch_no={self.batch_no}" / "documents" / f"{self.number:06}.parquet"
+        return staging / f"batch_no={self.batch_no}" / self.table / f"{self.number:06}.parquet"
+
+    @property
+    def table(self) -> str:
+        """The table of the checkpoint that the part belongs to."""
+        return "documents" if self.sources[0].format is None else "records"
 
     @property
     def first_path(self) -> Path:
@@ -62,34 +81,29 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an assignment led to: the part (None where there is no document), or the first broken file."""
+    """What an assignment led to: the part (None where there is no document), or the first broken file; by source and
+    mapped path, how often it was found."""
 
     assignment: Assignment
     part: Part | None
     fault: FileFault | None
+    found: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
-def assign_files(
-    batch_no: int,
-    batch: BatchToExtract,
-    max_unpacked_bytes: int | None,
-    max_document_bytes: int = MAX_DOCUMENT_BYTES,
-) -> list[Assignment]:
-    """The assignments of a batch: large files are split into pieces, small ones are grouped."""
+def assign_files(batch_no: int, batch: str, files: Iterable[Source]) -> list[Assignment]:
+    """The assignments of a batch: large files are split into pieces, small ones of the same table are grouped."""
     groups: list[list[Source]] = []
     room = NO_ROOM
-    for file in batch.files:
-        folder = Path(file.folder) if file.folder else None
-        whole = Source(file.name, Path(file.path), WHOLE_FILE, max_unpacked_bytes, folder, max_document_bytes)
-        for size, sources in _list_sources(whole):
-            is_split = len(sources) > 1
-            if size <= room and not is_split:
-                groups[-1] += sources
-                room -= size
-            else:
-                groups.extend([source] for source in sources)
-                room = NO_ROOM if is_split else GROUP_BYTES - size
-    return [Assignment(batch_no, batch.name, number, tuple(group)) for number, group in enumerate(groups)]
+    for file in files:
+        size, sources = _measure_source(file), _split_source(file)
+        is_split = len(sources) > 1
+        if size <= room and not is_split and (groups[-1][0].format is None) == (file.format is None):
+            groups[-1] += sources
+            room -= size
+        else:
+            groups.extend([source] for source in sources)
+            room = NO_ROOM if is_split else GROUP_BYTES - size
+    return [Assignment(batch_no, batch, number, tuple(group)) for number, group in enumerate(groups)]
 
 
 def expand_archive(source: Source) -> tuple[list[Source], Mapping[str, int]] | None:
@@ -106,15 +120,11 @@ def expand_archive(source: Source) -> tuple[list[Source], Mapping[str, int]] | N
     return members, archive.left_alone
 
 
-def _list_sources(source: Source) -> Iterator[tuple[int, list[Source]]]:
-    """The files that a file stands for, each as its size and its pieces: itself, or the members of an archive."""
-    expanded = expand_archive(source)
-    if expanded is None:
-        pieces = split_file(source.path, source.folder)
-        yield _measure_file(source.path), [replace(source, piece=piece) for piece in pieces]
-        return
-    for member in expanded[0]:
-        yield member.member.size if member.member else 0, [member]
+def _split_source(source: Source) -> list[Source]:
+    """The pieces of a file, each for a task of its own."""
+    is_whole = source.member or source.fault or (source.format and not source.format.source.may_split)
+    pieces = [WHOLE_FILE] if is_whole else split_file(source.path, source.folder)
+    return [replace(source, piece=piece) for piece in pieces]
 
 
 def assign_again(assignments: list[Assignment], staging: Path) -> list[Assignment]:
@@ -128,9 +138,11 @@ def assign_again(assignments: list[Assignment], staging: Path) -> list[Assignmen
     ]
 
 
-def _measure_file(path: Path) -> int:
+def _measure_source(source: Source) -> int:
     """The size of a file in bytes; 0 for one that cannot be opened, whose reader will say why."""
+    if source.member:
+        return source.member.size
     try:
-        return path.stat().st_size
+        return source.path.stat().st_size
     except OSError:
         return 0

@@ -13,17 +13,20 @@ from pyspark import SparkContext
 from spark_jobs.engine import parallel, parquet_parts
 from spark_jobs.engine.progress import Progress
 from spark_jobs.extraction.assignments import Assignment, Outcome, assign_again, assign_files
-from spark_jobs.extraction.reading import read_assignment
+from spark_jobs.extraction.file_formats import recognize_files
+from spark_jobs.extraction.parts import write_part
 from spark_jobs.messages.jobs import ExtractedBatch, ExtractRequest, ExtractResult, TableFacts, Tell
+from spark_jobs.sources.catalog import list_sources
 
 
 def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResult:
     """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
     staging = Path(request.staging)
+    formats = list_sources(request.source_tables)
     assignments = [
         assignment
         for number, batch in enumerate(request.batches)
-        for assignment in assign_files(number, batch, request.max_unpacked_bytes, request.max_document_bytes)
+        for assignment in assign_files(number, batch.name, recognize_files(batch, request, formats))
     ]
     outcomes = _read_all(spark, assignments, staging, tell)
     broken = {outcome.assignment.first_path for outcome in outcomes if outcome.fault}
@@ -44,20 +47,32 @@ def _read_all(spark: SparkContext, assignments: list[Assignment], staging: Path,
 
 
 def _read_and_count(assignment: Assignment, staging: Path, progress: Progress) -> Outcome:
-    outcome = read_assignment(assignment, staging)
+    outcome = write_part(assignment, staging)
     progress.add(outcome.part.rows if outcome.part else 0, assignment.count_file_ends())
     return outcome
 
 
 def _summarize_batch(outcomes: list[Outcome]) -> ExtractedBatch:
-    """A batch's rows and fingerprint, from its parts, and its first broken file."""
+    """A batch's rows and fingerprints, from its parts, its first broken file, and how often mapped paths were found."""
     return ExtractedBatch(
-        documents=_summarize_table(outcomes, is_mapped=False),
-        records=_summarize_table(outcomes, is_mapped=True),
+        documents=_summarize_table(outcomes, "documents"),
+        records=_summarize_table(outcomes, "records"),
+        found=_sum_found(outcomes),
         fault=next((outcome.fault for outcome in outcomes if outcome.fault), None),
     )
 
 
-def _summarize_table(outcomes: list[Outcome], is_mapped: bool) -> TableFacts:
-    parts = [outcome.part for outcome in outcomes if outcome.assignment.is_mapped == is_mapped]
+def _summarize_table(outcomes: list[Outcome], table: str) -> TableFacts:
+    parts = [outcome.part for outcome in outcomes if outcome.assignment.table == table]
     return parquet_parts.summarize_table(part for part in parts if part)
+
+
+def _sum_found(outcomes: list[Outcome]) -> dict[str, dict[str, int]]:
+    """By source and mapped path, how often the path was found."""
+    found: dict[str, dict[str, int]] = {}
+    for outcome in outcomes:
+        for source, paths in outcome.found.items():
+            of_source = found.setdefault(source, {})
+            for path, times in paths.items():
+                of_source[path] = of_source.get(path, 0) + times
+    return found

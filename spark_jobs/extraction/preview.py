@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spark_jobs.extraction.assignments import Source
+from spark_jobs.extraction.file_formats import recognize_files
 from spark_jobs.extraction.mapping import MappedFile
 from spark_jobs.extraction.reading import BrokenSource, read_documents
-from spark_jobs.extraction.recognition import recognize_files
 from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest
 from spark_jobs.schemas import RECORD_FIELDS, REJECTED, SKIPPED
 from spark_jobs.sources.catalog import list_sources
@@ -20,8 +20,8 @@ NATIVE = "native"
 class FilePreview:
     """What a file would become.
 
-    `source`: the name of its source. `documents`: records of the source (of the native format: documents). `counts`: the
-    rows by entity. `skipped` and `rejected`: by reason. `examples`: the first row of each entity, `first_rejected` the
+    `source`: the name of its source. `documents`: its records (of the native format: documents). `counts`: the rows by
+    entity. `skipped` and `rejected`: by reason. `examples`: the first row of each entity, `first_rejected` the
     text of the first rejected record. `unknown_fields`: names that the source does not know. `not_found`: mapped paths
     that no record has. `fault`: why the file is refused as a whole.
     """

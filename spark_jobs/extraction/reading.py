@@ -1,17 +1,11 @@
 """Reading: the documents of landing files as rows of the Extract checkpoint."""
 
-import gc
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
-import pyarrow as pa
-
-from spark_jobs.engine import parquet_parts
-from spark_jobs.engine.parquet_parts import PartWriter
 from spark_jobs.extraction.archives import open_member
 from spark_jobs.extraction.array_pieces import parse_array_piece
-from spark_jobs.extraction.assignments import Assignment, Outcome, Source
+from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.compression import open_export
 from spark_jobs.extraction.documents import Row, build_document_row
 from spark_jobs.extraction.errors import BrokenFile, describe_parse_error
@@ -19,11 +13,7 @@ from spark_jobs.extraction.json_texts import JsonText, read_lines, read_texts
 from spark_jobs.extraction.parsing import BLANKS, TOO_DEEP, parse_json
 from spark_jobs.extraction.splitting import WHOLE_FILE
 from spark_jobs.messages.jobs import FileFault
-from spark_jobs.schemas import DOCUMENTS, NOT_JSON
-
-ROWS_PER_BLOCK = 1_000
-BYTES_PER_BLOCK = 4 << 20
-"""A block of rows is small enough to be in memory several times over."""
+from spark_jobs.schemas import NOT_JSON
 
 
 class BrokenSource(Exception):
@@ -34,26 +24,11 @@ class BrokenSource(Exception):
         self.fault = FileFault(source.file, offset, reason)
 
 
-def read_assignment(assignment: Assignment, staging: Path) -> Outcome:
-    """Write the part of an assignment; runs in a Spark task.
-
-    The garbage collector stays off: rows do not refer to one another, and there are millions of values.
-    """
-    gc.disable()
-    path = assignment.path(staging)
-    try:
-        with PartWriter(staging, path, DOCUMENTS) as writer:
-            for block in _read_blocks(assignment):
-                writer.write(block)
-    except BrokenSource as broken:
-        return Outcome(assignment, None, broken.fault)
-    return Outcome(assignment, parquet_parts.describe_part(path), None)
-
-
 def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, int]]:
     """The rows of a source, each with the length of its text. Raises BrokenSource where the file is broken."""
     try:
-        elements = None if careful or source.member else parse_array_piece(source.path, source.piece, source.folder)
+        is_streamed = careful or source.member or source.fault
+        elements = None if is_streamed else parse_array_piece(source.path, source.piece, source.folder)
         if elements is not None:
             for offset, text, value in elements:
                 yield build_document_row(value, text) | {"position": offset}, len(text)
@@ -79,20 +54,6 @@ def open_source(source: Source) -> BinaryIO:
     if source.member:
         return open_member(source.path, source.member, source.max_unpacked_bytes, source.folder)
     return open_export(source.path, source.max_unpacked_bytes, source.folder)
-
-
-def _read_blocks(assignment: Assignment) -> Iterator[pa.RecordBatch]:
-    rows: list[Row] = []
-    size = 0
-    for source in assignment.sources:
-        where = {"batch": assignment.batch, "file": source.file}
-        for row, length in read_documents(source, assignment.careful):
-            rows.append(where | row)
-            size += length
-            if len(rows) >= ROWS_PER_BLOCK or size >= BYTES_PER_BLOCK:
-                yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
-                rows, size = [], 0
-    yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
 
 
 def _build_row(text: JsonText) -> Row:

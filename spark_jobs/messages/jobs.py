@@ -33,8 +33,8 @@ class ExtractRequest:
     """Read batches into Parquet below the folder `staging`, as `batch_no=N/documents` and `batch_no=N/records`.
 
     A compressed file may unpack to `max_unpacked_bytes` (None: to any number). A longer document than
-    `max_document_bytes` breaks its file; no limit below 64 MiB counts. `source_tables` are the texts of tables of sources
-    besides ours, by name; `keeps_private` says whether records that are not public are taken, too.
+    `max_document_bytes` breaks its file; no limit below 64 MiB counts. `source_tables` are the texts of tables of
+    sources besides ours, by name; `keeps_private` says whether records that are not public are taken, too.
     """
 
     batches: Sequence[BatchToExtract]
@@ -65,11 +65,13 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class ExtractedBatch:
-    """What was read of a batch: its documents, its mapped records, or the first of its files that is broken."""
+    """What was read of a batch: its documents, its mapped records, or the first of its files that is broken. `found`:
+    by source and mapped path, how often it was found."""
 
     documents: TableFacts
     records: TableFacts
     fault: FileFault | None
+    found: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

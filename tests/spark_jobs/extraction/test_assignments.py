@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from spark_jobs.extraction import assignments, splitting
-from spark_jobs.extraction.assignments import assign_again, assign_files
+from spark_jobs.extraction.assignments import Source, assign_again, assign_files
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece
-from spark_jobs.messages import BatchToExtract, FileToRead
 
 
 @pytest.fixture
@@ -18,8 +17,8 @@ def assigned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[assignment
     sizes = {"a": 20, "b": 30, "c": 1, "large": 300, "d": 49}
     for name, size in sizes.items():
         (tmp_path / name).write_bytes(b"{}\n" * (size // 3) + b" " * (size % 3))
-    files = [FileToRead(name, str(tmp_path / name)) for name in ("a", "b", "c", "large", "gone", "d")]
-    return assign_files(7, BatchToExtract("day", files), 99)
+    names = ("a", "b", "c", "large", "gone", "d")
+    return assign_files(7, "day", [Source(name, tmp_path / name, max_unpacked_bytes=99) for name in names])
 
 
 def test_assign_files__groups_small_files_and_splits_large_ones_in_their_order(assigned):

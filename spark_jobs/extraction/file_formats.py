@@ -1,15 +1,13 @@
-"""Recognition: which source each file of a batch is of, and what its files say to one another."""
+"""File formats: which source each file of a batch is of, and what its files say to one another."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from spark_jobs.extraction.archives import list_archive
-from spark_jobs.extraction.assignments import FileFormat, Source
-from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.assignments import FileFormat, Source, expand_archive
 from spark_jobs.extraction.reading import BrokenSource
 from spark_jobs.extraction.record_reading import look_at_source
-from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileToRead
+from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileFault, FileToRead
 from spark_jobs.sources.catalog import Source as Format
 from spark_jobs.sources.detection import detect
 from spark_jobs.sources.errors import UnknownSource
@@ -17,17 +15,19 @@ from spark_jobs.sources.heads import Head
 
 
 def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Sequence[Format]) -> list[Source]:
-    """The files of a batch, and the members of its archives, in their order, each with its format (None: native).
-
-    Raises BrokenSource for an archive that cannot be read, and for a file that is of no source or of several.
-    """
+    """The files of a batch, and the members of its archives, in their order, each with its format, or with its fault
+    where it is of no source or of several."""
     files = [member for file in batch.files for member in _list_members(_make_source(file, request))]
     heads = [_read_head(file) for file in files]
     shared = _collect_shared(files, heads, formats)
-    return [
-        _add_format(file, head, batch.source, formats, shared.get(_find_neighbourhood(file), {}), request.keeps_private)
-        for file, head in zip(files, heads, strict=True)
-    ]
+    recognized = []
+    for file, head in zip(files, heads, strict=True):
+        found = file if head is None else _recognize(file, head, batch.source, formats)
+        if found.format is not None:
+            of_file = shared.get(_find_neighbourhood(file), {})
+            found = replace(found, format=replace(found.format, shared=of_file, keeps_private=request.keeps_private))
+        recognized.append(found)
+    return recognized
 
 
 def _make_source(file: FileToRead, request: ExtractRequest) -> Source:
@@ -42,13 +42,8 @@ def _make_source(file: FileToRead, request: ExtractRequest) -> Source:
 
 def _list_members(file: Source) -> list[Source]:
     """The members of an archive as files of their own; any other file alone."""
-    try:
-        archive = list_archive(file.path, file.max_unpacked_bytes, file.folder)
-    except BrokenFile as broken:
-        raise BrokenSource(file, broken.offset, broken.reason) from broken
-    if archive is None:
-        return [file]
-    return [replace(file, file=f"{file.file}/{member.name}", member=member) for member in archive.members]
+    expanded = expand_archive(file)
+    return [file] if expanded is None else expanded[0]
 
 
 def _read_head(file: Source) -> Head | None:
@@ -70,31 +65,23 @@ def _collect_shared(
     """By neighbourhood, what its files say to one another."""
     shared: dict[str, dict[str, str]] = {}
     for file, head in zip(files, heads, strict=True):
-        for each in formats if head else ():
-            if each.may_share(head):
-                found = [each.read_shared(value) for value in head.values]
-                for said in found:
-                    shared.setdefault(_find_neighbourhood(file), {}).update(said)
+        for each in formats:
+            if head is not None and each.may_share(head):
+                of_file = shared.setdefault(_find_neighbourhood(file), {})
+                for value in head.values:
+                    of_file.update(each.read_shared(value))
     return shared
 
 
-def _add_format(
-    file: Source,
-    head: Head | None,
-    decided: str,
-    formats: Sequence[Format],
-    shared: Mapping[str, str],
-    keeps_private: bool,
-) -> Source:
-    if head is None:
-        return file
+def _recognize(file: Source, head: Head, decided: str, formats: Sequence[Format]) -> Source:
+    """The file with its format, or with its fault."""
     try:
         found = _take_decided(decided, formats) if decided else detect(head, file.file, formats)
     except UnknownSource as unknown:
-        raise BrokenSource(file, 0, str(unknown)) from unknown
+        return replace(file, fault=FileFault(file.file, 0, str(unknown)))
     if found.is_native:
         return file
-    return replace(file, format=FileFormat(found, replace(head, values=()), dict(shared), keeps_private))
+    return replace(file, format=FileFormat(found, replace(head, values=()), {}, keeps_private=False))
 
 
 def _take_decided(name: str, formats: Sequence[Format]) -> Format:
