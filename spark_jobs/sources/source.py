@@ -178,21 +178,20 @@ class Source:
         members = node if isinstance(node, dict) else NO_MEMBERS
         if self.is_csv:
             members = {name: cell for name, cell in members.items() if cell}
-        is_known = False
-        for rule in group.user_rules:
-            if rule.holds(members, place):
+        rule = group.find_rule(members, place)
+        is_known = rule is not None
+        for user_rule in () if rule is not None and rule.is_private else group.user_rules:
+            if user_rule.holds(members, place):
                 is_known = True
-                row = self._make_row(rule, members, place, value, text, node)
+                row = self._make_row(user_rule, members, place, value, text, node)
                 if not group.rules or remember_user(row, place.context.last_users):
                     rows.append(row)
-        for rule in group.rules:
-            if rule.holds(members, place):
-                if rule.make == SKIPPED:
-                    rows.append(self._skip(rule.reason, rule.skipped_entity))
-                elif rule.make != WRAPPER:
-                    rows.append(self._make_row(rule, members, place, value, text, node))
-                return True
-        if not is_known and node is not place.record:
+        if rule is not None:
+            if rule.make == SKIPPED:
+                rows.append(self._skip(rule.reason, rule.skipped_entity))
+            elif rule.make != WRAPPER:
+                rows.append(self._make_row(rule, members, place, value, text, node))
+        elif not is_known and node is not place.record:
             rows.append(self._reject(UNKNOWN_KIND, self._raw(text, value, node)))
             return True
         return is_known
