@@ -55,8 +55,7 @@ def compile_expression(definition: object, count_path: PathCounter | None = None
     if isinstance(definition, dict) and "join" in definition and definition.keys() <= {"join", "with", "all", "then"}:
         return _compile_join(definition, count_path)
     raise ValueError(
-        f"{definition!r} is no expression: a text, a list of expressions, {{ join = [...] }}, {{ collect = [...] }} "
-        "or { value = ... }"
+        f"{definition!r} is no expression: a text, a list or join or collection of expressions, or a value"
     )
 
 
@@ -98,7 +97,7 @@ def _choose_path(paths: Sequence[Path]) -> Getter:
 def _add_transform(get: Getter, stage: Sequence[str]) -> tuple[Getter, bool]:
     """The getter with a transform after it, and whether that needs the first pass."""
     if not stage:
-        raise ValueError("nothing stands after |")
+        raise ValueError("no transform stands after a bar")
     name, *arguments = stage
     arguments = [_unquote(argument) for argument in arguments]
     if name in TRANSFORMS:
@@ -159,7 +158,7 @@ def _compile_collect(parts: Sequence[Expression]) -> Expression:
 def _compile_join(definition: dict[str, Any], count_path: PathCounter | None) -> Expression:
     parts = [compile_expression(each, count_path) for each in definition["join"]]
     if not parts:
-        raise ValueError("join needs expressions")
+        raise ValueError("join has no expressions")
     getters = [part.get for part in parts]
     separator, needs_all = str(definition.get("with", "")), bool(definition.get("all", False))
 
@@ -188,7 +187,7 @@ def compile_conditions(texts: object, is_csv: bool = False) -> tuple[Condition, 
     if isinstance(texts, str):
         texts = [texts]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("`when` is a list of conditions")
+        raise ValueError("when is a list of conditions")
     return tuple(_compile_condition(text, is_csv) for text in texts)
 
 

@@ -1,4 +1,4 @@
-"""The first pass over the records of a file: what one of them says about another. Only keys and looked-up values stay."""
+"""The first pass over the records of a file: what one says about another. Only keys and looked-up values stay."""
 
 from dataclasses import dataclass
 from typing import Any

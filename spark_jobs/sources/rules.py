@@ -4,6 +4,7 @@ The rules of a table with the same `each` and `recurse` stand together: of those
 makes the row.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,8 +38,6 @@ TAGS, REACTIONS_TOTAL = "tags", "reactions_total"
 RULE_KEYS = frozenset({"make", "each", "recurse", "when", "reason", "of", "private", "fields", "reactions"})
 LAST_USERS = 100_000
 """Users whose last row is remembered: some 50 MB at most."""
-DEEPEST = 500
-"""Replies within replies at most."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +79,19 @@ class Group:
 
     def find_parts(self, value: Any, place: Place) -> Iterator[tuple[Any, Place]]:
         """The parts of a record, each with its place."""
-        if not self.paths:
-            yield value, place
-            parts = [(value, place, 0)] if self.recursions else []
+        if self.paths:
+            parts = [(each, place.enter(value, is_reply=False)) for each in _list_parts(self.paths, value, place)]
         else:
-            parts = []
-            for each in _list_parts(self.paths, value, place):
-                inner = place.enter(value, is_reply=False)
-                yield each, inner
-                if self.recursions:
-                    parts.append((each, inner, 0))
-        while parts:
-            node, where, depth = parts.pop()
-            if depth >= DEEPEST:
-                continue
-            for each in _list_parts(self.recursions, node, where):
-                inner = where.enter(node, is_reply=True)
-                yield each, inner
-                parts.append((each, inner, depth + 1))
+            parts = [(value, place)]
+        if not self.recursions:
+            yield from parts
+            return
+        pending = deque(parts)
+        while pending:
+            node, where = pending.popleft()
+            yield node, where
+            replies = _list_parts(self.recursions, node, where)
+            pending += [(each, where.enter(node, is_reply=True)) for each in replies]
 
 
 def _list_parts(getters: Sequence[Getter], node: Any, place: Place) -> Iterator[Any]:
@@ -115,11 +109,11 @@ def compile_rule(table: dict[str, Any], count_path: PathCounter, is_csv: bool) -
     """The rule of a table `[[rows]]`. Raises ValueError."""
     make = table.get("make")
     if make not in (*FIELDS, SKIPPED, WRAPPER):
-        raise ValueError(f"`make` is {make!r}, not one of {', '.join((*FIELDS, SKIPPED, WRAPPER))}")
+        raise ValueError(f"make is {make!r}, not one of {', '.join((*FIELDS, SKIPPED, WRAPPER))}")
     if unknown := table.keys() - RULE_KEYS:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}; a rule has {', '.join(sorted(RULE_KEYS))}")
     if make == SKIPPED and not table.get("reason"):
-        raise ValueError("a rule that skips says its `reason`")
+        raise ValueError("a rule that skips says its reason")
     definitions = dict(table.get("fields", {}))
     total = definitions.pop(REACTIONS_TOTAL, None) if make == POST else None
     known = FIELDS.get(make, ())
@@ -144,7 +138,7 @@ def _compile_emoji(table: object, count_path: PathCounter) -> tuple[Getter, Gett
     if table is None:
         return None
     if not isinstance(table, dict) or table.keys() != {"each", "emoji", "count"}:
-        raise ValueError("`reactions` has `each` (a list), and of its elements `emoji` and `count`")
+        raise ValueError("reactions has each (a path to a list), and of its elements emoji and count")
     each = compile_expression(table["each"], count_path).get
     return each, compile_expression(table["emoji"]).get, compile_expression(table["count"]).get
 
@@ -187,7 +181,10 @@ def build_row(rule: Rule, node: Any, place: Place, platform: str | None, blank_i
         if value.__class__ is str and name != TAGS:
             row[name] = value
             continue
-        kept = _read_tags(value) if name == TAGS else _read_leaf(name, value, expression.is_many)
+        if name == TAGS:
+            kept: str | list[str] | None = _read_tags(value)
+        else:
+            kept = _read_leaf(name, value, expression.is_many, takes_any=platform is None)
         if kept is None:
             issues = issues or []
             issues.append({"field": name, "rule": INVALID_PREFIX + name, "value": format_leaf(value)})
@@ -204,11 +201,12 @@ def build_row(rule: Rule, node: Any, place: Place, platform: str | None, blank_i
     return row
 
 
-def _read_leaf(name: str, value: Any, is_many: bool) -> str | None:
-    """The text of a leaf; None where the value is none. Of several values the first counts."""
+def _read_leaf(name: str, value: Any, is_many: bool, takes_any: bool) -> str | None:
+    """The text of a leaf; None where the value is none. Of several values the first counts. Where a text belongs, the
+    canonical fields take any value as its JSON (`takes_any`), like the nested format."""
     if is_many and isinstance(value, list):
         value = value[0] if value else ""
-    if isinstance(value, list | dict):
+    if isinstance(value, list | dict) and (name in KEYS or not takes_any):
         return None
     return read_key(value) if name in KEYS else format_leaf(value)
 

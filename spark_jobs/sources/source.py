@@ -14,6 +14,7 @@ elements are the records, and the object's other members are `enclosing`; of a J
 {"variable": head.variable}.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -92,11 +93,15 @@ class Source:
         """The same after the first pass: all records of the file, of which only keys are kept."""
         context = self.start(shared, enclosing, keeps_private)
         for value in values if self.needs_index else ():
-            for record, place in self._find_records(value, context):
-                for group in self.groups[:1]:
-                    for node, where in group.find_parts(record, place):
-                        self.indexing.collect(node if isinstance(node, dict) else NO_MEMBERS, where)
+            self.collect(value, context)
         return context
+
+    def collect(self, value: object, context: Context) -> None:
+        """The first pass of `index` for one record. A record that surprises says nothing of others."""
+        with contextlib.suppress(Exception):
+            for record, place in self._find_records(value, context):
+                for node, where in self.groups[0].find_parts(record, place):
+                    self.indexing.collect(node if isinstance(node, dict) else NO_MEMBERS, where)
 
     def map(self, value: object, text: str, context: Context) -> list[Row]:
         """The rows of one record; `text` is its exact text. A record that surprises is a rejected row."""
@@ -161,16 +166,15 @@ class Source:
 
     def _map_record(self, record: Any, place: Place, value: object, text: str, rows: list[Row]) -> None:
         before = len(rows)
+        is_object = isinstance(record, dict)
         is_known = False
-        for group in self.groups:
+        for group in self.groups if is_object or not self.is_csv else ():
             for node, where in group.find_parts(record, place):
                 is_known = self._map_part(node, where, group, value, text, rows) or is_known
         if not is_known:
-            rule = CELL_COUNT if self.is_csv and isinstance(record, list) else NOT_AN_OBJECT
-            rows.append(
-                self._reject(UNKNOWN_KIND if isinstance(record, dict) else rule, self._raw(text, value, record))
-            )
-        if self.known is not None and isinstance(record, dict) and not self.known.issuperset(record):
+            rule = UNKNOWN_KIND if is_object else CELL_COUNT if self.is_csv else NOT_AN_OBJECT
+            rows.append(self._reject(rule, self._raw(text, value, record)))
+        if self.known is not None and is_object and len(rows) > before and not self.known.issuperset(record):
             rows[before]["unknown_fields"] = sorted(record.keys() - self.known)
 
     def _map_part(self, node: Any, place: Place, group: Group, value: object, text: str, rows: list[Row]) -> bool:
@@ -179,22 +183,23 @@ class Source:
         if self.is_csv:
             members = {name: cell for name, cell in members.items() if cell}
         rule = group.find_rule(members, place)
-        is_known = rule is not None
-        for user_rule in () if rule is not None and rule.is_private else group.user_rules:
-            if user_rule.holds(members, place):
-                is_known = True
-                row = self._make_row(user_rule, members, place, value, text, node)
-                if not group.rules or remember_user(row, place.context.last_users):
-                    rows.append(row)
+        users = [
+            self._make_row(user_rule, members, place, value, text, node)
+            for user_rule in group.user_rules
+            if user_rule.holds(members, place) and not (rule is not None and rule.is_private)
+        ]
         if rule is not None:
+            rows += [user for user in users if remember_user(user, place.context.last_users)]
             if rule.make == SKIPPED:
                 rows.append(self._skip(rule.reason, rule.skipped_entity))
             elif rule.make != WRAPPER:
                 rows.append(self._make_row(rule, members, place, value, text, node))
-        elif not is_known and node is not place.record:
-            rows.append(self._reject(UNKNOWN_KIND, self._raw(text, value, node)))
             return True
-        return is_known
+        rows += users
+        if not users and node is not place.record:
+            rows.append(self._reject(UNKNOWN_KIND if members else NOT_AN_OBJECT, self._raw(text, value, node)))
+            return True
+        return bool(users)
 
     def _make_row(self, rule: Rule, members: Any, place: Place, value: object, text: str, node: Any) -> Row:
         if members is NO_MEMBERS:
