@@ -70,6 +70,13 @@ class Group:
     user_rules: tuple[Rule, ...]
     rules: tuple[Rule, ...]
 
+    def find_rule(self, node: Any, place: Place) -> Rule | None:
+        """The rule by which a part becomes something else than a user."""
+        for rule in self.rules:
+            if rule.holds(node, place):
+                return rule
+        return None
+
     def find_parts(self, value: Any, place: Place) -> Iterator[tuple[Any, Place]]:
         """The parts of a record, each with its place."""
         if self.paths:
@@ -224,6 +231,8 @@ def _count_emoji(getters: tuple[Getter, Getter, Getter], node: Any, place: Place
         except (TypeError, ValueError):
             count = 0
         counts[classify_emoji(get_emoji(element, place))] += max(count, 0)
+    if row["entity"] == COMMENT:
+        counts = {"likes": counts["like"]}
     for name, count in counts.items():
         row.setdefault(name, str(count))
 
@@ -231,7 +240,8 @@ def _count_emoji(getters: tuple[Getter, Getter, Getter], node: Any, place: Place
 def remember_user(row: Row, last_users: dict[str, Row]) -> bool:
     """Whether the row of a user who was met beside a post or comment says something new."""
     key = row.get("user_id", "")
-    if last_users.get(key) == row:
+    last = last_users.get(key)
+    if last is not None and all(last.get(name) == value for name, value in row.items()):
         return False
     if len(last_users) >= LAST_USERS:
         last_users.clear()
