@@ -34,6 +34,7 @@ READ = {
     "SystemExit": 0,
     "UsageError": 0,
     "ValueError": 0,
+    "UnknownSource": 0,
     "BrokenFile": 1,
     "BrokenSource": 2,
     "Result": 1,

@@ -26,7 +26,11 @@ def detect(head: Head, file_name: str, sources: Sequence[Source]) -> Source:
         matching = named if len(named) == 1 else matching
     if len(matching) == 1:
         return matching[0]
-    raise UnknownSource(_describe_ambiguity(head, matching) if matching else _describe_unknown(head, sources))
+    what = _describe_head(head)
+    if matching:
+        names = " and ".join(source.name for source in matching)
+        raise UnknownSource(f"{what} looks like {names}; say in _source.toml which source it is")
+    raise UnknownSource(f"no source looks like {what}{_describe_closest(head, sources)}")
 
 
 def looks_like(head: Head, source: Source) -> bool:
@@ -39,20 +43,15 @@ def _has_name(source: Source, file_name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in source.names)
 
 
-def _describe_ambiguity(head: Head, matching: Sequence[Source]) -> str:
-    names = " and ".join(source.name for source in matching)
-    return f"{_describe_head(head)} is what the sources {names} look like; say in _source.toml which it is"
-
-
-def _describe_unknown(head: Head, sources: Sequence[Source]) -> str:
+def _describe_closest(head: Head, sources: Sequence[Source]) -> str:
+    """The source that comes closest, and what it wants; "" where none comes close."""
     compared = [
         (found.held / max(found.wanted, 1), source.name, found.lacking)
         for source in sources
         for found in [detection.compare(head) for detection in source.detections]
     ]
     share, name, lacking = max(compared, default=(0.0, "", ()), key=lambda each: (each[0], -len(each[2])))
-    closest = f"; the closest is {name}, which wants {', '.join(lacking)}" if share > 0 else ""
-    return f"{_describe_head(head)} is what no source looks like{closest}"
+    return f"; the closest is {name}, which wants {', '.join(lacking)}" if share > 0 else ""
 
 
 def _describe_head(head: Head) -> str:

@@ -5,6 +5,7 @@
     full_text // text | unescape             the first path that is there
     ["a | time", "b | epoch"]                the first expression that gives something
     { join = ["a", "b"], with = "/" }        texts one after another; `all = true`: nothing unless all are there
+    { collect = ["a[].b", "c[]"] }           all that they give, as one list
     { value = "video" }                      always this text
 
 Conditions: `path` (there, and not empty, false or 0 elements), `not path`, `has name` (the key is there, even if null),
@@ -49,10 +50,12 @@ def compile_expression(definition: object, count_path: PathCounter | None = None
     if isinstance(definition, dict) and definition.keys() == {"value"}:
         value = str(definition["value"])
         return Expression(lambda node, place: value, False, frozenset())
+    if isinstance(definition, dict) and definition.keys() == {"collect"}:
+        return _compile_collect([compile_expression(each, count_path) for each in definition["collect"]])
     if isinstance(definition, dict) and "join" in definition and definition.keys() <= {"join", "with", "all", "then"}:
         return _compile_join(definition, count_path)
     raise ValueError(
-        f"{definition!r} is no expression: a text, a list of expressions, {{ join = [...] }} or {{ value = ... }}"
+        f"{definition!r} is no expression: a text, a list or join or collection of expressions, or a value"
     )
 
 
@@ -94,7 +97,7 @@ def _choose_path(paths: Sequence[Path]) -> Getter:
 def _add_transform(get: Getter, stage: Sequence[str]) -> tuple[Getter, bool]:
     """The getter with a transform after it, and whether that needs the first pass."""
     if not stage:
-        raise ValueError("nothing stands after |")
+        raise ValueError("no transform stands after a bar")
     name, *arguments = stage
     arguments = [_unquote(argument) for argument in arguments]
     if name in TRANSFORMS:
@@ -136,10 +139,26 @@ def _compile_first(parts: Sequence[Expression]) -> Expression:
     return _gather(get_first, parts, any(part.is_many for part in parts))
 
 
+def _compile_collect(parts: Sequence[Expression]) -> Expression:
+    getters = [part.get for part in parts]
+
+    def collect(node: Any, place: Place) -> Any:
+        found: list[Any] = []
+        for get in getters:
+            value = get(node, place)
+            if isinstance(value, list):
+                found += value
+            elif value is not None:
+                found.append(value)
+        return found or None
+
+    return _gather(collect, parts, True)
+
+
 def _compile_join(definition: dict[str, Any], count_path: PathCounter | None) -> Expression:
     parts = [compile_expression(each, count_path) for each in definition["join"]]
     if not parts:
-        raise ValueError("join needs expressions")
+        raise ValueError("join has no expressions")
     getters = [part.get for part in parts]
     separator, needs_all = str(definition.get("with", "")), bool(definition.get("all", False))
 
@@ -168,7 +187,7 @@ def compile_conditions(texts: object, is_csv: bool = False) -> tuple[Condition, 
     if isinstance(texts, str):
         texts = [texts]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("`when` is a list of conditions")
+        raise ValueError("when is a list of conditions")
     return tuple(_compile_condition(text, is_csv) for text in texts)
 
 

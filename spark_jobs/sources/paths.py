@@ -65,7 +65,7 @@ def _split_path(text: str) -> tuple[str, list[Any]]:
     steps: list[Any] = []
     while place < len(text):
         step = _STEP.match(text, place)
-        if step is None or step.end() == place:
+        if step is None or not step.group().strip("."):
             raise ValueError(f"{text!r} is no path: not understood from {text[place:]!r} on")
         quoted, name, brackets = step.groups()
         if quoted or name:

@@ -70,6 +70,13 @@ class Group:
     user_rules: tuple[Rule, ...]
     rules: tuple[Rule, ...]
 
+    def find_rule(self, node: Any, place: Place) -> Rule | None:
+        """The rule by which a part becomes something else than a user."""
+        for rule in self.rules:
+            if rule.holds(node, place):
+                return rule
+        return None
+
     def find_parts(self, value: Any, place: Place) -> Iterator[tuple[Any, Place]]:
         """The parts of a record, each with its place."""
         if self.paths:
@@ -102,11 +109,11 @@ def compile_rule(table: dict[str, Any], count_path: PathCounter, is_csv: bool) -
     """The rule of a table `[[rows]]`. Raises ValueError."""
     make = table.get("make")
     if make not in (*FIELDS, SKIPPED, WRAPPER):
-        raise ValueError(f"`make` is {make!r}, not one of {', '.join((*FIELDS, SKIPPED, WRAPPER))}")
+        raise ValueError(f"make is {make!r}, not one of {', '.join((*FIELDS, SKIPPED, WRAPPER))}")
     if unknown := table.keys() - RULE_KEYS:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}; a rule has {', '.join(sorted(RULE_KEYS))}")
     if make == SKIPPED and not table.get("reason"):
-        raise ValueError("a rule that skips says its `reason`")
+        raise ValueError("a rule that skips says its reason")
     definitions = dict(table.get("fields", {}))
     total = definitions.pop(REACTIONS_TOTAL, None) if make == POST else None
     known = FIELDS.get(make, ())
@@ -131,7 +138,7 @@ def _compile_emoji(table: object, count_path: PathCounter) -> tuple[Getter, Gett
     if table is None:
         return None
     if not isinstance(table, dict) or table.keys() != {"each", "emoji", "count"}:
-        raise ValueError("`reactions` has `each` (a list), and of its elements `emoji` and `count`")
+        raise ValueError("reactions has each (a path to a list), and of its elements emoji and count")
     each = compile_expression(table["each"], count_path).get
     return each, compile_expression(table["emoji"]).get, compile_expression(table["count"]).get
 
@@ -174,7 +181,10 @@ def build_row(rule: Rule, node: Any, place: Place, platform: str | None, blank_i
         if value.__class__ is str and name != TAGS:
             row[name] = value
             continue
-        kept = _read_tags(value) if name == TAGS else _read_leaf(name, value, expression.is_many)
+        if name == TAGS:
+            kept: str | list[str] | None = _read_tags(value)
+        else:
+            kept = _read_leaf(name, value, expression.is_many, takes_any=platform is None)
         if kept is None:
             issues = issues or []
             issues.append({"field": name, "rule": INVALID_PREFIX + name, "value": format_leaf(value)})
@@ -191,11 +201,12 @@ def build_row(rule: Rule, node: Any, place: Place, platform: str | None, blank_i
     return row
 
 
-def _read_leaf(name: str, value: Any, is_many: bool) -> str | None:
-    """The text of a leaf; None where the value is none. Of several values the first counts."""
+def _read_leaf(name: str, value: Any, is_many: bool, takes_any: bool) -> str | None:
+    """The text of a leaf; None where the value is none. Of several values the first counts. Where a text belongs, the
+    canonical fields take any value as its JSON (`takes_any`), like the nested format."""
     if is_many and isinstance(value, list):
         value = value[0] if value else ""
-    if isinstance(value, list | dict):
+    if isinstance(value, list | dict) and (name in KEYS or not takes_any):
         return None
     return read_key(value) if name in KEYS else format_leaf(value)
 
@@ -220,6 +231,8 @@ def _count_emoji(getters: tuple[Getter, Getter, Getter], node: Any, place: Place
         except (TypeError, ValueError):
             count = 0
         counts[classify_emoji(get_emoji(element, place))] += max(count, 0)
+    if row["entity"] == COMMENT:
+        counts = {"likes": counts["like"]}
     for name, count in counts.items():
         row.setdefault(name, str(count))
 
@@ -227,7 +240,8 @@ def _count_emoji(getters: tuple[Getter, Getter, Getter], node: Any, place: Place
 def remember_user(row: Row, last_users: dict[str, Row]) -> bool:
     """Whether the row of a user who was met beside a post or comment says something new."""
     key = row.get("user_id", "")
-    if last_users.get(key) == row:
+    last = last_users.get(key)
+    if last is not None and all(last.get(name) == value for name, value in row.items()):
         return False
     if len(last_users) >= LAST_USERS:
         last_users.clear()

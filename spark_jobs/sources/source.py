@@ -182,19 +182,19 @@ class Source:
         members = node if isinstance(node, dict) else NO_MEMBERS
         if self.is_csv:
             members = {name: cell for name, cell in members.items() if cell}
+        rule = group.find_rule(members, place)
         users = [
-            self._make_row(rule, members, place, value, text, node)
-            for rule in group.user_rules
-            if rule.holds(members, place)
+            self._make_row(user_rule, members, place, value, text, node)
+            for user_rule in group.user_rules
+            if user_rule.holds(members, place) and not (rule is not None and rule.is_private)
         ]
-        for rule in group.rules:
-            if rule.holds(members, place):
-                rows += [user for user in users if remember_user(user, place.context.last_users)]
-                if rule.make == SKIPPED:
-                    rows.append(self._skip(rule.reason, rule.skipped_entity))
-                elif rule.make != WRAPPER:
-                    rows.append(self._make_row(rule, members, place, value, text, node))
-                return True
+        if rule is not None:
+            rows += [user for user in users if remember_user(user, place.context.last_users)]
+            if rule.make == SKIPPED:
+                rows.append(self._skip(rule.reason, rule.skipped_entity))
+            elif rule.make != WRAPPER:
+                rows.append(self._make_row(rule, members, place, value, text, node))
+            return True
         rows += users
         if not users and node is not place.record:
             rows.append(self._reject(UNKNOWN_KIND if members else NOT_AN_OBJECT, self._raw(text, value, node)))

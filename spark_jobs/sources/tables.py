@@ -137,7 +137,7 @@ class _Compiler:
     def _compile_thread(self) -> Thread:
         table = self.table["thread"]
         if not {"key", "parent"} <= table.keys() <= {"key", "parent", "versions"}:
-            raise ValueError("it has `key` and `parent`, and it may have `versions`")
+            raise ValueError("it has key and parent, and it may have versions")
         versions = table.get("versions")
         return Thread(
             compile_expression(table["key"]).get,
@@ -147,7 +147,7 @@ class _Compiler:
 
     def _compile_lookup(self, table: dict[str, Any]) -> Lookup:
         if not {"key"} <= table.keys() <= {"key", "value", "when"}:
-            raise ValueError("it has `key`, and it may have `value` and `when`")
+            raise ValueError("it has key, and it may have value and when")
         value: Expression = compile_expression(table.get("value", table["key"]))
         return Lookup(compile_conditions(table.get("when", [])), compile_expression(table["key"]).get, value.get)
 

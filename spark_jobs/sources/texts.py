@@ -1,5 +1,6 @@
 """Texts as exports write them, and what they say: HTML, escapes, hashtags, lists in a cell, reactions."""
 
+import hashlib
 import html
 import json
 import re
@@ -90,6 +91,11 @@ def read_json_parts(text: str) -> str:
     except (ValueError, RecursionError):
         return text
     return str(join_parts(value)) if all(isinstance(part, dict) for part in value) else text
+
+
+def digest(text: str) -> str:
+    """The MD5 of a text, as a key."""
+    return hashlib.md5(text.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 
 def classify_emoji(emoji: object) -> str:

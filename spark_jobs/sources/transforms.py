@@ -107,6 +107,13 @@ def _zero_if_negative(text: str) -> str:
     return "0" if text.startswith("-") else text
 
 
+def _make_as(arguments: Sequence[str]) -> Transform:
+    if len(arguments) != 1:
+        raise ValueError("as takes one argument, a text")
+    (text,) = arguments
+    return lambda value: text if value else None
+
+
 def _take_first(value: Any) -> Any:
     if value.__class__ is list:
         return value[0] if value else None
@@ -144,6 +151,8 @@ TRANSFORMS: dict[str, Maker] = {
     "last": _take_one("last", _cut_last, "the text between two parts"),
     "drop_prefix": _take_one("drop_prefix", str.removeprefix, "a text"),
     "prefix": _take_one("prefix", lambda text, start: start + text, "a text"),
+    "digest": _take_none("digest", _of_texts(texts.digest)),
+    "as": _make_as,
     "null_if": _make_null_if,
     "map": _make_map,
     "first": _take_none("first", _take_first),
@@ -165,6 +174,8 @@ parts, json_parts   one text of a list of texts and objects with a `text`; of JS
 before, after MARK  what stands before (all of it without the mark), after (nothing without it)
 last MARK           the part after the last mark
 drop_prefix, prefix TEXT
+digest              a key of a text, where a format has none
+as TEXT             TEXT wherever something is there that is not empty or false
 null_if TEXT ...    these texts mean nothing
 map A=B ...         A becomes B
 lower, trim, first, final, count

@@ -151,9 +151,25 @@ def summarize(rows: list[Row]) -> dict[str, Any]:
 
 def total(summary: dict[str, Any], name: str) -> int:
     """A sum of `expected.json`."""
+    if name == "reactions_reported":
+        return sum(total(summary, each) for each in (*REACTIONS, "other_reactions"))
     entity, field = ("comment", name.removeprefix("comment_")) if name.startswith("comment_") else ("post", name)
     field = "like" if (entity, field) == ("post", "likes") else field
     return sum(row.get(field) or 0 for row in summary["rows"][entity].values())
+
+
+def find_example(summary: dict[str, Any], entity: str, example: dict[str, Any]) -> Row:
+    """The row that an example of `expected.json` shows: that of its key, or where the format has none, of its time.
+    The example becomes what a row can be compared with: no zeros at the end of a time, and no made-up key."""
+    rows = summary["rows"][entity]
+    if "." in example.get("timestamp", ""):
+        example["timestamp"] = example["timestamp"].rstrip("0")
+    key = example[f"{entity}_id"]
+    if key in rows:
+        return rows[key]
+    del example[f"{entity}_id"]
+    (row,) = (each for each in rows.values() if each["timestamp"] == example["timestamp"])
+    return row
 
 
 def _clean(row: Row, issues: Counter[str]) -> Row:

@@ -1,0 +1,97 @@
+"""A table becomes a source: its faults are said all at once, users' own go before ours, and it crosses processes."""
+
+import pickle
+
+import pytest
+
+from spark_jobs.sources.errors import TableError
+from spark_jobs.sources.tables import compile_source, load_sources
+
+GOOD = """
+platform = "p"
+[[detect]]
+when = ["id"]
+[[rows]]
+make = "post"
+[rows.fields]
+post_id = "id"
+"""
+
+
+def test_load__takes_a_users_table_in_the_place_of_ours(tmp_path):
+    (tmp_path / "reddit_dump.toml").write_text(GOOD)
+    (tmp_path / "another.toml").write_text("\ufeff" + GOOD)
+    found = {source.name: source for source in load_sources([tmp_path])}
+    assert found["reddit_dump"].platform == "p"
+    assert found["another"].paths == ("id",)
+    assert found.keys() > {"native", "flat_csv", "x_v1"}
+
+
+def test_source__crosses_processes():
+    source = compile_source("mine", GOOD)
+    copied = pickle.loads(pickle.dumps(source))
+    assert copied.map({"id": "7"}, "{}", copied.start()) == [
+        {"entity": "post", "record_index": 0, "platform": "p", "post_id": "7"}
+    ]
+
+
+def test_table__says_all_its_faults_at_once():
+    table = """
+    platfrom = "p"
+    [[detect]]
+    kind = "xml"
+    [[rows]]
+    make = "post"
+    [rows.fields]
+    post_id = "id"
+    titel = "title"
+    [[rows]]
+    make = "skipped"
+    [[rows]]
+    make = "like"
+    [[rows]]
+    make = "comment"
+    [rows.fields]
+    post_id = "id | spell"
+    """
+    with pytest.raises(TableError) as caught:
+        compile_source("mine", table)
+    faults = caught.value.faults
+    assert [fault.split(";")[0].split(",")[0] for fault in faults] == [
+        "unknown: platfrom",
+        "rows 1: a post has no field titel",
+        "rows 2: a rule that skips says its reason",
+        "rows 3: make is 'like'",
+        "rows 4: there is no transform spell",
+        "it has no [[rows]]: nothing would become of its records",
+        "detect 1: kind is 'xml'",
+    ]
+    assert str(caught.value).count("source mine: ") == len(faults)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("platform = ", "not valid TOML"),
+        (GOOD.replace("[[detect]]\nwhen", "other"), "it has no \\[\\[detect\\]\\]"),
+        (GOOD + "each = 3", "rows"),
+        (
+            GOOD.replace("[[rows]]", "[rows]").replace("[rows.fields]", "[rows.x]"),
+            "rows is not written as \\[\\[rows\\]\\]",
+        ),
+        (GOOD.replace('when = ["id"]', 'when = ["id ~ ("]'), "detect 1: "),
+        (GOOD.replace('post_id = "id"', 'url = "id"'), "the fields of a post begin with post_id"),
+        (GOOD + "[thread]\nkey = 'id'", "thread: it has key and parent"),
+    ],
+)
+def test_table__with_a_fault(table, reason):
+    with pytest.raises(TableError, match=reason):
+        compile_source("mine", table)
+
+
+@pytest.mark.parametrize("source", load_sources(), ids=lambda source: source.name)
+def test_tables_of_ours__are_split_unless_records_refer_to_one_another(source):
+    whole = {"mastodon_archive", "mastodon_statuses", "x_archive", "x_v1"}
+    split = {"flat_csv", "flat_jsonl", "reddit_dump", "reddit_api", "youtube_api", "x_v2", "facebook_statuses"}
+    assert not (source.name in whole and source.may_split)
+    assert not (source.name in split and not source.may_split)
