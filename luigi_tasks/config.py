@@ -70,7 +70,7 @@ class landing(luigi.Config):
 class sources(luigi.Config):
     """[sources]: what other exports than the native ones look like."""
 
-    folder: str = luigi.Parameter(
+    tables: str = luigi.Parameter(
         default="", description="a folder of TOML tables for sources of one's own; empty: only those that come along"
     )
     keep_private: bool = luigi.BoolParameter(

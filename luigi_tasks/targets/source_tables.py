@@ -22,7 +22,7 @@ def read_own_tables() -> dict[str, str]:
             path.stem: path.read_text(encoding="utf-8-sig") for path in sorted(folder.iterdir()) if _is_table(path)
         }
     except (OSError, UnicodeDecodeError) as error:
-        raise PipelineError(f"folder of sources {folder}: cannot be read ({error}); fix [sources] folder") from error
+        raise PipelineError(f"folder of sources {folder}: cannot be read ({error}); fix [sources] tables") from error
     for name, text in tables.items():
         try:
             compile_source(name, text)
@@ -33,7 +33,7 @@ def read_own_tables() -> dict[str, str]:
 
 def find_folder() -> Path | None:
     """Return the folder of this project's own tables, None where none is set."""
-    folder = config.read_section(config.sources).folder
+    folder = config.read_section(config.sources).tables
     return Path(folder).absolute() if folder else None
 
 

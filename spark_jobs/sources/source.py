@@ -16,7 +16,7 @@ elements are the records, and the object's other members are `enclosing`; of a J
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +63,6 @@ class Source:
     shared_variables: frozenset[str]
     shared_conditions: tuple[Condition, ...]
     shared_fields: tuple[tuple[str, Expression], ...]
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
-        from spark_jobs.sources.tables import compile_source
-
-        return compile_source, (self.name, self.table)
 
     @property
     def may_split(self) -> bool:

@@ -1,5 +1,6 @@
 """Tables: the TOML files that describe sources, ours in `formats/` and those of users in folders of their own."""
 
+import copyreg
 import re
 import tomllib
 from collections.abc import Callable, Sequence
@@ -202,3 +203,11 @@ def _list_texts(value: object) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
     raise TypeError(f"{value!r} is no list of texts")
+
+
+def _reduce_source(source: Source) -> tuple[Callable[[str, str], Source], tuple[str, str]]:
+    """How a source goes to another process: as the text of its table."""
+    return compile_source, (source.name, source.table)
+
+
+copyreg.pickle(Source, _reduce_source)

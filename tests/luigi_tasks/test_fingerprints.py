@@ -109,11 +109,13 @@ def test_of_program__covers_a_job_and_leaves_out_what_only_runs_it(monkeypatch):
         fingerprints.of_program(paths.SPARK_JOBS / package / "job.py", paths.PROJECT)
         return {str(path.relative_to(paths.SPARK_JOBS)) for path in read if path.name != "__init__.py"}
 
+    def list_modules(package: str) -> set[str]:
+        modules = (paths.SPARK_JOBS / package).glob("*.py")
+        return {str(path.relative_to(paths.SPARK_JOBS)) for path in modules if path.name != "__init__.py"}
+
     parse = fingerprints._parse
     shared = {"schemas.py", "messages/codec.py", "messages/jobs.py"}
     shared |= {f"engine/{name}.py" for name in ("file_modes", "parallel", "parquet_parts", "progress")}
-    texts = {"array_pieces", "brackets", "compression", "json_texts", "other_formats", "parsing", "splitting"}
-    extraction = {"assignments", "documents", "errors", "job", "keys", "plain_documents", "reading"} | texts
-    cleaning = {"ages", "job", "partial_users", "parts", "records", "rules", "summary", "superseded", "values"}
-    assert list_names("extraction") == {f"extraction/{name}.py" for name in extraction} | shared
-    assert list_names("cleaning") == {f"cleaning/{name}.py" for name in cleaning} | shared | {"parquet_blocks.py"}
+    extraction = list_modules("extraction") - {"extraction/preview.py"} | list_modules("sources")
+    assert list_names("extraction") == extraction | shared
+    assert list_names("cleaning") == list_modules("cleaning") | shared | {"parquet_blocks.py"}
