@@ -14,6 +14,7 @@ from luigi_tasks.targets import checkpoint, landing, source_tables
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import ExtractManifest
+from luigi_tasks.targets.source_tables import Decision
 from spark_jobs.messages import (
     BatchToExtract,
     ExtractedBatch,
@@ -44,7 +45,11 @@ class Extract(BatchStage):
         return checkpoint.extract_checkpoint(self.batch)
 
     def built_from(self) -> BuiltFrom:
-        return _fingerprint_inputs(self._read_sources())
+        return self._fingerprint_inputs(self._read_sources())
+
+    def read_decision(self) -> Decision:
+        """The source that somebody decided the batch to be of."""
+        return source_tables.read_decision(landing.find_entry(self.batch))
 
     def _read_sources(self) -> list[landing.SourceFile]:
         manifest = self.output().read_manifest()
@@ -61,10 +66,20 @@ class Extract(BatchStage):
         if manifest.run == run_id.get_run_id():  # what changed after this run read the files is for the next run
             return target.find_stale_reason(None)
         sources = self._read_sources()
-        reason = target.find_stale_reason(_fingerprint_inputs(sources))
+        reason = target.find_stale_reason(self._fingerprint_inputs(sources))
         if reason is None and sources != manifest.sources and lock.is_held():
             target.rewrite_manifest(replace(manifest, sources=sources))  # the next run need not read them again
         return reason
+
+    def _fingerprint_inputs(self, sources: Sequence[landing.SourceFile]) -> BuiltFrom:
+        decided = self.read_decision().source
+        files = landing.fingerprint_files(sources)
+        keeps_private = config.read_section(config.sources).keep_private
+        return {
+            "inputs": fingerprints.of_value([files, decided]) if decided else files,
+            "code": fingerprints.of_program(paths.SPARK_JOBS / "extraction/job.py", paths.PROJECT),
+            "settings": fingerprints.of_value([_list_limits(), source_tables.fingerprint_tables(), keeps_private]),
+        }
 
     def start_services(self) -> None:
         jobs.warm_up()
@@ -73,14 +88,17 @@ class Extract(BatchStage):
         landing.require_batches(task.batch for task in stale)
         with checkpoint.staging_folder("extract") as staging:
             before = {task.batch: landing.list_files(task.batch) for task in stale}
+            decisions = {task.batch: task.read_decision() for task in stale}
             readable = {
-                batch: files for batch, files in before.items() if not any(file.fault is not None for file in files)
+                batch: files
+                for batch, files in before.items()
+                if not decisions[batch].fault and all(file.fault is None for file in files)
             }
             with ThreadPoolExecutor(1) as hashing:  # beside Spark
                 hashed = hashing.submit(
                     lambda: {batch: landing.read_source_files(files) for batch, files in before.items()}
                 )
-                asked = _make_request(readable, staging)
+                asked = _make_request(readable, decisions, staging)
                 result = jobs.run_extract(asked, progress.update) if readable else ExtractResult([])
                 sources = hashed.result()
             extracted = dict(zip(readable, enumerate(result.batches), strict=True))
@@ -98,13 +116,14 @@ class Extract(BatchStage):
         What could not be read, or changed meanwhile, is its fault: the batch is held up, and no other.
         """
         unread = next((FileFault(file.name, None, file.fault) for file in sources if file.fault is not None), None)
+        unread = unread or self.read_decision().fault
         fault = unread or extracted.fault
         answer = NOT_READ if unread else extracted
         tables = {"documents": answer.documents, "records": answer.records}
         self.output().publish(
             staging,
             {} if fault else {table: built / table for table in tables},
-            _fingerprint_inputs(sources),
+            self._fingerprint_inputs(sources),
             sources=sources,
             tables=tables,
             fault=fault,
@@ -112,19 +131,15 @@ class Extract(BatchStage):
         )
 
 
-def _fingerprint_inputs(sources: Sequence[landing.SourceFile]) -> BuiltFrom:
-    return {
-        "inputs": landing.fingerprint_files(sources),
-        "code": fingerprints.of_program(paths.SPARK_JOBS / "extraction/job.py", paths.PROJECT),
-        "settings": fingerprints.of_value(
-            [_list_limits(), source_tables.fingerprint_tables(), config.read_section(config.sources).keep_private]
-        ),
-    }
-
-
-def _make_request(batches: Mapping[str, Sequence[landing.LandingFile]], staging: Path) -> ExtractRequest:
+def _make_request(
+    batches: Mapping[str, Sequence[landing.LandingFile]], decisions: Mapping[str, Decision], staging: Path
+) -> ExtractRequest:
     asked = [
-        BatchToExtract(batch, [FileToRead(file.name, str(file.path), str(file.folder)) for file in files])
+        BatchToExtract(
+            batch,
+            [FileToRead(file.name, str(file.path), str(file.folder)) for file in files],
+            decisions[batch].source,
+        )
         for batch, files in batches.items()
     ]
     return ExtractRequest(

@@ -1,11 +1,17 @@
 """Source tables: the TOML files that say what exports look like, those that come along and those of this project."""
 
+import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from luigi_tasks import config, fingerprints
 from luigi_tasks.errors import PipelineError
+from spark_jobs.messages import FileFault
 from spark_jobs.sources.catalog import SUFFIX, TableError, compile_source, list_tables
+
+DECISION = "_source.toml"
+"""A file in the folder of a batch that names its source, where its files do not tell."""
 
 
 @cache
@@ -35,6 +41,29 @@ def find_folder() -> Path | None:
     """Return the folder of this project's own tables, None where none is set."""
     folder = config.read_section(config.sources).tables
     return Path(folder).absolute() if folder else None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The source that a batch is of, where somebody decided it ("": what each file looks like), or what is wrong with
+    the file that says so."""
+
+    source: str = ""
+    fault: FileFault | None = None
+
+
+def read_decision(entry: Path | None) -> Decision:
+    """Return what the file _source.toml in the folder of a batch decides."""
+    path = entry / DECISION if entry is not None else None
+    if path is None or not path.is_file():
+        return Decision()
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Decision(fault=FileFault(DECISION, None, f"cannot be read ({error})"))
+    if found.keys() != {"source"} or not isinstance(found["source"], str):
+        return Decision(fault=FileFault(DECISION, None, 'expected one line: source = "NAME"'))
+    return Decision(found["source"])
 
 
 @cache
