@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spark_jobs.cleaning.rules import MISSING_USER_ID
 from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.file_formats import recognize_files
 from spark_jobs.extraction.mapping import MappedFile
@@ -62,8 +63,8 @@ def _preview_documents(source: Source, found: FilePreview) -> None:
     for row, _ in read_documents(source):
         found.documents += 1
         unknown.update(row.get("unknown_fields") or ())
-        if row.get("fault"):
-            rejected[row["fault"]] += 1
+        if row.get("fault") or row["user_id"] is None:
+            rejected[row.get("fault") or MISSING_USER_ID] += 1
             found.first_rejected = found.first_rejected or row.get("raw")
             continue
         posts = row["posts"]

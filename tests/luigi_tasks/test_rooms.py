@@ -19,7 +19,13 @@ FLOORS = (
     {"cli"},
 )
 """The packages of luigi_tasks, lowest first; "" are the modules beside them. Peers stand in one set."""
-SHARED = {"spark_jobs.schemas", "spark_jobs.messages", "spark_jobs.parquet_blocks", "spark_jobs.sources.catalog"}
+SHARED = {
+    "spark_jobs.schemas",
+    "spark_jobs.messages",
+    "spark_jobs.parquet_blocks",
+    "spark_jobs.sources.catalog",
+    "spark_jobs.extraction.preview",
+}
 """What luigi_tasks may take of spark_jobs."""
 ENTRANCE = PROJECT / "luigi_tasks/__init__.py"
 """The public tasks: it imports them from `stages`."""
@@ -55,7 +61,7 @@ def _why_forbidden(where: Path, module: str) -> str | None:
         return (
             None
             if module in SHARED or module.startswith("spark_jobs.messages.")
-            else "of the jobs, only schemas, messages, blocks and the catalog of sources are shared"
+            else "of the jobs, only schemas, messages, blocks, the catalog and the preview of sources are shared"
         )
     importer, imported = _room(where.parts), _room(Path(*module.split(".")).parts)
     if importer == imported or _floor(importer) > _floor(imported):
