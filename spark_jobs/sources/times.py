@@ -100,10 +100,17 @@ def write_epoch(text: str, per_second: int = 1) -> str:
     return written.rstrip("0") if "." in written else written
 
 
-def write_any_time(text: str, offset: int = 0) -> str:
-    """A time of either kind; a number of 12 digits or more counts milliseconds, of 15 or more microseconds."""
+def write_any_epoch(text: str) -> str:
+    """The same in the unit that the number's length tells: of 12 digits or more milliseconds, of 15 or more
+    microseconds. A shorter number is no such time."""
     digits = text.strip().lstrip("-").split(".")[0]
     if not digits.isdecimal() or len(digits) < FEWEST_EPOCH_DIGITS:
-        return write_time(text, offset)
+        return text
     unit = "us" if len(digits) >= 15 else "ms" if len(digits) >= 12 else "s"
     return write_epoch(text, PER_SECOND[unit])
+
+
+def write_any_time(text: str, offset: int = 0) -> str:
+    """A time that is a text or a number of such a length."""
+    written = write_any_epoch(text)
+    return write_time(text, offset) if written is text else written

@@ -47,13 +47,10 @@ def _take_one(name: str, change: Callable[[str, str], Any], what: str) -> Maker:
     def make(arguments: Sequence[str]) -> Transform:
         if len(arguments) != 1:
             raise ValueError(f"{name} takes one argument, {what}")
-        return _of_texts(partial(_swap, change, arguments[0]))
+        (argument,) = arguments
+        return _of_texts(lambda text: change(text, argument))
 
     return make
-
-
-def _swap(change: Callable[[str, str], Any], argument: str, text: str) -> Any:
-    return change(text, argument)
 
 
 def _make_time(arguments: Sequence[str]) -> Transform:
@@ -70,8 +67,10 @@ def _make_any_time(arguments: Sequence[str]) -> Transform:
 
 def _make_epoch(arguments: Sequence[str]) -> Transform:
     unit = arguments[0] if arguments else "s"
+    if arguments == ["any"]:
+        return _of_texts(times.write_any_epoch)
     if len(arguments) > 1 or unit not in times.PER_SECOND:
-        raise ValueError(f"epoch takes at most one argument, one of {', '.join(times.PER_SECOND)}")
+        raise ValueError(f"epoch takes at most one argument, one of {', '.join(times.PER_SECOND)}, any")
     return _of_texts(partial(times.write_epoch, per_second=times.PER_SECOND[unit]))
 
 
@@ -88,6 +87,18 @@ def _make_map(arguments: Sequence[str]) -> Transform:
         raise ValueError("map takes pairs such as image=photo")
     names = {name: value for name, _, value in pairs}
     return _of_texts(lambda text: names.get(text, text))
+
+
+def _split_list(value: Any) -> Any:
+    """The elements of a text; a list already is one."""
+    return texts.split_list(value) if isinstance(value, str) else value
+
+
+def _make_split(arguments: Sequence[str]) -> Transform:
+    if len(arguments) != 1:
+        raise ValueError("split takes one argument, the text between two elements")
+    (mark,) = arguments
+    return lambda value: texts.split_list(value, mark) if isinstance(value, str) else value
 
 
 def _cut_before(text: str, mark: str) -> str:
@@ -140,8 +151,8 @@ TRANSFORMS: dict[str, Maker] = {
     "number": _take_none("number", _of_texts(texts.drop_commas)),
     "zero_if_negative": _take_none("zero_if_negative", _of_texts(_zero_if_negative)),
     "hashtags": _take_none("hashtags", _of_texts(texts.find_hashtags)),
-    "list": _take_none("list", _of_texts(texts.split_list)),
-    "split": _take_one("split", texts.split_list, "the text between two elements"),
+    "list": _take_none("list", _split_list),
+    "split": _make_split,
     "lower": _take_none("lower", _of_texts(str.lower)),
     "trim": _take_none("trim", _of_texts(str.strip)),
     "parts": _take_none("parts", texts.join_parts),
@@ -162,7 +173,7 @@ TRANSFORMS: dict[str, Maker] = {
 """By name, what makes the transform of its arguments. Raises ValueError where they do not fit.
 
 time [OFFSET]       a time that is a text; OFFSET (-05:00) for those that do not say theirs
-epoch [s|ms|us]     a time that is a number since 1970
+epoch [s|ms|us|any] a time that is a number since 1970; any: in the unit that its length tells
 any_time [OFFSET]   either
 html, unescape      the text of HTML; a text in which only & < > are escaped
 mojibake            UTF-8 read as Latin-1
