@@ -12,6 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, paths
 from luigi_tasks.runs.journal import DONE, StageRecord
+from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.ledger_file import read_ledger
 from luigi_tasks.texts import count, format_names
 from luigi_tasks.warehouse import set_aside
@@ -68,6 +69,7 @@ def find_anomalies(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> l
         *find_rejecting_batches(cursor, audited),
         *find_shrunk_batches(cursor),
         *find_drifted_batches(audited),
+        *find_lost_paths([batch for stage in stages if stage.stage == "Extract" for batch in stage.batches]),
         *(find_strange_days(cursor) if published else ()),
         *find_stale_data(cursor, config.read_section(config.notify).stale_hours),
         *find_set_aside(cursor),
@@ -168,6 +170,21 @@ def find_drifted_batches(audited: Sequence[str]) -> Iterator[Anomaly]:
         new = sorted(drift.get(own_folder, set()) - elsewhere)
         if new:
             yield Anomaly("drift", batch, f"batch {batch}: unknown fields: {format_names(new)}")
+
+
+def find_lost_paths(extracted: Sequence[str]) -> Iterator[Anomaly]:
+    """Yield the batches without a value at a path of their source that another batch of it has: formats change without
+    notice."""
+    if not extracted:
+        return
+    manifests = {manifest.batch: manifest for manifest in checkpoint.read_extract_manifests() if manifest.found}
+    for batch in extracted:
+        for source, paths_here in manifests[batch].found.items() if batch in manifests else ():
+            elsewhere = [each.found.get(source, {}) for each in manifests.values() if each.batch != batch]
+            lost = [path for path, times in paths_here.items() if not times and any(of.get(path) for of in elsewhere)]
+            if lost:
+                text = f"batch {batch}: of source {source}, nothing is at {format_names(lost)}, unlike in other batches"
+                yield Anomaly("drift", batch, text)
 
 
 def find_strange_days(cursor: Cursor) -> Iterator[Anomaly]:

@@ -128,6 +128,7 @@ class Extract(BatchStage):
             tables=tables,
             fault=fault,
             content=fingerprints.of_message([tables, fault]),
+            found=answer.found,
         )
 
 

@@ -26,6 +26,17 @@ def extract_checkpoint(batch: str) -> "CheckpointTarget[ExtractManifest]":
     return CheckpointTarget("extract", batch, ExtractManifest)
 
 
+def read_extract_manifests() -> list[ExtractManifest]:
+    """The manifests of all batches' documents, those of batches that have left the landing folder included."""
+    found = []
+    for folder in sorted((paths.checkpoints() / "extract").glob("*")):
+        target = CheckpointTarget("extract", "", ExtractManifest)
+        target.folder = folder
+        if manifest := target.read_manifest():
+            found.append(manifest)
+    return found
+
+
 def clean_checkpoint(batch: str) -> "CheckpointTarget[CleanManifest]":
     """The tables of a batch."""
     return CheckpointTarget("clean", batch, CleanManifest)

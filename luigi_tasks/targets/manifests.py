@@ -1,7 +1,7 @@
 """Manifests: what a checkpoint says of itself. One dataclass a stage; the file is JSON with the same names."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.landing import SourceFile
@@ -32,13 +32,14 @@ class Manifest:
 class ExtractManifest(Manifest):
     """Of Extract: the landing files that were read, the tables by name, or the first broken file.
 
-    `content` is the fingerprint of what Clean reads.
+    `content` is the fingerprint of what Clean reads; `found` says how often each mapped path was found, by source.
     """
 
     sources: Sequence[SourceFile]
     tables: Mapping[str, TableFacts]
     fault: FileFault | None
     content: str
+    found: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class MappedFile:
         self._batch = batch
         self._careful = careful
         self._context: Context | None = None
+        self._made: set[str] = set()
 
     def read_rows(self) -> Iterator[tuple[list[Row], int]]:
         """The rows of each record. Raises BrokenSource where the file is broken."""
@@ -42,11 +43,12 @@ class MappedFile:
                 rows = [self._reject(record.fault, record.text)]
             else:
                 rows = known.map(record.value, record.text, self._context) or [self._skip(NOTHING_TO_LOAD)]
+            self._made.update([row["entity"] for row in rows])
             yield list(place_rows(rows, self._batch, self._source.file, record.offset)), len(record.text)
 
     def count_found(self) -> dict[str, int]:
-        """How often each mapped path was found, once all rows have been read."""
-        return self._format.source.count_found(self._context) if self._context else {}
+        """How often each mapped path was found, once all rows have been read; of the entities that have any."""
+        return self._format.source.count_found(self._context, self._made) if self._context else {}
 
     def _open(self) -> SourceRecords:
         head, known = self._format.head, self._format.source

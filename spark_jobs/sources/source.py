@@ -6,7 +6,7 @@ What a task does with a file of it:
     context = source.start(shared=…, enclosing=…)      # without a first pass, or
     context = source.index(values, shared=…, enclosing=…)  # source.needs_index: then the file is read whole by one task
     rows = source.map(value, text, context)            # of each record, in their order
-    source.count_found(context)                        # how often each mapped path was found
+    source.count_found(context, made)                   # how often each mapped path was found
 
 `values` are parsed as in spark_jobs.extraction.parsing: numbers are texts. A row of CSV is a dict whose names come from
 `name_columns`. Where the file is one JSON object and one of the paths `source.records` leads to a list in it, its
@@ -16,7 +16,7 @@ elements are the records, and the object's other members are `enclosing`; of a J
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,8 @@ class Source:
     records: tuple[str, ...]
     paths: tuple[str, ...]
     """Every mapped path, once."""
+    path_entities: tuple[frozenset[str], ...]
+    """Of each of them, the entities whose fields it fills."""
     needs_index: bool
     """Whether the records of a file have to be seen before the first is mapped: the file is read whole by one task."""
     get_records: tuple[Getter, ...]
@@ -131,9 +133,10 @@ class Source:
         found = {name: expression.get(node, place) for name, expression in self.shared_fields}
         return {name: text for name, text in found.items() if isinstance(text, str)}
 
-    def count_found(self, context: Context) -> dict[str, int]:
-        """How often each mapped path was found."""
-        return dict(zip(self.paths, context.found, strict=True))
+    def count_found(self, context: Context, made: Collection[str]) -> dict[str, int]:
+        """How often each mapped path was found; without the paths of entities of which no row was `made`."""
+        counted = zip(self.paths, self.path_entities, context.found, strict=True)
+        return {path: times for path, entities, times in counted if not entities.isdisjoint(made)}
 
     def _find_records(self, value: object, context: Context) -> Iterator[tuple[Any, Place]]:
         """The records in a value: usually itself, the elements of its list where it is an object around records."""

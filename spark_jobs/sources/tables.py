@@ -69,7 +69,7 @@ def compile_source(name: str, text: str) -> Source:
 class _Compiler:
     def __init__(self, name: str, text: str, table: dict[str, Any], faults: Faults) -> None:
         self.name, self.text, self.table, self.faults = name, text, table, faults
-        self.paths: list[str] = []
+        self.paths: dict[str, set[str]] = {}
         self.tops: set[str] = set()
         self.is_indexed = False
         kinds = [each.get("kind", "json") for each in self._list_tables("detect")]
@@ -105,6 +105,7 @@ class _Compiler:
             detections=self._compile_detections(),
             records=records,
             paths=tuple(self.paths),
+            path_entities=tuple(frozenset(entities) for entities in self.paths.values()),
             needs_index=self.is_indexed or bool(deletions or lookups or (thread and thread.get_versions)),
             get_records=self._try("records", lambda: tuple(compile_path(path).get for path in records)) or (),
             container=self._try("container", lambda: compile_conditions(table.get("container", []))) or (),
@@ -119,7 +120,8 @@ class _Compiler:
     def _compile_rules(self) -> tuple[list[dict[str, Any]], list[Rule]]:
         tables, rules = [], []
         for number, each in enumerate(self._list_tables("rows"), 1):
-            rule = self._try(f"rows {number}", partial(compile_rule, each, self._count_path, self.is_csv))
+            count_path = partial(self._count_path, entity=str(each.get("make")))
+            rule = self._try(f"rows {number}", partial(compile_rule, each, count_path, self.is_csv))
             if rule is None:
                 continue
             tables.append(each)
@@ -129,11 +131,10 @@ class _Compiler:
                 self.is_indexed = self.is_indexed or expression.is_indexed
         return tables, rules
 
-    def _count_path(self, path: str) -> int:
+    def _count_path(self, path: str, entity: str) -> int:
         """The place of a path's counter."""
-        if path not in self.paths:
-            self.paths.append(path)
-        return self.paths.index(path)
+        self.paths.setdefault(path, set()).add(entity)
+        return list(self.paths).index(path)
 
     def _compile_thread(self) -> Thread:
         table = self.table["thread"]
