@@ -211,8 +211,8 @@ TABLES: dict[str, dict[str, str]] = {
 """By table, the PostgreSQL type of each column. A row of `users` is a user of a batch, of `posts` a post of a batch, of
 `comments` a distinct comment of a batch, of `rejected` a rejected record, of `issues` a corrected field.
 
-The key of a user or post is its platform (null: the native format) and its id. In `posts` and `comments`, `post_index`
-is null where a record stands alone, not in a document of the native export: its author or its post can be missing."""
+The key of a user or post is its platform (null: the native format) and its id. `post_index` is null in `posts` and in
+`comments` where a record stands alone, not in a document of the native export: its author or post can be missing."""
 
 ENTITY_TABLES = {"user": "users", "post": "posts", "comment": "comments"}
 """The entities whose records supersede one another by key, and their tables."""

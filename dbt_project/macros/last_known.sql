@@ -9,6 +9,7 @@
         from {{ source("raw_data", "users") }} as earlier
         where
             earlier.user_id = {{ alias }}.user_id
+            and {{ is_same_platform("earlier", alias) }}
             and earlier.batch collate "C" < {{ alias }}.batch collate "C"
             and earlier.{{ column }} is not null
         order by earlier.batch collate "C" desc
@@ -30,6 +31,7 @@
             from {{ source("raw_data", "users") }} as known
             where
                 known.user_id = {{ alias }}.user_id
+                and {{ is_same_platform("known", alias) }}
                 and known.batch collate "C" <= {{ alias }}.batch collate "C"
                 and known.age is not null
             order by known.age_imputed, known.batch collate "C" desc

@@ -1,6 +1,6 @@
 {#- Incremental runs of core and later layers: they rebuild the rows of touched keys. -#}
 
-{#- The distinct touched keys of a kind: surrogate keys (`sk`), natural keys (`id`) or days (`day`). -#}
+{#- The distinct touched keys of a kind: surrogate keys (`sk`), natural keys (`id`, or `id, platform`) or days (`day`). -#}
 {% macro touched(kind, key) -%}
     (select distinct {{ key }} from {{ ref('touched_keys') }} where kind = '{{ kind }}')
 {%- endmacro %}
@@ -20,10 +20,14 @@
 
 {#- The join that keeps only touched rows, in incremental runs (or when `when` is true). A join and not `in`, which the
     planner would not apply before the search for later versions. It is there during parsing, too, so that dbt finds
-    the dependency on touched_keys. -#}
-{% macro join_touched(column, kind, key="sk", when=none) -%}
+    the dependency on touched_keys. Ids of users and posts are keys together with the platform of their row, the alias
+    `of_platform`. -#}
+{% macro join_touched(column, kind, key="sk", when=none, of_platform=none) -%}
     {%- if not execute or (is_incremental() if when is none else when) -%}
-    inner join {{ touched(kind, key) }} as touched on {{ column }} = touched.{{ key }}
+    inner join {{ touched(kind, key ~ (", platform" if of_platform else "")) }} as touched
+        on {{ column }} = touched.{{ key }}
+        {%- if of_platform %} and {{ is_same_platform(of_platform, "touched") }}
+        {%- endif %}
     {%- endif -%}
 {%- endmacro %}
 

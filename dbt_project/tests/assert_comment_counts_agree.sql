@@ -1,5 +1,6 @@
--- fact_post_interactions counts as many comments per post as fact_comments has rows (of all posts, or only of
--- touched ones), and user_engagement_mart counts all comments by known users. Returns what differs.
+-- fact_post_interactions counts as many comments per post as fact_comments has rows (of all posts, or only
+-- of touched ones), user_engagement_mart counts all comments by known users, and platform_mart all
+-- comments. A post that is in no batch has comments, but no row of facts. Returns what differs.
 
 with
 
@@ -29,7 +30,9 @@ posts as (
 
 by_users as (
 
-    select count(comments.comment_user_sk) as comments
+    select
+        count(comments.comment_user_sk) as comments,
+        count(*) as all_comments
     from comments
 
 ),
@@ -41,6 +44,20 @@ made_by_users as (
 
 ),
 
+of_platforms as (
+
+    select coalesce(sum(platforms.comments), 0) as comments
+    from {{ ref('platform_mart') }} as platforms
+
+),
+
+missing_posts as (
+
+    select * from {{ ref('dim_posts') }}
+    where is_inferred
+
+),
+
 final as (
 
     select
@@ -49,7 +66,12 @@ final as (
         posts.comments as found
     from of_posts
     full outer join posts on of_posts.post_sk = posts.post_sk
-    where coalesce(of_posts.comments, 0) is distinct from posts.comments
+    where
+        coalesce(of_posts.comments, 0) is distinct from posts.comments
+        and not exists (
+            select 1 from missing_posts
+            where of_posts.post_sk = missing_posts.post_sk
+        )
     union all
     select
         'by users' as counted,
@@ -58,6 +80,14 @@ final as (
     from by_users
     cross join made_by_users
     where by_users.comments <> made_by_users.comments
+    union all
+    select
+        'of platforms' as counted,
+        by_users.all_comments as expected,
+        of_platforms.comments as found
+    from by_users
+    cross join of_platforms
+    where by_users.all_comments <> of_platforms.comments
 
 )
 

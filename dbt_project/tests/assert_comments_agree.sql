@@ -4,10 +4,19 @@
 
 with
 
-raw_users as (
+-- those of raw_data, and the authors without a profile that another test checks
+known_users as (
 
-    select distinct user_id
-    from {{ source('raw_data', 'users') }}
+    select distinct
+        users.user_id,
+        users.platform
+    from {{ source('raw_data', 'users') }} as users
+    union all
+    select
+        users.user_id,
+        users.platform
+    from {{ ref('dim_users') }} as users
+    where users.is_inferred
 
 ),
 
@@ -24,14 +33,26 @@ expected as (
         count(*) as comments,
         bit_xor(hash_record_extended(row(
             comments.comment_key,
-            {{ surrogate_key('comments.post_id') }},
+            {{ surrogate_key('comments.post_id', 'comments.platform') }},
             comments.comment_user_id,
-            case when raw_users.user_id is not null then {{ surrogate_key('raw_users.user_id') }} end,
+            case
+                when known_users.user_id is not null
+                    then {{ surrogate_key('known_users.user_id', 'known_users.platform') }}
+            end,
             comments.comment_text,
-            comments.comment_timestamp
+            comments.comment_timestamp,
+            comments.platform,
+            comments.comment_id,
+            comments.parent_comment_id,
+            comments.author_name,
+            comments.likes,
+            comments.score
         ), 0)) as digest
     from current_comments as comments
-    left join raw_users on comments.comment_user_id = raw_users.user_id
+    left join known_users
+        on
+            comments.comment_user_id = known_users.user_id
+            and {{ is_same_platform('comments', 'known_users') }}
     group by comments.comment_timestamp::date
 
 ),
@@ -47,7 +68,13 @@ found as (
             comments.comment_user_id,
             comments.comment_user_sk,
             comments.comment_text,
-            comments.comment_timestamp
+            comments.comment_timestamp,
+            comments.platform,
+            comments.comment_id,
+            comments.parent_comment_id,
+            comments.author_name,
+            comments.likes,
+            comments.score
         ), 0)) as digest
     from {{ ref('fact_comments') }} as comments
     {{ join_touched('comments.comment_sk', 'comment', when=var('touched_only')) }}

@@ -5,14 +5,20 @@ with
 
 raw_posts as (
 
-    select posts.post_id from {{ source('raw_data', 'posts') }} as posts
+    select
+        posts.post_id,
+        {{ platform_name('posts.platform') }} as platform_name
+    from {{ source('raw_data', 'posts') }} as posts
     {{ join_touched('posts.post_id', 'post', 'id', when=var('touched_only')) }}
 
 ),
 
 mart as (
 
-    select posts.post_id from {{ ref('content_performance_mart') }} as posts
+    select
+        posts.post_id,
+        posts.platform as platform_name
+    from {{ ref('content_performance_mart') }} as posts
     {{ join_touched('posts.post_id', 'post', 'id', when=var('touched_only')) }}
 
 ),
@@ -23,7 +29,8 @@ final as (
         raw_posts.post_id as raw_post_id,
         mart.post_id as mart_post_id
     from raw_posts
-    full outer join mart on raw_posts.post_id = mart.post_id
+    full outer join mart
+        on raw_posts.post_id = mart.post_id and raw_posts.platform_name = mart.platform_name
     where raw_posts.post_id is null or mart.post_id is null
 
 )

@@ -12,7 +12,7 @@ current_posts as (
 posts as (
 
     select
-        {{ surrogate_key('current_posts.post_id') }} as post_sk,
+        {{ surrogate_key('current_posts.post_id', 'current_posts.platform') }} as post_sk,
         current_posts.tags
     from current_posts
 

@@ -1,5 +1,5 @@
 -- raw_data holds of every batch what its ledger says was accepted: the rows of every entity, and the sums of
--- shares and of each reaction. Checks all batches, or only touched ones. Skips batches that did not pass,
+-- their counters. Checks all batches, or only touched ones. Skips batches that did not pass,
 -- since their earlier rows stay loaded. Returns what differs, with both numbers.
 
 with
@@ -30,10 +30,22 @@ posts as (
     select
         posts.batch,
         count(*) as records,
-        {{ sums(post_measures()) }}
+        {{ sums(post_measures() + other_measures()) }}
     from {{ source('raw_data', 'posts') }} as posts
     {{ join_touched('posts.batch collate "C"', 'batch', 'id', when=var('touched_only')) }}
     group by posts.batch
+
+),
+
+comments as (
+
+    select
+        comments.batch,
+        count(*) as records,
+        {{ sums(comment_measures()) }}
+    from {{ source('raw_data', 'comments') }} as comments
+    {{ join_touched('comments.batch collate "C"', 'batch', 'id', when=var('touched_only')) }}
+    group by comments.batch
 
 ),
 
@@ -51,11 +63,12 @@ loaded as (
     select
         comments.batch,
         'comment' as entity,
-        'records' as measure,
-        count(*) as total
-    from {{ source('raw_data', 'comments') }} as comments
-    {{ join_touched('comments.batch collate "C"', 'batch', 'id', when=var('touched_only')) }}
-    group by comments.batch
+        measured.measure,
+        measured.value as total
+    from comments
+    cross join
+        lateral (values {{ measure_rows('comments', ['records'] + comment_measures()) }})
+            as measured (measure, value)
     union all
     select
         posts.batch,
@@ -64,7 +77,7 @@ loaded as (
         measured.value as total
     from posts
     cross join
-        lateral (values {{ measure_rows('posts', ['records'] + post_measures()) }})
+        lateral (values {{ measure_rows('posts', ['records'] + post_measures() + other_measures()) }})
             as measured (measure, value)
 
 ),

@@ -1,5 +1,5 @@
--- tag_analysis_mart counts each post once for each of its tags, with the counters of the facts. Returns the
--- tags that differ.
+-- tag_analysis_mart counts each post once for each of its tags, with the counters of the facts, on every
+-- platform. Returns the tags that differ.
 
 with
 
@@ -7,18 +7,22 @@ expected as (
 
     select
         post_tags.tag_sk,
+        {{ platform_name('posts.platform') }} as platform_name,
         count(*) as posts,
-        {{ sum_totals('posts') }}
+        {{ sum_totals('posts', measures() + other_measures()) }}
     from {{ ref('bridge_post_tags') }} as post_tags
     inner join {{ ref('fact_post_interactions') }} as posts on post_tags.post_sk = posts.post_sk
-    group by post_tags.tag_sk
+    group by post_tags.tag_sk, posts.platform
 
 ),
 
 named as (
 
     select
-        expected.*,
+        expected.platform_name,
+        expected.posts,
+        {{ totals_or_zero('expected') }},
+        {{ totals('expected', other_measures()) }},
         tags.tag
     from expected
     left join {{ ref('dim_tags') }} as tags on expected.tag_sk = tags.tag_sk
@@ -29,13 +33,15 @@ final as (
 
     select
         coalesce(named.tag, found.tag) as tag,
+        coalesce(named.platform_name, found.platform) as platform,
         named.posts as expected_posts,
         found.total_posts_with_tag as found_posts
     from named
-    full outer join {{ ref('tag_analysis_mart') }} as found on named.tag = found.tag
+    full outer join {{ ref('tag_analysis_mart') }} as found
+        on named.tag = found.tag and named.platform_name = found.platform
     where
         named.posts is distinct from found.total_posts_with_tag
-        or {{ any_total_differs('named', 'found', measures()) }}
+        or {{ any_total_differs('named', 'found', measures() + other_measures()) }}
 
 )
 

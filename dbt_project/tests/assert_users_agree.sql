@@ -1,6 +1,7 @@
 -- dim_users has every user of every batch once, as the last batch has it or, if the var partial_users is
--- fill_in, with the last known value of each field, and no others. Checks all users, or only touched ones.
--- Returns the days of sign-up that differ: the numbers of users, and digests of their columns.
+-- fill_in, with the last known value of each field, and no others but authors without a profile, which
+-- another test checks. Checks all users, or only touched ones. Returns the days of sign-up that differ: the
+-- numbers of users, and digests of their columns.
 
 with
 
@@ -20,7 +21,7 @@ expected as (
         users.date_created::date as date_day,
         count(*) as users,
         bit_xor(hash_record_extended(row(
-            {{ surrogate_key('users.user_id') }},
+            {{ surrogate_key('users.user_id', 'users.platform') }},
             users.user_id,
             users.username,
             users.email,
@@ -28,7 +29,10 @@ expected as (
             users.age,
             users.age_imputed,
             users.gender,
-            users.date_created
+            users.date_created,
+            users.platform,
+            users.location,
+            users.followers
         ), 0)) as digest
     from current_users as users
     group by users.date_created::date
@@ -49,10 +53,14 @@ found as (
             users.age,
             users.age_imputed,
             users.gender,
-            users.date_created
+            users.date_created,
+            users.platform,
+            users.location,
+            users.followers
         ), 0)) as digest
     from {{ ref('dim_users') }} as users
     {{ join_touched('users.user_sk', 'user', when=var('touched_only')) }}
+    where not users.is_inferred
     group by users.date_created::date
 
 ),

@@ -115,7 +115,8 @@ def _create_table(cursor: Cursor, table: Relation) -> int:
     copied = cursor.rowcount
     cursor.execute(f"alter table {table.published}{NEW} replica identity full")  # for publications of all tables
     if table.touched:
-        cursor.execute(f"create unique index on {table.published}{NEW} ({table.touched['column']})")
+        key = table.touched.get("unique", table.touched["column"])
+        cursor.execute(f"create unique index on {table.published}{NEW} ({key})")
     for column in table.read_by:
         cursor.execute(f"create index on {table.published}{NEW} ({column})")
     return copied

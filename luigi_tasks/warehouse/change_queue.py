@@ -11,8 +11,8 @@ from luigi_tasks.warehouse import ownership, relation_states
 from spark_jobs.schemas import TABLES
 
 KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
-"""The tables of raw_data that core is built from, and the column that identifies a record across batches: in `users`
-and `posts` together with the platform."""
+"""The tables of raw_data that core is built from, and the column that identifies a record across batches: in users and
+posts together with its platform."""
 VERSION_COLUMNS = {
     "users": """user_id, batch collate "C", coalesce(platform, '')""",
     "posts": """post_id, batch collate "C", coalesce(platform, '')""",

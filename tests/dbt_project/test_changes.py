@@ -2,12 +2,14 @@
 stops.
 
 Real PostgreSQL and real dbt. Random loads are generated for many small worlds at once, which share no key: one run of
-dbt takes in a change of each. A world has few keys, so that its batches have most of them in common.
+dbt takes in a change of each. A world has few keys, so that its batches have most of them in common. Its records are of
+the native format, in documents or alone, and of another platform with the same ids. What stands alone can lack its
+author or post, and any measure.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,10 +33,14 @@ WORLDS = 60
 CHANGES_A_COMPARISON = 2
 USERS, POSTS, COMMENTS, BATCHES = 8, 12, 20, 4
 SHOWN_ROWS = 5
+OTHER_MEASURES = ("other_reactions", "score", "reported_comments", "views", "quotes", "saves")
+PLATFORM = "another"
 AGES = [{"age": age, "age_imputed": imputed} for age, imputed in ((None, False), (18, False), (80, False), (40, True))]
 
 Row = dict[str, Any]
-Batch = dict[str, dict[str, Row]]
+Key = tuple[str | None, str]
+"""A platform, null for the native format, and an id there."""
+Batch = dict[str, dict[Key, Row]]
 """What Clean leaves of a batch: table -> key -> row."""
 
 
@@ -52,15 +58,14 @@ class World:
             f"2026-01-0{day} {self._name}": {table: {} for table in change_queue.KEYS} for day in range(1, BATCHES + 1)
         }
 
-    def find_last_known(self) -> dict[str, tuple[Any, ...]]:
+    def find_last_known(self) -> dict[Key, tuple[Any, ...]]:
         """The last known values of each user's fields over all batches; an imputed age only if there is no other."""
-        known: dict[str, Row] = {}
+        fields = ("username", "name", "gender", "followers")
+        known: dict[Key, Row] = {}
         for name in sorted(self._batches):
             for user, row in self._batches[name]["users"].items():
-                found = known.setdefault(
-                    user, dict.fromkeys(("username", "name", "gender", "age")) | {"imputed": False}
-                )
-                for field in ("username", "name", "gender"):
+                found = known.setdefault(user, dict.fromkeys((*fields, "age")) | {"imputed": False})
+                for field in fields:
                     found[field] = found[field] if row[field] is None else row[field]
                 if row["age"] is not None and (found["age"] is None or found["imputed"] or not row["age_imputed"]):
                     found |= {"age": row["age"], "imputed": row["age_imputed"]}
@@ -73,53 +78,92 @@ class World:
         if self._random.random() < 0.2:
             for rows in batch.values():
                 rows.clear()
+        in_documents, alone = [self._put_post, self._put_comment], [self._put_post_alone, self._put_comment_alone]
         for _ in range(self._random.choice([0, 1, 1, 1, 2, 4, 10])):
-            self._random.choice([self._put_user, self._put_post, self._put_comment, self._drop])(batch)
+            self._random.choice([self._put_user, *in_documents, *alone, self._drop])(batch)
         self._batches[name] = batch
         for table, rows in batch.items():
             if rows != before[table]:
                 load(cursor, table, name, list(rows.values()))
 
     def _put_user(self, batch: Batch) -> None:
-        user = self._random.choice(self._users)
-        batch["users"][user] = {
-            "user_id": user,
+        key = (self._platform(), self._random.choice(self._users))
+        batch["users"][key] = {
+            "platform": key[0],
+            "user_id": key[1],
             "username": self._random.choice([None, "one", "another"]),
             "name": self._random.choice([None, None, "A", "B"]),
             "gender": self._random.choice([None, "f", "m"]),
+            "location": self._random.choice([None, "here", "there"]),
+            "followers": self._random.choice([None, 0, 7]),
             **self._random.choice(AGES),
         }
 
     def _put_post(self, batch: Batch) -> None:
-        """A post of a user of the batch; where it is there already, whatever it was before."""
-        if not batch["users"]:
-            self._put_user(batch)
+        """A post in a document of a user of the batch; where it is there already, whatever it was before."""
+        authors = [user for platform, user in batch["users"] if platform is None]
+        if authors:
+            self._put(batch, None, self._random.choice(authors), 0, MEASURES)
+
+    def _put_post_alone(self, batch: Batch) -> None:
+        """A post whose author may be unknown, or without a profile."""
+        measures = self._random.sample((*MEASURES, *OTHER_MEASURES), self._random.choice([0, 3, 9]))
+        self._put(batch, self._platform(), self._random.choice([None, *self._users]), None, measures)
+
+    def _put(
+        self, batch: Batch, platform: str | None, author: str | None, index: int | None, measures: Sequence[str]
+    ) -> None:
         post = self._random.choice(self._posts)
         tags = self._names("tag", 3)
-        batch["posts"][post] = {
+        batch["posts"][platform, post] = {
+            "platform": platform,
             "post_id": post,
-            "user_id": self._random.choice(list(batch["users"])),
-            "post_index": 0,
+            "user_id": author,
+            "post_index": index,
             "post_text": self._random.choice([None, "", "text"]),
             "location": self._random.choice([None, "Unknown Location", *self._names("location", 2)]),
             "post_timestamp": self._time(),
-            **{measure: self._random.randrange(4) for measure in MEASURES},
+            **{measure: self._random.randrange(4) for measure in measures},
             "tags": self._random.sample(tags, self._random.choice([0, 1, 1, 2])),
         }
 
     def _put_comment(self, batch: Batch) -> None:
-        if batch["posts"]:
-            comment = self._random.choice([one for one in self._comments if one["post_id"] in batch["posts"]] or [None])
-            if comment:
-                batch["comments"][comment["comment_key"]] = comment
+        """A comment in a document, on a post of the batch."""
+        posts = [post for platform, post in batch["posts"] if platform is None]
+        comments = [comment for comment in self._comments if comment["post_id"] in posts]
+        if comments:
+            comment = self._random.choice(comments)
+            batch["comments"][None, comment["comment_key"]] = {"post_index": 0, **comment}
+
+    def _put_comment_alone(self, batch: Batch) -> None:
+        """A comment on a post that may be in no batch; with an id of its own, all else can change."""
+        if self._random.random() < 0.3:
+            comment = self._random.choice(self._comments)
+            batch["comments"][None, comment["comment_key"]] = {"post_index": None, **comment}
+            return
+        name = self._random.choice(self._names("comment", COMMENTS))
+        comment = {
+            **self._comment(name),
+            "comment_key": hashlib.md5(f"{PLATFORM} {name}".encode()).hexdigest(),
+            "platform": PLATFORM,
+            "post_index": None,
+            "comment_id": name,
+            "likes": self._random.choice([None, 0, 2]),
+            "score": self._random.choice([None, -1]),
+        }
+        batch["comments"][PLATFORM, comment["comment_key"]] = comment
 
     def _drop(self, batch: Batch) -> None:
-        """A record is no more, nor what belongs to it."""
+        """A record is no more, nor what belongs to it in its document."""
         table = self._random.choice([table for table, rows in batch.items() if rows] or ["users"])
-        batch[table].pop(self._random.choice(list(batch[table]) or [""]), None)
+        if batch[table]:
+            batch[table].pop(self._random.choice(list(batch[table])))
         for owned, owner, reference in (("posts", "users", "user_id"), ("comments", "posts", "post_id")):
-            rows = batch[owned].items()
-            batch[owned] = {key: row for key, row in rows if row[reference] in batch[owner]}
+            batch[owned] = {
+                key: row
+                for key, row in batch[owned].items()
+                if row["post_index"] is None or (None, row[reference]) in batch[owner]
+            }
 
     def _comment(self, text: str) -> Row:
         """A comment; its key says all about it."""
@@ -130,7 +174,10 @@ class World:
             "comment_timestamp": self._time(),
         }
         key = hashlib.md5(repr(content).encode()).hexdigest()
-        return {"comment_key": key, "post_index": 0, "comment_index": 0, **content}
+        return {"comment_key": key, "comment_index": 0, **content}
+
+    def _platform(self) -> str | None:
+        return self._random.choice([None, None, PLATFORM])
 
     def _time(self) -> datetime | None:
         return self._random.choice([None, *(self._first_day + timedelta(hours=hour) for hour in (0, 12, 24, 48))])
@@ -261,12 +308,79 @@ def test_changes__come_out_as_a_rebuild_does_where_partial_users_are_filled_in(
         change(worlds)
         take_in(fills_in)
     with warehouse.transaction() as cursor:
-        cursor.execute("select user_id, username, name, gender, age, age_imputed from core.dim_users")
-        found = {user: tuple(values) for user, *values in cursor.fetchall()}
+        cursor.execute(
+            "select platform, user_id, username, name, gender, followers, age, age_imputed from core.dim_users "
+            "where not is_inferred"
+        )
+        found = {(platform, user): tuple(values) for platform, user, *values in cursor.fetchall()}
     expected = {user: values for world in worlds for user, values in world.find_last_known().items()}
     assert found == expected
     assert_equals_rebuild(fills_in, f"seed {seed}:")
     fills_in("--select", "assert_users_agree", command="test")
+
+
+def test_tests__pass_whatever_was_loaded(dbt: Dbt) -> None:
+    everything = ("--exclude-resource-type", "unit_test")
+    worlds = rebuilt(dbt, 10, 12)
+    dbt(*everything, command="test")
+    change(worlds)
+    take()
+    dbt()
+    dbt.variables = {"touched_only": True}
+    dbt(*everything, command="test")
+    dbt.variables = {}
+
+
+ARRIVALS: list[tuple[str, Row]] = [
+    (
+        "comments",
+        {"comment_key": "0" * 32, "comment_index": 0, "post_id": "p", "comment_user_id": "u", "comment_text": ""},
+    ),
+    ("posts", {"post_id": "p", "user_id": "u", "tags": [], "views": 0}),
+    ("users", {"user_id": "u", "username": "ann", "age_imputed": False}),
+]
+"""A comment, then its post, then the profile of the author of both."""
+MEMBERS = """
+select
+    (select string_agg(platform || case when is_inferred then ' inferred' else '' end, ', ') from core.dim_posts),
+    (select string_agg(concat_ws(' ', username, case when is_inferred then 'inferred' end), ', ') from core.dim_users),
+    (select string_agg((comment_user_sk is not null)::text, ', ') from core.fact_comments),
+    (select string_agg(concat_ws(' ', username, total_posts, comments_made), ', ') from marts.user_engagement_mart),
+    (select string_agg(concat_ws(' ', username, total_comments), ', ') from marts.content_performance_mart),
+    (select concat_ws(' ', platform, total_users, total_posts, comments, total_comments, total_views)
+     from marts.platform_mart)
+"""
+ARRIVED = [
+    (None, None, None, None, None, None),
+    ("another inferred", None, "false", None, None, "another 0 0 1 0"),
+    ("another", "inferred", "true", "1 1", "1", "another 1 1 1 1 0"),
+    ("another", "ann", "true", "ann 1 1", "ann 1", "another 1 1 1 1 0"),
+]
+"""MEMBERS before, and after each of ARRIVALS."""
+
+
+def test_inferred_members__are_replaced_by_what_arrives_later_and_come_back_when_it_goes(dbt: Dbt) -> None:
+    rebuilt(dbt, 11, 0)
+    found = [read_members()]
+    for table, row in ARRIVALS:
+        load_and_take_in(dbt, table, [{"platform": PLATFORM, **row}])
+        found.append(read_members())
+    assert found == ARRIVED
+    for (table, _), expected in zip(ARRIVALS[::-1], ARRIVED[-2::-1], strict=True):
+        load_and_take_in(dbt, table, [])
+        assert read_members() == expected
+
+
+def load_and_take_in(dbt: Dbt, table: str, rows: list[Row]) -> None:
+    with warehouse.transaction() as cursor:
+        load(cursor, table, table, rows)
+    take_in(dbt)
+
+
+def read_members() -> tuple[str | None, ...]:
+    with warehouse.transaction() as cursor:
+        cursor.execute(MEMBERS)
+        return cursor.fetchone()
 
 
 def test_users__that_differ_from_raw_data_are_found(dbt: Dbt) -> None:

@@ -12,6 +12,10 @@ TOTALS = [
     "total_shares",
     "total_comments",
 ]
+OTHER_TOTALS = ["total_score", "reported_comments", "total_views", "total_quotes", "total_saves"]
+RATES = ["comment_coverage", "engagement_rate_by_views"]
+LATER = ["platform", "total_other_reactions"]
+"""Columns that came later stand after those that were there, so that views on a mart need not be made again."""
 MARTS = {
     "user_engagement_mart": [
         "user_sk",
@@ -22,6 +26,12 @@ MARTS = {
         "comments_made",
         "total_engagement",
         "engagement_rank",
+        *LATER,
+        *OTHER_TOTALS,
+        *RATES,
+        "followers",
+        "engagement_rate_by_followers",
+        "is_inferred",
     ],
     "content_performance_mart": [
         "post_sk",
@@ -36,6 +46,15 @@ MARTS = {
         "total_users_interacted",
         "total_engagement",
         "engagement_rank",
+        *LATER,
+        *OTHER_TOTALS,
+        *RATES,
+        "followers",
+        "engagement_rate_by_followers",
+        "channel",
+        "url",
+        "post_type",
+        "lang",
     ],
     "tag_analysis_mart": [
         "tag",
@@ -44,6 +63,9 @@ MARTS = {
         "total_engagement",
         "avg_likes_per_post",
         "avg_engagement_per_post",
+        *LATER,
+        *OTHER_TOTALS,
+        *RATES,
     ],
     "location_analysis_mart": [
         "location",
@@ -51,6 +73,9 @@ MARTS = {
         *TOTALS,
         "total_users_in_location",
         "total_engagement",
+        *LATER,
+        *OTHER_TOTALS,
+        *RATES,
     ],
     "daily_engagement_mart": [
         "date_day",
@@ -59,6 +84,24 @@ MARTS = {
         *TOTALS[:-1],
         "active_authors",
         "active_commenters",
+        *LATER,
+        "total_comments",
+        *OTHER_TOTALS,
+        "total_engagement",
+        *RATES,
+    ],
+    "platform_mart": [
+        "platform",
+        "total_users",
+        "active_authors",
+        "total_posts",
+        "comments",
+        *TOTALS[:-1],
+        "total_other_reactions",
+        "total_comments",
+        "total_engagement",
+        *OTHER_TOTALS,
+        *RATES,
     ],
 }
 CORE = {
@@ -76,7 +119,7 @@ TOUCHED = "touched_keys"
 """What changed since the last run: the one model of staging that every layer may refer to."""
 INTERMEDIATE = {"int_post_commenters", "int_post_engagement", "int_post_ranks", "int_user_engagement", "int_user_ranks"}
 VIEWS = STAGING | {"int_post_ranks", "int_user_ranks", "content_performance_mart", "user_engagement_mart"}
-WHOLE = {"tag_analysis_mart", "location_analysis_mart"}
+WHOLE = {"tag_analysis_mart", "location_analysis_mart", "platform_mart"}
 """Few rows, and every batch changes nearly all of them: rebuilt in each run."""
 
 

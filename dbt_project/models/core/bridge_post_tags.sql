@@ -16,14 +16,14 @@ with
 posts as (
 
     select posts.* from {{ ref('stg_posts') }} as posts
-    {{ join_touched('posts.post_id', 'post', 'id') }}
+    {{ join_touched('posts.post_id', 'post', 'id', of_platform='posts') }}
 
 ),
 
 keys as (
 
     select
-        {{ surrogate_key('posts.post_id') }} as post_sk,
+        {{ surrogate_key('posts.post_id', 'posts.platform') }} as post_sk,
         posts.tags
     from posts
 

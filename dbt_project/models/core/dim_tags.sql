@@ -13,7 +13,7 @@ with
 posts as (
 
     select posts.* from {{ ref('stg_posts') }} as posts
-    {{ join_touched('posts.post_id', 'post', 'id') }}
+    {{ join_touched('posts.post_id', 'post', 'id', of_platform='posts') }}
 
 ),
 

@@ -10,7 +10,7 @@ with
 posts as (
 
     select posts.* from {{ ref('stg_posts') }} as posts
-    {{ join_touched('posts.post_id', 'post', 'id') }}
+    {{ join_touched('posts.post_id', 'post', 'id', of_platform='posts') }}
 
 ),
 
@@ -52,9 +52,16 @@ final as (
         posts.haha,
         posts.sad,
         posts.angry,
-        coalesce(comments_by_post.comments, 0) as comments
+        coalesce(comments_by_post.comments, 0) as comments,
+        posts.platform,
+        posts.other_reactions,
+        posts.score,
+        posts.reported_comments,
+        posts.views,
+        posts.quotes,
+        posts.saves
     from posts
-    inner join keys on posts.post_id = keys.post_id
+    inner join keys on posts.post_id = keys.post_id and {{ is_same_platform('posts', 'keys') }}
     left join comments_by_post on keys.post_sk = comments_by_post.post_sk
 
 )

@@ -1,7 +1,10 @@
 {{
     config(
-        meta={"touched": {"column": "post_id", "kind": "post", "key": "id"}, "read_by": ["user_sk"]},
-        indexes=[{"columns": ["post_id"], "unique": true}]
+        meta={
+            "touched": {"column": "post_id", "kind": "post", "key": "id", "unique": "post_id, platform"},
+            "read_by": ["user_sk"],
+        },
+        indexes=[{"columns": ["post_id", "platform"], "unique": true}]
     )
 }}
 
@@ -10,7 +13,8 @@ with
 posts as (
 
     select posts.* from {{ ref('dim_posts') }} as posts
-    {{ join_touched('posts.post_sk', 'post') }}
+    -- by the id alone, as rows are deleted: of all platforms that have a post with this id
+    {{ join_touched('posts.post_id', 'post', 'id') }}
 
 ),
 
@@ -49,8 +53,15 @@ totals as (
         posts.post_timestamp,
         posts.tags,
         locations.location,
-        {{ as_totals('interactions') }},
-        coalesce(commenters.total_users_interacted, 0) as total_users_interacted
+        {{ as_totals('interactions', native_measures()) }},
+        coalesce(commenters.total_users_interacted, 0) as total_users_interacted,
+        {{ platform_name('posts.platform') }} as platform,
+        {{ as_totals('interactions', ['other_reactions'] + other_measures()) }},
+        posts.channel,
+        posts.url,
+        posts.post_type,
+        posts.lang,
+        users.followers
     from posts
     inner join interactions on posts.post_sk = interactions.post_sk
     inner join locations on posts.location_sk = locations.location_sk
@@ -63,7 +74,7 @@ final as (
 
     select
         totals.*,
-        {{ total_engagement() }} as total_engagement
+        {{ total_engagement(can_be_null=true) }} as total_engagement
     from totals
 
 )

@@ -28,7 +28,10 @@ posts as (
 comments as (
 
     select comments.* from {{ ref('fact_comments') }} as comments
-    {{ 'inner join users on comments.comment_user_id = users.user_id' if is_incremental() }}
+    {% if is_incremental() -%}
+    inner join users
+        on comments.comment_user_id = users.user_id and {{ is_same_platform('comments', 'users') }}
+    {%- endif %}
 
 ),
 
@@ -37,7 +40,8 @@ posts_by_user as (
     select
         posts.user_sk,
         count(*) as total_posts,
-        {{ sum_totals('posts') }}
+        {{ sum_totals('posts', measures() + other_measures()) }},
+        {{ sum_bases('posts') }}
     from posts
     group by posts.user_sk
 
@@ -61,8 +65,15 @@ totals as (
         users.user_id,
         users.username,
         coalesce(posts_by_user.total_posts, 0) as total_posts,
-        {{ totals_or_zero('posts_by_user') }},
-        coalesce(comments_by_commenter.comments_made, 0) as comments_made
+        {{ totals_or_zero('posts_by_user', native_measures()) }},
+        coalesce(comments_by_commenter.comments_made, 0) as comments_made,
+        {{ platform_name('users.platform') }} as platform,
+        {{ totals_or_zero('posts_by_user', ['other_reactions']) }},
+        {{ totals('posts_by_user', other_measures()) }},
+        posts_by_user.covered_comments,
+        posts_by_user.viewed_engagement,
+        users.followers,
+        users.is_inferred
     from users
     left join posts_by_user on users.user_sk = posts_by_user.user_sk
     left join comments_by_commenter on users.user_sk = comments_by_commenter.comment_user_sk

@@ -14,6 +14,18 @@ select
     posts.haha,
     posts.sad,
     posts.angry,
-    posts.tags
+    posts.tags,
+    posts.platform,
+    posts.other_reactions,
+    posts.score,
+    posts.reported_comments,
+    posts.views,
+    posts.quotes,
+    posts.saves,
+    posts.url,
+    posts.post_type,
+    posts.lang,
+    posts.channel,
+    {{ stands_alone('posts') }} as stands_alone
 from {{ source('raw_data', 'posts') }} as posts
-where not {{ has_later_version(source('raw_data', 'posts'), 'post_id', 'posts') }}
+where not {{ has_later_version(source('raw_data', 'posts'), 'post_id', 'posts', of_platform=true) }}

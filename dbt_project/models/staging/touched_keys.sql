@@ -18,30 +18,115 @@ replaced_keys as (
 
 ),
 
-touched_users as (
+-- users whose records changed
+changed_users as (
 
-    select users.user_id as id
+    select
+        users.user_id as id,
+        users.platform
     from {{ source('raw_data', 'users') }} as users
     where users.batch collate "C" in {{ changed_batches('users') }}  -- noqa: RF03
     union
-    select replaced_keys.id from replaced_keys
+    select
+        replaced_keys.id,
+        replaced_keys.platform
+    from replaced_keys
     where replaced_keys.table_name = 'users'
+
+),
+
+-- posts whose records changed
+changed_posts as (
+
+    select
+        posts.post_id as id,
+        posts.platform
+    from {{ source('raw_data', 'posts') }} as posts
+    where posts.batch collate "C" in {{ changed_batches('posts') }}  -- noqa: RF03
+    union
+    select
+        replaced_keys.id,
+        replaced_keys.platform
+    from replaced_keys
+    where replaced_keys.table_name = 'posts'
+
+),
+
+-- users who are known only as authors, or may now be
+possible_authors as (
+
+    select
+        posts.user_id as id,
+        posts.platform
+    from changed_posts
+    inner join {{ ref('stg_posts') }} as posts
+        on changed_posts.id = posts.post_id and {{ is_same_platform('changed_posts', 'posts') }}
+    where posts.stands_alone and posts.user_id is not null
+    union
+    select
+        users.user_id as id,
+        users.platform
+    from changed_posts
+    inner join {{ source('previous_build', 'dim_posts') }} as posts
+        on {{ surrogate_key('changed_posts.id', 'changed_posts.platform') }} = posts.post_sk
+    inner join {{ source('previous_build', 'dim_users') }} as users on posts.user_sk = users.user_sk
+    where users.is_inferred
+
+),
+
+possible_users as (
+
+    select
+        changed_users.id,
+        changed_users.platform
+    from changed_users
+    union
+    select
+        possible_authors.id,
+        possible_authors.platform
+    from possible_authors
 
 ),
 
 -- users whose comments gain or lose a known commenter
 users_who_come_or_go as (
 
-    select touched_users.id from touched_users
+    select
+        possible_users.id,
+        possible_users.platform
+    from possible_users
     where
         exists (
             select 1 from {{ source('previous_build', 'dim_users') }} as known
-            where touched_users.id = known.user_id
+            where {{ surrogate_key('possible_users.id', 'possible_users.platform') }} = known.user_sk
         )
-        <> exists (
-            select 1 from {{ ref('stg_users') }} as users
-            where touched_users.id = users.user_id
+        <> (
+            exists (
+                select 1 from {{ ref('stg_users') }} as users
+                where possible_users.id = users.user_id and {{ is_same_platform('possible_users', 'users') }}
+            )
+            or exists (
+                select 1 from {{ ref('stg_posts') }} as posts
+                where
+                    posts.stands_alone
+                    and possible_users.id = posts.user_id
+                    and {{ is_same_platform('possible_users', 'posts') }}
+            )
         )
+
+),
+
+touched_users as (
+
+    select
+        changed_users.id,
+        changed_users.platform
+    from changed_users
+    union
+    select
+        users_who_come_or_go.id,
+        users_who_come_or_go.platform
+    from users_who_come_or_go
 
 ),
 
@@ -56,7 +141,10 @@ touched_comments as (
     union
     select comments.comment_sk as sk
     from {{ source('previous_build', 'fact_comments') }} as comments
-    inner join users_who_come_or_go on comments.comment_user_id = users_who_come_or_go.id
+    inner join users_who_come_or_go
+        on
+            comments.comment_user_id = users_who_come_or_go.id
+            and {{ is_same_platform('comments', 'users_who_come_or_go') }}
 
 ),
 
@@ -79,25 +167,30 @@ comments_after as (
 
 touched_posts as (
 
-    select posts.post_id as id
-    from {{ source('raw_data', 'posts') }} as posts
-    where posts.batch collate "C" in {{ changed_batches('posts') }}  -- noqa: RF03
+    select
+        changed_posts.id,
+        changed_posts.platform
+    from changed_posts
     union
-    select replaced_keys.id from replaced_keys
-    where replaced_keys.table_name = 'posts'
+    select
+        comments_after.post_id as id,
+        comments_after.platform
+    from comments_after
     union
-    select comments_after.post_id as id from comments_after
-    union
-    select posts.post_id as id
+    select
+        posts.post_id as id,
+        posts.platform
     from comments_before
     inner join {{ source('previous_build', 'dim_posts') }} as posts
         on comments_before.post_sk = posts.post_sk
     union
     -- posts whose author may have a new name
-    select posts.post_id as id
-    from touched_users
+    select
+        posts.post_id as id,
+        posts.platform
+    from changed_users
     inner join {{ source('previous_build', 'fact_post_interactions') }} as interactions
-        on {{ surrogate_key('touched_users.id') }} = interactions.user_sk
+        on {{ surrogate_key('changed_users.id', 'changed_users.platform') }} = interactions.user_sk
     inner join {{ source('previous_build', 'dim_posts') }} as posts
         on interactions.post_sk = posts.post_sk
 
@@ -108,7 +201,7 @@ posts_before as (
     select posts.*
     from touched_posts
     inner join {{ source('previous_build', 'dim_posts') }} as posts
-        on {{ surrogate_key('touched_posts.id') }} = posts.post_sk
+        on {{ surrogate_key('touched_posts.id', 'touched_posts.platform') }} = posts.post_sk
 
 ),
 
@@ -116,22 +209,24 @@ posts_after as (
 
     select posts.*
     from touched_posts
-    inner join {{ ref('stg_posts') }} as posts on touched_posts.id = posts.post_id
+    inner join {{ ref('stg_posts') }} as posts
+        on touched_posts.id = posts.post_id and {{ is_same_platform('touched_posts', 'posts') }}
 
 ),
 
 -- users who posted something, received or wrote a comment
 engaged_users as (
 
-    select {{ surrogate_key('touched_users.id') }} as sk from touched_users
+    select {{ surrogate_key('touched_users.id', 'touched_users.platform') }} as sk from touched_users
     union
     select posts_before.user_sk as sk from posts_before
     union
-    select {{ surrogate_key('posts_after.user_id') }} as sk from posts_after
+    select {{ surrogate_key('posts_after.user_id', 'posts_after.platform') }} as sk from posts_after
     union
     select comments_before.comment_user_sk as sk from comments_before
     union
-    select {{ surrogate_key('comments_after.comment_user_id') }} as sk from comments_after
+    select {{ surrogate_key('comments_after.comment_user_id', 'comments_after.platform') }} as sk
+    from comments_after
 
 ),
 
@@ -174,36 +269,41 @@ final as (
         'batch' as kind,
         changed_batches.batch as id,
         null::uuid as sk,
-        null::date as day
+        null::date as day,
+        null::text as platform
     from {{ source('etl', 'changed_batches') }} as changed_batches
     where changed_batches.in_work
     union all
     select
         'user' as kind,
         touched_users.id,
-        {{ surrogate_key('touched_users.id') }} as sk,
-        null as day
+        {{ surrogate_key('touched_users.id', 'touched_users.platform') }} as sk,
+        null as day,
+        touched_users.platform
     from touched_users
     union all
     select
         'post' as kind,
         touched_posts.id,
-        {{ surrogate_key('touched_posts.id') }} as sk,
-        null as day
+        {{ surrogate_key('touched_posts.id', 'touched_posts.platform') }} as sk,
+        null as day,
+        touched_posts.platform
     from touched_posts
     union all
     select
         'comment' as kind,
         null as id,
         touched_comments.sk,
-        null as day
+        null as day,
+        null as platform
     from touched_comments
     union all
     select
         'engaged user' as kind,
         null as id,
         engaged_users.sk,
-        null as day
+        null as day,
+        null as platform
     from engaged_users
     where engaged_users.sk is not null
     union all
@@ -211,21 +311,24 @@ final as (
         'tag' as kind,
         null as id,
         touched_tags.sk,
-        null as day
+        null as day,
+        null as platform
     from touched_tags
     union all
     select
         'location' as kind,
         null as id,
         touched_locations.sk,
-        null as day
+        null as day,
+        null as platform
     from touched_locations
     union all
     select
         'day' as kind,
         null as id,
         null as sk,
-        touched_days.day
+        touched_days.day,
+        null as platform
     from touched_days
     where touched_days.day is not null
 
@@ -237,5 +340,6 @@ select
     'everything' as kind,
     null::text as id,
     null::uuid as sk,
-    null::date as day
+    null::date as day,
+    null::text as platform
 {% endif %}
