@@ -3,7 +3,7 @@
 Stages, batches and days are compared with their own history; while that is short, nothing is reported.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -173,18 +173,26 @@ def find_drifted_batches(audited: Sequence[str]) -> Iterator[Anomaly]:
 
 
 def find_lost_paths(extracted: Sequence[str]) -> Iterator[Anomaly]:
-    """Yield the batches without a value at a path of their source that another batch of it has: formats change without
+    """Yield the batches without a value at a path of their source that most earlier ones have: formats change without
     notice."""
     if not extracted:
         return
-    manifests = {manifest.batch: manifest for manifest in checkpoint.read_extract_manifests() if manifest.found}
+    manifests = {manifest.batch: manifest.found for manifest in checkpoint.read_extract_manifests() if manifest.found}
     for batch in extracted:
-        for source, paths_here in manifests[batch].found.items() if batch in manifests else ():
-            elsewhere = [each.found.get(source, {}) for each in manifests.values() if each.batch != batch]
-            lost = [path for path, times in paths_here.items() if not times and any(of.get(path) for of in elsewhere)]
+        for source, found in manifests.get(batch, {}).items():
+            earlier = [manifests[each].get(source, {}) for each in sorted(manifests) if each < batch]
+            lost = [path for path, times in found.items() if not times and _is_usual(path, earlier)]
             if lost:
-                text = f"batch {batch}: of source {source}, nothing is at {format_names(lost)}, unlike in other batches"
+                text = (
+                    f"batch {batch}: of source {source}, nothing is at {format_names(lost)}, unlike in earlier batches"
+                )
                 yield Anomaly("drift", batch, text)
+
+
+def _is_usual(path: str, batches: Sequence[Mapping[str, int]]) -> bool:
+    """Whether most of the last batches that could have a value at a path have one."""
+    counts = [found[path] for found in batches if path in found][-LAST_BATCHES:]
+    return 2 * sum(count > 0 for count in counts) > len(counts)
 
 
 def find_strange_days(cursor: Cursor) -> Iterator[Anomaly]:

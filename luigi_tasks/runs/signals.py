@@ -9,6 +9,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -56,6 +58,25 @@ def exit_if_told() -> None:
     """Exit where a signal came before, and some library caught the exit and went on."""
     if _received is not None:
         sys.exit(128 + _received)
+
+
+@contextmanager
+def keep_exits() -> Iterator[None]:
+    """Have an exit that comes in the block leave it as one, whatever a library makes of it on the way.
+
+    In the middle of starting a thread it becomes a RuntimeError: a lock that was to be released is not taken.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _received is None or not _follows_exit(error):
+            raise
+        raise SystemExit(128 + _received) from None
+
+
+def _follows_exit(error: BaseException) -> bool:
+    context = error.__context__
+    return context is not None and (isinstance(context, SystemExit) or _follows_exit(context))
 
 
 def _end_in_time(reader: int, ending: list[signal.Signals]) -> None:

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError, describe_error
-from luigi_tasks.runs import journal, lifecycle
+from luigi_tasks.runs import journal, lifecycle, signals
 from luigi_tasks.stages import inspection
 from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.progress import ProgressReporter, track_stage
@@ -87,7 +87,7 @@ class Stage(luigi.Task):
         """Build what is stale, with its start, progress and end told to the log, the journal and luigid."""
         stale = self.list_stale_tasks()
         if stale:
-            with track_stage(self, self.describe_scope(stale)) as progress:
+            with signals.keep_exits(), track_stage(self, self.describe_scope(stale)) as progress:
                 self.build(stale, progress)
 
     def complete(self) -> bool:
