@@ -9,8 +9,9 @@ from luigi_tasks.runs import signals
 
 def test_keep_exits__an_exit_that_became_an_error_is_one_again(monkeypatch):
     monkeypatch.setattr(signals, "_received", 15)
-    with pytest.raises(SystemExit) as ended, signals.keep_exits(), threading.Condition() as condition:
-        condition.release()
+    lock = threading.Lock()
+    with pytest.raises(SystemExit) as ended, signals.keep_exits(), lock:
+        lock.release()  # as in the start of a thread: the lock is not taken when it is released
         raise SystemExit(143)
     assert (ended.value.code, ended.value.__cause__, ended.value.__suppress_context__) == (143, None, True)
 
