@@ -132,7 +132,11 @@ def test_x_archive__of_before_2020_has_bare_tweets():
 
 @pytest.mark.parametrize(
     ("variable", "reason"),
-    [("window.YTD.like.part0", "no_post"), ("window.YTD.direct_messages.part0", "not_public")],
+    [
+        ("window.YTD.like.part0", "no_post"),
+        ("window.__THAR_CONFIG", "no_post"),
+        ("window.YTD.direct_messages.part0", "not_public"),
+    ],
 )
 @pytest.mark.parametrize("record", [{"like": {"tweetId": "1"}}, {"tweet": {"id_str": "1", "full_text": "x"}}])
 def test_x_archive__skips_what_is_no_post(variable, reason, record):
