@@ -20,7 +20,7 @@ from typing import Any
 
 from spark_jobs.sources.environment import Place
 from spark_jobs.sources.paths import Getter, Path, compile_path
-from spark_jobs.sources.transforms import INDEXED_TRANSFORMS, PLACED_TRANSFORMS, TRANSFORMS, Transform
+from spark_jobs.sources.transforms import INDEXED_TRANSFORMS, PLACED_TRANSFORMS, TRANSFORMS, OfTexts, Transform
 
 Condition = Callable[[Any, Place], bool]
 PathCounter = Callable[[str], int]
@@ -115,6 +115,18 @@ def _add_transform(get: Getter, stage: Sequence[str]) -> tuple[Getter, bool]:
 
 
 def _then(get: Getter, transform: Transform) -> Getter:
+    """The getter with a transform after it; most values are texts, which saves millions of calls."""
+    if isinstance(transform, OfTexts):
+        change = transform.change
+
+        def get_changed(node: Any, place: Place) -> Any:
+            value = get(node, place)
+            if value.__class__ is str:
+                return change(value)
+            return None if value is None else transform(value)
+
+        return get_changed
+
     def get_transformed(node: Any, place: Place) -> Any:
         value = get(node, place)
         return None if value is None else transform(value)

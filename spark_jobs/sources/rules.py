@@ -70,6 +70,11 @@ class Group:
     user_rules: tuple[Rule, ...]
     rules: tuple[Rule, ...]
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether a record is more than its own only part."""
+        return bool(self.paths or self.recursions)
+
     def find_rule(self, node: Any, place: Place) -> Rule | None:
         """The rule by which a part becomes something else than a user."""
         for rule in self.rules:

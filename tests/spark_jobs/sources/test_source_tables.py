@@ -95,3 +95,11 @@ def test_tables_of_ours__are_split_unless_records_refer_to_one_another(source):
     split = {"flat_csv", "flat_jsonl", "reddit_dump", "reddit_api", "youtube_api", "x_v2", "facebook_statuses"}
     assert not (source.name in whole and source.may_split)
     assert not (source.name in split and not source.may_split)
+
+
+def test_source__of_csv_takes_the_first_cell_that_is_not_blank():
+    source = compile_source(
+        "mine", GOOD.replace("[[detect]]", '[[detect]]\nkind = "csv"').replace('"id"\n', '"a // b"\n')
+    )
+    [row] = source.map({"a": "", "b": "7"}, ",7", source.start())
+    assert row["post_id"] == "7"
