@@ -13,7 +13,8 @@ _PARAGRAPH = re.compile(r"</(?:p|div|li|blockquote|h[1-6])>\s*(?=<)", re.IGNOREC
 _TAG = re.compile(r"</?[a-zA-Z][^>]*>|<!--.*?-->", re.DOTALL)
 _HASHTAG = re.compile(r"(?:(?<=\s)|(?<=^)|(?<=[(\[\"'.,;:!?¿¡]))[#\uff03](?=\w*[^\W\d])(\w+)")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-_VARIATION = "\ufe0f"
+_NO_MATTER = dict.fromkeys((0xFE0F, *range(0x1F3FB, 0x1F400)))
+"""In an emoji: that it is drawn in colours, and the colour of a skin."""
 
 EMOJI = {
     "👍": "like",
@@ -85,11 +86,14 @@ def join_parts(value: object) -> object:
 
 
 def read_json_parts(text: str) -> str:
-    """The text of JSON objects with a `text`, parted by commas without brackets, as Takeout writes a comment."""
+    """The text of JSON objects with a `text`, parted by commas without brackets, as Takeout writes a comment; until 2024
+    they stood in one object around them."""
     try:
         value = json.loads(f"[{text}]")
     except (ValueError, RecursionError):
         return text
+    if len(value) == 1 and isinstance(value[0], dict) and isinstance(value[0].get("takeoutSegments"), list):
+        value = value[0]["takeoutSegments"]
     return str(join_parts(value)) if all(isinstance(part, dict) for part in value) else text
 
 
@@ -100,7 +104,7 @@ def digest(text: str) -> str:
 
 def classify_emoji(emoji: object) -> str:
     """The field of the reaction that an emoji is."""
-    name = EMOJI.get(emoji.replace(_VARIATION, "")) if isinstance(emoji, str) else None
+    name = EMOJI.get(emoji.translate(_NO_MATTER)) if isinstance(emoji, str) else None
     return name or "other_reactions"
 
 

@@ -1,0 +1,51 @@
+"""Values that a table makes: collected lists, keys of texts, a text for what is there."""
+
+from typing import Any
+
+import pytest
+
+from spark_jobs.sources.environment import NO_MEMBERS, Context, Place
+from spark_jobs.sources.expressions import compile_expression
+from spark_jobs.sources.rules import remember_user
+
+
+def evaluate(definition: object, node: dict[str, Any]) -> Any:
+    return compile_expression(definition).get(node, Place(node, NO_MEMBERS, Context(0)))
+
+
+@pytest.mark.parametrize(
+    ("node", "collected"),
+    [
+        ({"a": [{"b": "1"}, {"b": "2"}, {"c": "3"}], "d": ["4"]}, ["1", "2", "4"]),
+        ({"a": [], "d": "4"}, ["4"]),
+        ({"a": {"b": "1"}}, ["1"]),
+        ({"a": 5, "d": []}, None),
+        ({}, None),
+    ],
+)
+def test_collect__puts_all_in_one_list(node, collected):
+    assert evaluate({"collect": ["a[].b", "d"]}, node) == collected
+
+
+def test_digest__is_a_key_of_a_text():
+    assert evaluate("a | digest", {"a": "Smør"}) == "c93fa8b2706ec49e372557b51ec1137c"
+    assert evaluate("a | digest", {"a": "\ud83d"}), "half of a pair"
+    assert evaluate("a | digest", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [("x", "photo"), (True, "photo"), ({"x": 1}, "photo"), ([1], "photo"), (False, None), ("", None)]
+)
+def test_as__is_its_text_where_something_is_there(value, text):
+    assert evaluate("a | as photo", {"a": value}) == text
+    assert evaluate(["a | as photo", {"value": "post"}], {"a": value}) == (text or "post")
+
+
+def test_remember_user__says_nothing_of_less_than_was_known():
+    last: dict[str, Any] = {}
+    full = {"entity": "user", "user_id": "1", "username": "ada", "name": "Ada"}
+    less = {"entity": "user", "user_id": "1", "username": "ada"}
+    other = {"entity": "user", "user_id": "1", "username": "bo"}
+    assert [remember_user(row, last) for row in (less, full, less, full, other, full)] == [
+        *(True, True, False, False, True, True),
+    ]
