@@ -86,8 +86,8 @@ def join_parts(value: object) -> object:
 
 
 def read_json_parts(text: str) -> str:
-    """The text of JSON objects with a `text`, parted by commas without brackets, as Takeout writes a comment; in
-    older ones one object was around them."""
+    """The text of JSON objects with a `text`, parted by commas without brackets, as Takeout writes a comment; until
+    2024 they stood in one object around them."""
     try:
         value = json.loads(f"[{text}]")
     except (ValueError, RecursionError):
