@@ -15,6 +15,7 @@ class Context:
     `shared`: what other files of the same archive or folder say, by name (the owner of an X archive).
     `keeps_private`: whether records that are not public are read, too.
     `parents`, `versions`, `deleted`, `lookups`: what the first pass over the records collected.
+    `roots`: of the replies that were climbed from, where their thread begins.
     `newest`: those of `versions` that were mapped.
     `found`: how often each mapped path of the source was found, in the order of its `paths`.
     `last_users`: the last row of each user that was made of a post or comment, so that it is not repeated.
@@ -29,6 +30,7 @@ class Context:
         "lookups",
         "newest",
         "parents",
+        "roots",
         "shared",
         "versions",
     )
@@ -44,12 +46,24 @@ class Context:
         self.enclosing = dict(enclosing or {})
         self.keeps_private = keeps_private
         self.parents: dict[str, str] = {}
+        self.roots: dict[str, str] = {}
         self.versions: dict[str, str] = {}
         self.newest: set[str] = set()
         self.deleted: set[str] = set()
         self.lookups: dict[str, dict[str, object]] = {}
         self.found = [0] * paths
         self.last_users: dict[str, Row] = {}
+
+    def find_root(self, key: str) -> str:
+        """The record with which the thread of this one begins, in a circle of replies any one of it. Each reply is
+        climbed from once, however long threads are."""
+        climbed: dict[str, None] = {}
+        while key not in self.roots and key in self.parents and key not in climbed:
+            climbed[key] = None
+            key = self.parents[key]
+        root = self.roots.get(key, key)
+        self.roots |= dict.fromkeys(climbed, root)
+        return root
 
 
 class Place:

@@ -48,10 +48,12 @@ def compile_path(text: str, counter: int | None = None) -> Path:
     origin, steps = _split_path(text)
     keys = [step for step in steps if isinstance(step, str)]
     is_many = len(keys) < len(steps) and any(not isinstance(step, int) for step in steps if not isinstance(step, str))
-    find = _find_member(keys) if len(keys) == len(steps) else _find_parts(steps, is_many)
-    get = _start_at(origin, find)
-    if counter is not None:
-        get = _count(get, counter) if origin or len(steps) != 1 or is_many else _count_member(keys[0], counter)
+    if not origin and len(steps) == len(keys) == 1:
+        get = _get_member(keys[0], counter)
+    else:
+        find = _find_member(keys) if len(keys) == len(steps) else _find_parts(steps, is_many)
+        get = _start_at(origin, find)
+        get = get if counter is None else _count(get, counter)
     top = keys[0] if not origin and keys and steps[0] == keys[0] else None
     return Path(text, get, is_many, top)
 
@@ -127,8 +129,10 @@ def _count(get: Getter, counter: int) -> Getter:
     return count
 
 
-def _count_member(name: str, counter: int) -> Getter:
-    """The most frequent path by far, in one call."""
+def _get_member(name: str, counter: int | None) -> Getter:
+    """The most frequent path by far, in one call. The part is an object."""
+    if counter is None:
+        return lambda node, place: node.get(name)
 
     def count(node: Any, place: Place) -> Any:
         value = node.get(name)

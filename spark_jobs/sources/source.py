@@ -104,8 +104,11 @@ class Source:
         """The rows of one record; `text` is its exact text. A record that surprises is a rejected row."""
         rows: list[Row] = []
         try:
-            for record, place in self._find_records(value, context):
-                self._map_record(record, place, value, text, rows)
+            if self.get_records:
+                for record, place in self._find_records(value, context):
+                    self._map_record(record, place, value, text, rows)
+            else:
+                self._map_record(value, Place(value, context.enclosing, context), value, text, rows)
         except Exception:  # whatever a record holds, it stops no file
             rows = [self._reject(UNREADABLE_RECORD, text)]
         if len(rows) > 1:
@@ -167,7 +170,8 @@ class Source:
         is_object = isinstance(record, dict)
         is_known = False
         for group in self.groups if is_object or not self.is_csv else ():
-            for node, where in group.find_parts(record, place):
+            parts = group.find_parts(record, place) if group.has_parts else ((record, place),)
+            for node, where in parts:
                 is_known = self._map_part(node, where, group, value, text, rows) or is_known
         if not is_known:
             rule = UNKNOWN_KIND if is_object else CELL_COUNT if self.is_csv else NOT_AN_OBJECT

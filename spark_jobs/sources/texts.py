@@ -10,7 +10,7 @@ from spark_jobs.schemas import REACTIONS
 
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _PARAGRAPH = re.compile(r"</(?:p|div|li|blockquote|h[1-6])>\s*(?=<)", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-zA-Z][^>]*>|<!--.*?-->", re.DOTALL)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _HASHTAG = re.compile(r"(?:(?<=\s)|(?<=^)|(?<=[(\[\"'.,;:!?¿¡]))[#\uff03](?=\w*[^\W\d])(\w+)")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _NO_MATTER = dict.fromkeys((0xFE0F, *range(0x1F3FB, 0x1F400)))

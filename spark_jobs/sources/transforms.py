@@ -16,20 +16,23 @@ Transform = Callable[[Any], Any]
 Maker = Callable[[Sequence[str]], Transform]
 PlacedTransform = Callable[[Any, Any, Place], Any]
 """Takes a value, the part of the record it was found in, and its place."""
-LONGEST_THREAD = 10_000
-"""Replies to replies at most: a circle of them ends there."""
 
 
-def _of_texts(change: Callable[[str], Any]) -> Transform:
-    def transform(value: Any) -> Any:
+class OfTexts:
+    """A transform of a text, done to each text of a list; any other value stays as it is."""
+
+    __slots__ = ("change",)
+
+    def __init__(self, change: Callable[[str], Any]) -> None:
+        self.change = change
+
+    def __call__(self, value: Any) -> Any:
         if isinstance(value, str):
-            return change(value)
+            return self.change(value)
         if value.__class__ is list:
-            changed = [change(each) if isinstance(each, str) else each for each in value]
+            changed = [self.change(each) if isinstance(each, str) else each for each in value]
             return [each for each in changed if each is not None]
         return value
-
-    return transform
 
 
 def _take_none(name: str, change: Transform) -> Maker:
@@ -48,7 +51,7 @@ def _take_one(name: str, change: Callable[[str, str], Any], what: str) -> Maker:
         if len(arguments) != 1:
             raise ValueError(f"{name} takes one argument, {what}")
         (argument,) = arguments
-        return _of_texts(lambda text: change(text, argument))
+        return OfTexts(lambda text: change(text, argument))
 
     return make
 
@@ -56,29 +59,29 @@ def _take_one(name: str, change: Callable[[str, str], Any], what: str) -> Maker:
 def _make_time(arguments: Sequence[str]) -> Transform:
     if len(arguments) > 1:
         raise ValueError("time takes at most one argument, an offset such as -05:00")
-    return _of_texts(partial(times.write_time, offset=times.read_offset(arguments[0]) if arguments else 0))
+    return OfTexts(partial(times.write_time, offset=times.read_offset(arguments[0]) if arguments else 0))
 
 
 def _make_any_time(arguments: Sequence[str]) -> Transform:
     if len(arguments) > 1:
         raise ValueError("any_time takes at most one argument, an offset such as -05:00")
-    return _of_texts(partial(times.write_any_time, offset=times.read_offset(arguments[0]) if arguments else 0))
+    return OfTexts(partial(times.write_any_time, offset=times.read_offset(arguments[0]) if arguments else 0))
 
 
 def _make_epoch(arguments: Sequence[str]) -> Transform:
     unit = arguments[0] if arguments else "s"
     if arguments == ["any"]:
-        return _of_texts(times.write_any_epoch)
+        return OfTexts(times.write_any_epoch)
     if len(arguments) > 1 or unit not in times.PER_SECOND:
         raise ValueError(f"epoch takes at most one argument, one of {', '.join(times.PER_SECOND)}, any")
-    return _of_texts(partial(times.write_epoch, per_second=times.PER_SECOND[unit]))
+    return OfTexts(partial(times.write_epoch, per_second=times.PER_SECOND[unit]))
 
 
 def _make_null_if(arguments: Sequence[str]) -> Transform:
     if not arguments:
         raise ValueError("null_if takes the texts that mean nothing")
     nothing = frozenset(arguments)
-    return _of_texts(lambda text: None if text in nothing else text)
+    return OfTexts(lambda text: None if text in nothing else text)
 
 
 def _make_map(arguments: Sequence[str]) -> Transform:
@@ -86,7 +89,7 @@ def _make_map(arguments: Sequence[str]) -> Transform:
     if not pairs or not all(equals for _, equals, _ in pairs):
         raise ValueError("map takes pairs such as image=photo")
     names = {name: value for name, _, value in pairs}
-    return _of_texts(lambda text: names.get(text, text))
+    return OfTexts(lambda text: names.get(text, text))
 
 
 def _split_list(value: Any) -> Any:
@@ -145,24 +148,24 @@ TRANSFORMS: dict[str, Maker] = {
     "time": _make_time,
     "epoch": _make_epoch,
     "any_time": _make_any_time,
-    "html": _take_none("html", _of_texts(texts.strip_html)),
-    "unescape": _take_none("unescape", _of_texts(texts.unescape)),
-    "mojibake": _take_none("mojibake", _of_texts(texts.repair_mojibake)),
-    "number": _take_none("number", _of_texts(texts.drop_commas)),
-    "zero_if_negative": _take_none("zero_if_negative", _of_texts(_zero_if_negative)),
-    "hashtags": _take_none("hashtags", _of_texts(texts.find_hashtags)),
+    "html": _take_none("html", OfTexts(texts.strip_html)),
+    "unescape": _take_none("unescape", OfTexts(texts.unescape)),
+    "mojibake": _take_none("mojibake", OfTexts(texts.repair_mojibake)),
+    "number": _take_none("number", OfTexts(texts.drop_commas)),
+    "zero_if_negative": _take_none("zero_if_negative", OfTexts(_zero_if_negative)),
+    "hashtags": _take_none("hashtags", OfTexts(texts.find_hashtags)),
     "list": _take_none("list", _split_list),
     "split": _make_split,
-    "lower": _take_none("lower", _of_texts(str.lower)),
-    "trim": _take_none("trim", _of_texts(str.strip)),
+    "lower": _take_none("lower", OfTexts(str.lower)),
+    "trim": _take_none("trim", OfTexts(str.strip)),
     "parts": _take_none("parts", texts.join_parts),
-    "json_parts": _take_none("json_parts", _of_texts(texts.read_json_parts)),
+    "json_parts": _take_none("json_parts", OfTexts(texts.read_json_parts)),
     "before": _take_one("before", _cut_before, "a text"),
     "after": _take_one("after", _cut_after, "a text"),
     "last": _take_one("last", _cut_last, "the text between two parts"),
     "drop_prefix": _take_one("drop_prefix", str.removeprefix, "a text"),
     "prefix": _take_one("prefix", lambda text, start: start + text, "a text"),
-    "digest": _take_none("digest", _of_texts(texts.digest)),
+    "digest": _take_none("digest", OfTexts(texts.digest)),
     "as": _make_as,
     "null_if": _make_null_if,
     "map": _make_map,
@@ -195,15 +198,10 @@ lower, trim, first, final, count
 
 def find_root(value: Any, node: Any, place: Place) -> Any:
     """The record that began the thread in which this one (its key) is; its newest version."""
-    context = place.context
     if not isinstance(value, str):
         return value
-    for _ in range(LONGEST_THREAD):
-        parent = context.parents.get(value)
-        if parent is None:
-            break
-        value = parent
-    return context.versions.get(value, value)
+    root = place.context.find_root(value)
+    return place.context.versions.get(root, root)
 
 
 def find_parent_reply(value: Any, node: Any, place: Place) -> Any:
@@ -263,5 +261,5 @@ null_if_same PATH       nothing where the value at PATH is the same
 look_up PATH KEY VALUE  the VALUE of the element of the list at PATH whose KEY is the value
 look_up NAME            the same in a [lookup.NAME] over the whole file
 """
-INDEXED_TRANSFORMS = frozenset({"root", "reply"})
-"""Those that need the first pass over the records; so does look_up with a name."""
+THREAD_TRANSFORMS = frozenset({"root", "reply"})
+"""Those that need [thread]."""

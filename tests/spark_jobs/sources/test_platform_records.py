@@ -299,3 +299,341 @@ def test_jetstream__a_deletion_before_its_post_counts_too():
         ("skipped", "deleted"),
         ("post", None),
     ]
+
+
+def skipped(reason: str, entity: str = "post") -> Row:
+    return {"entity": "skipped", "reason": reason, "skipped_entity": entity}
+
+
+def total(count: int) -> dict[str, Any]:
+    return {"data": [], "summary": {"total_count": count}}
+
+
+SIX = ("like", "love", "wow", "haha", "sad", "angry")
+LIKED = {"likes": total(3)}
+CHANNEL = {
+    "guild": {"id": "1", "name": "Garden"},
+    "channel": {"id": "2", "name": "general", "type": "GuildTextChat"},
+}
+BLUESKY_USER = {"entity": "user", "user_id": "did:plc:a", "username": "a.example"}
+TIKTOK_POST = {"entity": "post", "post_id": "1", "post_type": "video"}
+
+
+WHOLE = [
+    (
+        "telegram",
+        message(
+            1,
+            **{"from": "Ada"},
+            text=[{"type": "hashtag", "text": "#One"}, " x"],
+            media_type="video_file",
+            place_name="Park",
+        ),
+        GROUP,
+        [
+            {"entity": "user", "user_id": "user1", "name": "Ada"},
+            {
+                **{"entity": "post", "post_id": "7/1", "user_id": "user1", "post_text": "#One x", "location": "Park"},
+                **{"timestamp": "2024-06-01 00:00:00", "tags": ["One"], "post_type": "video", "channel": "Garden"},
+                **dict.fromkeys(("like", "love", "wow", "haha", "sad", "angry", "other_reactions"), "0"),
+            },
+        ],
+    ),
+    (
+        "telegram",
+        {"id": 1, "type": "message", "text_entities": [{"text": "a "}, {"text": "b"}], "reply_to_message_id": 2},
+        GROUP,
+        [{"entity": "comment", "comment_id": "7/1", "post_id": "7/2", "comment": "a b", "likes": "0"}],
+    ),
+    ("telegram", {"id": 1, "type": "unsupported"}, GROUP, [skipped("unsupported")]),
+    (
+        "bluesky_feed",
+        {
+            "post": {
+                **{"uri": "at://did:plc:a/app.bsky.feed.post/1", "likeCount": 1, "repostCount": 2, "replyCount": 3},
+                **{"quoteCount": 4, "bookmarkCount": 5},
+                "author": {"did": "did:plc:a", "handle": "a.example", "displayName": "", "createdAt": "2023-05-01"},
+                "record": {
+                    **{"createdAt": "2024-06-01T10:00:00+02:00", "text": "x", "langs": ["en", "de"], "tags": ["t"]},
+                    "embed": {"$type": "app.bsky.embed.images"},
+                },
+            }
+        },
+        {},
+        [
+            {**BLUESKY_USER, "date_created": "2023-05-01 00:00:00"},
+            {
+                **{"entity": "post", "post_id": "at://did:plc:a/app.bsky.feed.post/1", "user_id": "did:plc:a"},
+                **{"post_text": "x", "timestamp": "2024-06-01 08:00:00", "tags": ["t"], "shares": "2", "like": "1"},
+                **{"reported_comments": "3", "quotes": "4", "saves": "5", "post_type": "photo", "lang": "en"},
+                "url": "https://bsky.app/profile/did:plc:a/post/1",
+            },
+        ],
+    ),
+    (
+        "bluesky_feed",
+        {
+            **{"uri": "at://did:plc:a/app.bsky.feed.post/2", "author": {"did": "did:plc:a", "handle": "a.example"}},
+            "value": {
+                **{"createdAt": "2024-06-01T08:00:00Z", "text": "x", "langs": ["en"], "tags": ["t"]},
+                "facets": [{"features": [{"tag": "u"}, {"uri": "https://x"}]}],
+                "embed": {"$type": "app.bsky.embed.external"},
+            },
+        },
+        {},
+        [
+            BLUESKY_USER,
+            {
+                **{"entity": "post", "post_id": "at://did:plc:a/app.bsky.feed.post/2", "user_id": "did:plc:a"},
+                **{"post_text": "x", "timestamp": "2024-06-01 08:00:00", "tags": ["u", "t"], "lang": "en"},
+                **{"post_type": "link", "url": "https://bsky.app/profile/did:plc:a/post/2"},
+            },
+        ],
+    ),
+    (
+        "bluesky_feed",
+        {
+            **{"uri": "at://did:plc:a/app.bsky.feed.post/3", "author": {"did": "did:plc:a", "handle": "a.example"}},
+            "value": {
+                **{"createdAt": "2024-06-01T10:00:00+02:00", "text": "x"},
+                "reply": {"root": {"uri": "at://r"}, "parent": {"uri": "at://p"}},
+            },
+        },
+        {},
+        [
+            BLUESKY_USER,
+            {
+                **{"entity": "comment", "comment_id": "at://did:plc:a/app.bsky.feed.post/3", "post_id": "at://r"},
+                **{"parent_comment_id": "at://p", "user_id": "did:plc:a", "author_name": "a.example", "comment": "x"},
+                "timestamp": "2024-06-01 08:00:00",
+            },
+        ],
+    ),
+    (
+        "bluesky_thread",
+        {
+            "thread": {
+                "post": {
+                    **{"uri": "at://did:plc:a/app.bsky.feed.post/1", "quoteCount": 4, "bookmarkCount": 5},
+                    "author": {"did": "did:plc:a", "handle": "a.example", "displayName": "A"},
+                    "record": {
+                        **{"createdAt": "2024-06-01T10:00:00+02:00", "langs": ["en"], "tags": ["t"]},
+                        "embed": {"$type": "app.bsky.embed.record"},
+                    },
+                },
+            }
+        },
+        {},
+        [
+            {**BLUESKY_USER, "name": "A"},
+            {
+                **{"entity": "post", "post_id": "at://did:plc:a/app.bsky.feed.post/1", "user_id": "did:plc:a"},
+                **{"timestamp": "2024-06-01 08:00:00", "tags": ["t"], "quotes": "4", "saves": "5", "lang": "en"},
+                **{"post_type": "quote", "url": "https://bsky.app/profile/did:plc:a/post/1"},
+            },
+        ],
+    ),
+    ("bluesky_thread", {"thread": {"uri": "at://x", "notFound": True}}, {}, [skipped("not_found", "comment")]),
+    (
+        "facebook_graph",
+        {
+            **{
+                "id": "5_1",
+                "created_time": "2021-03-01T08:00:00+0100",
+                "story": "s",
+                "type": "link",
+                "link": "https://x",
+            },
+            **{f"reactions_{name}": total(number) for number, name in enumerate(SIX)},
+            **{"reactions": total(20), "place": {"location": {"city": "Utrecht"}}},
+            "comments": {
+                "data": [{"id": "1_1", "created_time": "2021-03-01T08:00:00+0100", "from": {"name": "Bo"}, **LIKED}],
+            },
+        },
+        {},
+        [
+            {
+                **{"entity": "post", "post_id": "5_1", "user_id": "5", "post_text": "s", "location": "Utrecht"},
+                **{"timestamp": "2021-03-01 07:00:00", "shares": "0", "post_type": "link", "url": "https://x"},
+                **{name: str(number) for number, name in enumerate(SIX)},
+                "other_reactions": "5",
+            },
+            {
+                **{"entity": "comment", "comment_id": "1_1", "post_id": "5_1", "author_name": "Bo", "likes": "3"},
+                "timestamp": "2021-03-01 07:00:00",
+            },
+        ],
+    ),
+    (
+        "discord",
+        {
+            **{"id": "3", "type": "Reply", "timestamp": "2024-06-06T12:00:00+02:00", "content": "x"},
+            **{"author": {"id": "9", "name": "ada"}, "reference": {"messageId": "2"}},
+        },
+        CHANNEL,
+        [
+            {"entity": "user", "user_id": "9", "username": "ada"},
+            {
+                **{"entity": "comment", "comment_id": "3", "post_id": "2", "user_id": "9", "author_name": "ada"},
+                **{"comment": "x", "timestamp": "2024-06-06 10:00:00", "likes": "0"},
+            },
+        ],
+    ),
+    (
+        "discord",
+        {"id": "3", "type": "Default", "content": "x #a", "timestamp": "2024-06-06T12:00:00+02:00", "author": None},
+        CHANNEL,
+        [
+            {
+                **{"entity": "post", "post_id": "3", "post_text": "x #a", "timestamp": "2024-06-06 10:00:00"},
+                **{"tags": ["a"], "url": "https://discord.com/channels/1/2/3", "channel": "Garden/general"},
+                **dict.fromkeys(("like", "love", "wow", "haha", "sad", "angry", "other_reactions"), "0"),
+            },
+        ],
+    ),
+    (
+        "instagram_apify",
+        {
+            **{"id": "1", "shortCode": "s", "ownerId": "9", "ownerUsername": "ada", "ownerFullName": ""},
+            **{"caption": "x #a", "hashtags": None, "commentsCount": -1, "likesCount": -1, "videoViewCount": 7},
+            "latestComments": [{"text": "y", "ownerUsername": "bo", "likesCount": -1, "timestamp": "2023-01-02"}],
+        },
+        {},
+        [
+            {"entity": "user", "user_id": "9", "username": "ada"},
+            {
+                **{"entity": "post", "post_id": "1", "user_id": "9", "post_text": "x #a", "tags": ["a"]},
+                "views": "7",
+            },
+            {
+                **{"entity": "comment", "post_id": "1", "author_name": "bo", "comment": "y"},
+                "timestamp": "2023-01-02 00:00:00",
+            },
+        ],
+    ),
+    (
+        "tiktok_apify",
+        {
+            **{"id": "1", "text": "x #a", "createTime": 1700000000, "textLanguage": "un", "authorMeta.id": "9"},
+            **{"authorMeta.name": "ada", "authorMeta.nickName": "Ada", "authorMeta.fans": 10},
+        },
+        {},
+        [
+            {"entity": "user", "user_id": "9", "username": "ada", "name": "Ada", "followers": "10"},
+            {
+                **{"entity": "post", "post_id": "1", "user_id": "9", "post_text": "x #a", "tags": ["a"]},
+                **{"timestamp": "2023-11-14 22:13:20", "post_type": "video"},
+            },
+        ],
+    ),
+    ("tiktok_apify", {"id": "1", "textLanguage": "en"}, {}, [{**TIKTOK_POST, "lang": "en"}]),
+    (
+        "bluesky_jetstream",
+        {
+            **{"did": "did:plc:a", "kind": "commit"},
+            "commit": {
+                **{"operation": "create", "collection": "app.bsky.feed.post", "rkey": "1"},
+                "record": {
+                    **{"createdAt": "2024-06-01T10:00:00+02:00", "text": "x", "langs": ["en"], "tags": ["t"]},
+                    "embed": {"$type": "app.bsky.embed.video"},
+                },
+            },
+        },
+        {},
+        [
+            {
+                **{"entity": "post", "post_id": "at://did:plc:a/app.bsky.feed.post/1", "user_id": "did:plc:a"},
+                **{"post_text": "x", "timestamp": "2024-06-01 08:00:00", "tags": ["t"], "lang": "en"},
+                **{"post_type": "video", "url": "https://bsky.app/profile/did:plc:a/post/1"},
+            },
+        ],
+    ),
+    (
+        "bluesky_jetstream",
+        {
+            **{"did": "did:plc:a", "kind": "commit"},
+            "commit": {"operation": "create", "collection": "app.bsky.graph.follow", "rkey": "1", "record": {}},
+        },
+        {},
+        [skipped("no_post", "document")],
+    ),
+    ("bluesky_jetstream", {"did": "did:plc:a", "kind": "identity"}, {}, [skipped("account_event", "document")]),
+    (
+        "facebook_download_posts",
+        {
+            "timestamp": 1578144003,
+            "attachments": [{"data": [{"external_context": {"url": "https://x"}}]}],
+        },
+        {},
+        [
+            {
+                **{"entity": "post", "post_id": "88db4ce60fd57942daaa91c199621f85", "timestamp": "2020-01-04 13:20:03"},
+                **{"url": "https://x", "post_type": "link"},
+            }
+        ],
+    ),
+    (
+        "facebook_download_posts",
+        {
+            "timestamp": 1578144003,
+            "attachments": [{"data": [{"media": {"media_metadata": {"video_metadata": {"exif_data": []}}}}]}],
+        },
+        {},
+        [
+            {
+                "entity": "post",
+                "post_id": "88db4ce60fd57942daaa91c199621f85",
+                "timestamp": "2020-01-04 13:20:03",
+                "post_type": "video",
+            }
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "record", "file", "rows"), WHOLE)
+def test_map__makes_whole_rows(name, record, file, rows):
+    assert map_records(name, [record], file) == rows
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("telegram", {**GROUP, "messages": []}),
+        ("telegram", {"left_chats": {"list": [{**GROUP, "messages": [message(1)]}]}}),
+        ("facebook_graph", {"id": "5", "posts": {"data": [{"id": "5_1", "created_time": "2021-03-01T08:00:00+0000"}]}}),
+        ("facebook_graph", {"id": "5_1", "created_time": "2021-03-01T08:00:00+0000", "shares": {"count": 1}}),
+        ("bluesky_thread", {"thread": {"$type": "app.bsky.feed.defs#blockedPost", "uri": "at://x", "blocked": True}}),
+        ("facebook_download_posts", {"group_posts_v2": [{"timestamp": 1578144003, "title": "Ada posted."}]}),
+        ("facebook_download_comments", {"group_comments_v2": [{"timestamp": 1578144003, "title": "x"}]}),
+        (
+            "facebook_download_comments",
+            {"comments": [{"data": [{"comment": {"timestamp": 1578144003, "comment": "x"}}], "title": "x"}]},
+        ),
+    ],
+)
+def test_detect__knows_the_other_forms_of_an_export(name, value):
+    assert list_takers(value) == [name]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"id": 1, "type": "private_group", "messages": [{"id": 1, "date": "2019-01-01T00:00:00", "text": "no offset"}]},
+        {"id": 1, "type": "room", "messages": [{"date_unixtime": "1717200000"}]},
+        {"participants": [{"name": "A"}], "messages": [{"sender_name": "A", "timestamp_ms": 1, "content": "x"}]},
+        {"channel": {"id": "1", "type": "text"}, "messages": []},
+        {"data": [{"id": "1_1", "name": "x"}]},
+        {"data": [{"id": "178", "created_time": "2021-03-01T08:00:00+0000", "comments": {"data": [1]}}]},
+        {"feed": [{"post": {"uri": "https://x", "author": {"did": "x"}}}]},
+        {"posts": [{"uri": "https://x"}], "thread": {"post": {"uri": "https://x"}}},
+        {"timestamp": 1578144003, "title": "x"},
+        {"timestamp": 1578144003, "id": "1", "data": [{"post": "x"}]},
+        {"comments": [{"timestamp": 1578144003, "data": [], "title": "x"}]},
+        {"kind": "commit", "did": "did:plc:a"},
+        {"shortCode": "x", "ownerUsername": "x"},
+        {"id": "1", "webVideoUrl": "https://x"},
+    ],
+)
+def test_detect__refuses_what_only_resembles_an_export(value):
+    assert list_takers(value) == []

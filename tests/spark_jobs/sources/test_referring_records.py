@@ -80,7 +80,14 @@ def test_reply__to_what_is_not_in_the_file_is_a_comment_on_it():
 
 def test_reply__in_a_circle_ends():
     rows = map_all([{"id": "1", "to": "2"}, {"id": "2", "to": "1"}])
-    assert [row["entity"] for row in rows] == ["comment", "comment"]
+    assert [row["post_id"] for row in rows] == ["2", "2"]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_reply__finds_the_post_of_a_thread_of_any_length(newest_first):
+    records = [{"id": str(number), "to": str(number - 1)} for number in range(1, 20_000)]
+    rows = map_all(records[::-1] if newest_first else records)
+    assert {row["post_id"] for row in rows} == {"0"}
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
@@ -132,7 +139,11 @@ def test_x_archive__of_before_2020_has_bare_tweets():
 
 @pytest.mark.parametrize(
     ("variable", "reason"),
-    [("window.YTD.like.part0", "no_post"), ("window.YTD.direct_messages.part0", "not_public")],
+    [
+        ("window.YTD.like.part0", "no_post"),
+        ("window.__THAR_CONFIG", "no_post"),
+        ("window.YTD.direct_messages.part0", "not_public"),
+    ],
 )
 @pytest.mark.parametrize("record", [{"like": {"tweetId": "1"}}, {"tweet": {"id_str": "1", "full_text": "x"}}])
 def test_x_archive__skips_what_is_no_post(variable, reason, record):

@@ -133,3 +133,21 @@ def test_map__tells_unknown_fields_and_cells() -> None:
     assert row["unknown_fields"] == ["mood", "weather"]
     [row] = source.map(["1", "2", "3", "4"], "1,2,3,4", source.start())
     assert (row["entity"], row["reason"], row["raw"]) == ("rejected", "cell_count", "1,2,3,4")
+
+
+def test_map__takes_a_blank_cell_as_absent() -> None:
+    source = next(source for source in exports.SOURCES if source.name == "flat_csv")
+    record = {"comment_id": "1", "post_id": "2", "user_id": "", "comment": "", "timestamp": ""}
+    [row] = source.map(record, "1,2,,,", source.start())
+    assert row == {"entity": "comment", "record_index": 0, "platform": None, "comment_id": "1", "post_id": "2"}
+    source = next(source for source in exports.SOURCES if source.name == "facebook_statuses")
+    record = {"status_id": "1_2", "status_published": "", "num_reactions": "", "num_likes": "3"}
+    [row] = source.map(record, "", source.start())
+    assert row.keys() == {"entity", "record_index", "platform", "post_id", "user_id", "like"}
+
+
+def test_map__replaces_a_lone_surrogate() -> None:
+    source = next(source for source in exports.SOURCES if source.name == "flat_jsonl")
+    text = r'{"post_id": "1", "post_text": "half \ud83d", "tags": ["\ud83d\ude00", "\ude00"]}'
+    [row] = source.map(exports.parse_json(text.encode()), text, source.start())
+    assert (row["post_text"], row["tags"]) == ("half \ufffd", ["😀", "\ufffd"])

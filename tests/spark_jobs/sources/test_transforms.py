@@ -83,8 +83,11 @@ def test_any_time__is_either(text, written):
         ('<p><span class="h">@<span>bo</span></span> I agree</p>', "@bo I agree"),
         ("a &lt; b", "a < b"),
         ("1 < 2 and 3 > 2", "1 < 2 and 3 > 2"),
+        ("<a<b>c", "<ac"),
+        ("<a" * 200_000, "<a" * 200_000),
         ("", ""),
     ],
+    ids=range(8),
 )
 def test_html__is_its_text(html, text):
     assert texts.strip_html(html) == text
