@@ -20,11 +20,13 @@ from typing import Any
 
 from spark_jobs.sources.environment import Place
 from spark_jobs.sources.paths import Getter, Path, compile_path
-from spark_jobs.sources.transforms import INDEXED_TRANSFORMS, PLACED_TRANSFORMS, TRANSFORMS, OfTexts, Transform
+from spark_jobs.sources.transforms import PLACED_TRANSFORMS, THREAD_TRANSFORMS, TRANSFORMS, OfTexts, Transform
 
 Condition = Callable[[Any, Place], bool]
 PathCounter = Callable[[str], int]
 """Takes a mapped path, gives the place of its counter."""
+
+THREAD = "[thread]"
 
 _TOKEN = re.compile(r"""(?:'[^']*'|"[^"]*"|\[[^\]]*\]|[^\s'"\[])+""")
 _OPERATION = re.compile(r"^(.+?) (=|!=|~|!~|in|not in) (.+)$", re.DOTALL)
@@ -32,13 +34,13 @@ _OPERATION = re.compile(r"^(.+?) (=|!=|~|!~|in|not in) (.+)$", re.DOTALL)
 
 @dataclass(frozen=True)
 class Expression:
-    """A compiled expression. `is_many`: it may give a list. `tops`: the members of the record it reads. `is_indexed`:
-    it needs the first pass over the records."""
+    """A compiled expression. `is_many`: it may give a list. `tops`: the members of the record it reads. `needs`: the
+    parts of the table it needs, THREAD or the names of look-ups."""
 
     get: Getter
     is_many: bool
     tops: frozenset[str]
-    is_indexed: bool = False
+    needs: frozenset[str] = frozenset()
 
 
 def compile_expression(definition: object, count_path: PathCounter | None = None) -> Expression:
@@ -71,12 +73,11 @@ def _compile_pipe(text: str, count_path: PathCounter | None) -> Expression:
     paths = [compile_path(name, count_path(name) if count_path else None) for name in names]
     tops = frozenset(path.top for path in paths if path.top)
     get, is_many = _choose_path(paths), any(path.is_many for path in paths)
-    is_indexed = False
+    needs: set[str] = set()
     for stage in stages[1:]:
-        get, is_stage_indexed = _add_transform(get, stage)
+        get = _add_transform(get, stage, needs)
         is_many = is_many or stage[0] in ("hashtags", "list", "split")
-        is_indexed = is_indexed or is_stage_indexed
-    return Expression(get, is_many, tops, is_indexed)
+    return Expression(get, is_many, tops, frozenset(needs))
 
 
 def _choose_path(paths: Sequence[Path]) -> Getter:
@@ -94,14 +95,14 @@ def _choose_path(paths: Sequence[Path]) -> Getter:
     return get_first
 
 
-def _add_transform(get: Getter, stage: Sequence[str]) -> tuple[Getter, bool]:
-    """The getter with a transform after it, and whether that needs the first pass."""
+def _add_transform(get: Getter, stage: Sequence[str], needs: set[str]) -> Getter:
+    """The getter with a transform after it; what that needs is added."""
     if not stage:
         raise ValueError("no transform stands after a bar")
     name, *arguments = stage
     arguments = [_unquote(argument) for argument in arguments]
     if name in TRANSFORMS:
-        return _then(get, TRANSFORMS[name](arguments)), False
+        return _then(get, TRANSFORMS[name](arguments))
     if name in PLACED_TRANSFORMS:
         transform = PLACED_TRANSFORMS[name](arguments)
 
@@ -109,7 +110,11 @@ def _add_transform(get: Getter, stage: Sequence[str]) -> tuple[Getter, bool]:
             value = get(node, place)
             return None if value is None else transform(value, node, place)
 
-        return get_placed, name in INDEXED_TRANSFORMS or (name == "look_up" and len(arguments) == 1)
+        if name in THREAD_TRANSFORMS:
+            needs.add(THREAD)
+        elif name == "look_up" and len(arguments) == 1:
+            needs.add(arguments[0])
+        return get_placed
     known = ", ".join(sorted([*TRANSFORMS, *PLACED_TRANSFORMS]))
     raise ValueError(f"there is no transform {name}; there are {known}")
 
@@ -180,18 +185,25 @@ def _compile_join(definition: dict[str, Any], count_path: PathCounter | None) ->
         return separator.join(found) if found and not (needs_all and len(found) < len(values)) else None
 
     get: Getter = join
-    is_indexed = False
+    needs: set[str] = set()
     for stage in str(definition.get("then", "")).split("|"):
         if stage.strip():
-            get, is_stage_indexed = _add_transform(get, _TOKEN.findall(stage))
-            is_indexed = is_indexed or is_stage_indexed
+            get = _add_transform(get, _TOKEN.findall(stage), needs)
     joined = _gather(get, parts, False)
-    return Expression(joined.get, False, joined.tops, joined.is_indexed or is_indexed)
+    return Expression(joined.get, False, joined.tops, joined.needs | needs)
+
+
+def list_texts(value: object) -> tuple[str, ...]:
+    """A text or a list of texts as a table has it; none where it is not there. Raises ValueError."""
+    texts = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{value!r} is neither a text nor a list of texts")
+    return tuple(texts)
 
 
 def _gather(get: Getter, parts: Sequence[Expression], is_many: bool) -> Expression:
     tops = frozenset[str]().union(*(part.tops for part in parts))
-    return Expression(get, is_many, tops, any(part.is_indexed for part in parts))
+    return Expression(get, is_many, tops, frozenset[str]().union(*(part.needs for part in parts)))
 
 
 def compile_conditions(texts: object, is_csv: bool = False) -> tuple[Condition, ...]:

@@ -13,7 +13,14 @@ from spark_jobs.extraction.documents import format_leaf
 from spark_jobs.extraction.keys import read_key
 from spark_jobs.schemas import INVALID_PREFIX, REACTIONS
 from spark_jobs.sources.environment import Place, Row
-from spark_jobs.sources.expressions import Condition, Expression, PathCounter, compile_conditions, compile_expression
+from spark_jobs.sources.expressions import (
+    Condition,
+    Expression,
+    PathCounter,
+    compile_conditions,
+    compile_expression,
+    list_texts,
+)
 from spark_jobs.sources.paths import Getter, compile_path
 from spark_jobs.sources.texts import classify_emoji, count_left_over
 
@@ -152,22 +159,18 @@ def group_rules(tables: Sequence[dict[str, Any]], rules: Sequence[Rule]) -> tupl
     """The groups of the rules, in the order of their first."""
     together: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Rule]] = {}
     for table, rule in zip(tables, rules, strict=True):
-        together.setdefault((_list_texts(table.get("each")), _list_texts(table.get("recurse"))), []).append(rule)
+        each = list_texts(table.get("each"))
+        where = (() if each == (".",) else each, list_texts(table.get("recurse")))
+        together.setdefault(where, []).append(rule)
     return tuple(
         Group(
-            () if each == (".",) else tuple(_compile_part(path) for path in each),
+            tuple(_compile_part(path) for path in each),
             tuple(compile_path(path).get for path in recurse),
             tuple(rule for rule in found if rule.make == USER),
             tuple(rule for rule in found if rule.make != USER),
         )
         for (each, recurse), found in together.items()
     )
-
-
-def _list_texts(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    return (value,) if isinstance(value, str) else tuple(value)  # type: ignore[arg-type]
 
 
 def _compile_part(path: str) -> Getter:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spark_jobs.sources.errors import TableError
-from spark_jobs.sources.expressions import Expression, compile_conditions, compile_expression
+from spark_jobs.sources.expressions import THREAD, Expression, compile_conditions, compile_expression, list_texts
 from spark_jobs.sources.heads import CSV, JS, JSON_ARRAY, JSON_LINES, JSON_OBJECT
 from spark_jobs.sources.indexing import Indexing, Lookup, Thread
 from spark_jobs.sources.paths import compile_path
@@ -70,7 +70,7 @@ class _Compiler:
         self.name, self.text, self.table, self.faults = name, text, table, faults
         self.paths: list[str] = []
         self.tops: set[str] = set()
-        self.is_indexed = False
+        self.needs: set[str] = set()
         kinds = [each.get("kind", "json") for each in self._list_tables("detect")]
         self.is_csv = "csv" in kinds
 
@@ -84,33 +84,35 @@ class _Compiler:
         )
         lookups = [
             (name, lookup)
-            for name, each in table.get("lookup", {}).items()
+            for name, each in self._read_table("lookup").items()
             if (lookup := self._try(f"lookup {name}", partial(self._compile_lookup, each))) is not None
         ]
-        shared = dict(table.get("shared", {}))
+        for need in sorted(self.needs - {name for name, _ in lookups} - {THREAD if thread else ""}):
+            self.faults.append(f"it has no {need if need == THREAD else f'[lookup.{need}]'}, which a field needs")
+        shared = dict(self._read_table("shared"))
         variables, conditions = shared.pop("variables", []), shared.pop("when", [])
         shared_fields = self._try("shared", lambda: [(name, compile_expression(each)) for name, each in shared.items()])
         if not table.get("native") and not rules:
             self.faults.append("it has no [[rows]]: nothing would become of its records")
-        records = _list_texts(table.get("records"))
+        records = self._read_texts("records", table.get("records"))
         return Source(
             name=self.name,
             title=str(table.get("title", self.name)),
-            platform=table.get("platform"),
+            platform=(self._read_texts("platform", table.get("platform")) or (None,))[0],
             table=self.text,
             is_native=bool(table.get("native", False)),
             is_csv=self.is_csv,
-            names=_list_texts(table.get("names")),
+            names=self._read_texts("names", table.get("names")),
             detections=self._compile_detections(),
             records=records,
             paths=tuple(self.paths),
-            needs_index=self.is_indexed or bool(deletions or lookups or (thread and thread.get_versions)),
+            needs_index=bool(self.needs or deletions or lookups or (thread and thread.get_versions)),
             get_records=self._try("records", lambda: tuple(compile_path(path).get for path in records)) or (),
             container=self._try("container", lambda: compile_conditions(table.get("container", []))) or (),
             groups=self._try("rows", lambda: group_rules(rule_tables, rules)) or (),
-            known=frozenset({*self.tops, *_list_texts(table["known"])}) if "known" in table else None,
+            known=frozenset({*self.tops, *self._read_texts("known", table["known"])}) if "known" in table else None,
             indexing=Indexing(thread, deletions, tuple(lookups)),
-            shared_variables=frozenset(_list_texts(variables)),
+            shared_variables=frozenset(self._read_texts("shared", variables)),
             shared_conditions=self._try("shared", lambda: compile_conditions(conditions)) or (),
             shared_fields=tuple(shared_fields or ()),
         )
@@ -125,7 +127,7 @@ class _Compiler:
             rules.append(rule)
             for _, expression in rule.fields:
                 self.tops |= expression.tops
-                self.is_indexed = self.is_indexed or expression.is_indexed
+                self.needs |= expression.needs
         return tables, rules
 
     def _count_path(self, path: str) -> int:
@@ -169,6 +171,16 @@ class _Compiler:
         self.faults.append(f"{name} is not written as [[{name}]]")
         return []
 
+    def _read_table(self, name: str) -> dict[str, Any]:
+        table = self.table.get(name, {})
+        if isinstance(table, dict):
+            return table
+        self.faults.append(f"{name} is not written as [{name}]")
+        return {}
+
+    def _read_texts(self, name: str, value: object) -> tuple[str, ...]:
+        return self._try(name, partial(list_texts, value)) or ()
+
     def _try(self, where: str, compile_part: Callable[[], T]) -> T | None:
         try:
             return compile_part()
@@ -183,22 +195,14 @@ def _compile_detection(table: dict[str, Any]) -> Detection:
     kind = table.get("kind", "json")
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}, not one of {', '.join(KINDS)}")
-    texts = _list_texts(table.get("when"))
+    if not table.keys() - {"kind", "without"}:
+        raise ValueError("every file would look so; say when, columns, any_column or variable")
+    texts = list_texts(table.get("when"))
     return Detection(
         frozenset(KINDS[kind]),
-        tuple(each.casefold() for each in _list_texts(table.get("columns"))),
-        tuple(each.casefold() for each in _list_texts(table.get("any_column"))),
-        tuple(each.casefold() for each in _list_texts(table.get("without"))),
+        tuple(each.casefold() for each in list_texts(table.get("columns"))),
+        tuple(each.casefold() for each in list_texts(table.get("any_column"))),
+        tuple(each.casefold() for each in list_texts(table.get("without"))),
         str(table.get("variable", "")),
         tuple(zip(texts, compile_conditions(list(texts)), strict=True)),
     )
-
-
-def _list_texts(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return (value,)
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return tuple(value)
-    raise TypeError(f"{value!r} is no list of texts")

@@ -261,5 +261,5 @@ null_if_same PATH       nothing where the value at PATH is the same
 look_up PATH KEY VALUE  the VALUE of the element of the list at PATH whose KEY is the value
 look_up NAME            the same in a [lookup.NAME] over the whole file
 """
-INDEXED_TRANSFORMS = frozenset({"root", "reply"})
-"""Those that need the first pass over the records; so does look_up with a name."""
+THREAD_TRANSFORMS = frozenset({"root", "reply"})
+"""Those that need [thread]."""

@@ -42,7 +42,7 @@ def test_detect__says_what_was_seen_and_what_came_closest():
         detect(head, "x.csv", SOURCES)
     assert str(caught.value) == (
         "no source looks like CSV with the columns Status_ID, status_published, likes; "
-        "the closest is facebook_statuses, which wants the column num_reactions"
+        "the closest is facebook_statuses, which wants one of the columns num_reactions, num_likes"
     )
 
 
@@ -55,6 +55,8 @@ def test_detect__says_what_was_seen_and_what_came_closest():
         (("COMMENT_ID", "Post_Id"), "flat_csv"),
         (("comment_id", "status_id", "comment_message"), "facebook_statuses"),
         (("status_id", "status_type", "status_published", "num_reactions", "Column1"), "facebook_statuses"),
+        (("status_id", "status_message", "status_published", "num_likes", "num_shares"), "facebook_statuses"),
+        (("Group Name", "Facebook Id", "Created", "Likes", "Shares", "Total Interactions"), "facebook_crowdtangle"),
     ],
 )
 def test_detect__takes_csv_by_its_columns(columns, name):

@@ -74,7 +74,14 @@ def test_table__says_all_its_faults_at_once():
     [
         ("platform = ", "not valid TOML"),
         (GOOD.replace("[[detect]]\nwhen", "other"), "it has no \\[\\[detect\\]\\]"),
-        (GOOD + "each = 3", "rows"),
+        (GOOD.replace('make = "post"', 'make = "post"\neach = 3'), "rows: 3 is neither a text nor a list of texts"),
+        ("known = [3]" + GOOD, "known: .* is neither"),
+        ("platform = 3" + GOOD.replace('platform = "p"', ""), "platform: 3 is neither"),
+        ("shared = 3" + GOOD, "shared is not written as .shared."),
+        ("[lookup]\nx = 3" + GOOD.replace('platform = "p"', ""), "lookup x: "),
+        (GOOD.replace('when = ["id"]', 'kind = "csv"'), "detect 1: every file would look so"),
+        (GOOD.replace('"id"\n', '"id | root"\n'), r"it has no \[thread\], which a field needs"),
+        (GOOD.replace('"id"\n', '"id | look_up x"\n'), r"it has no \[lookup.x\], which a field needs"),
         (
             GOOD.replace("[[rows]]", "[rows]").replace("[rows.fields]", "[rows.x]"),
             "rows is not written as \\[\\[rows\\]\\]",
