@@ -69,14 +69,16 @@ def test_telegram__finds_the_messages_of_all_chats_of_an_account():
                 {"id": 9, "type": "public_channel", "name": "News", "messages": []},
             ]
         },
+        "left_chats": {"list": [{"id": 10, "type": "public_channel", "name": "Old", "messages": [message(1)]}]},
     }
     assert list_takers(account) == ["telegram"]
     wanted = [
         ("post", "7/1", "Garden"),
         ("comment", "7/1", None),
         ("skipped", None, None),
+        ("post", "10/1", "Old"),
     ]
-    for records in ([account], account["chats"]["list"]):
+    for records in ([account], [*account["chats"]["list"], *account["left_chats"]["list"]]):
         rows = map_records("telegram", records)
         assert [(row["entity"], row.get("post_id"), row.get("channel")) for row in rows] == wanted
 
