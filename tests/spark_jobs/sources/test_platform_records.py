@@ -192,6 +192,8 @@ def test_bluesky__a_thread_shows_what_is_above_it():
         ("comment", view("a")["uri"]),
         ("post", view("a")["uri"]),
     ]
+    assert rows[1]["author_name"] == "b.example"
+    assert "parent_comment_id" not in rows[1], "it answers the post itself"
 
 
 def test_facebook__takes_the_page_for_the_author_where_there_is_none():
