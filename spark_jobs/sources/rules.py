@@ -246,10 +246,10 @@ def _count_emoji(getters: tuple[Getter, Getter, Getter], node: Any, place: Place
 
 
 def remember_user(row: Row, last_users: dict[str, Row]) -> bool:
-    """Whether the row of a user who was met beside a post or comment says something new."""
+    """Whether the row of a user who was met beside a post or comment is another than the last. One that only says less
+    is another, too: in whatever tasks the rows are made, the same one is the last."""
     key = row.get("user_id", "")
-    last = last_users.get(key)
-    if last is not None and all(last.get(name) == value for name, value in row.items()):
+    if last_users.get(key) == row:
         return False
     if len(last_users) >= LAST_USERS:
         last_users.clear()

@@ -9,8 +9,8 @@ What a task does with a file of it:
     source.count_found(context, made)                   # how often each mapped path was found
 
 `values` are parsed as in spark_jobs.extraction.parsing: numbers are texts. A row of CSV is a dict whose names come from
-`name_columns`. Where the file is one JSON object and one of the paths `source.records` leads to a list in it, its
-elements are the records, and the object's other members are `enclosing`; of a JS file, `enclosing` is
+`name_columns`. Where the file is one JSON object and paths of `source.records` lead to lists in it, the elements of
+all these lists are the records, and the object's other members are `enclosing`; of a JS file, `enclosing` is
 {"variable": head.variable}.
 """
 
@@ -18,6 +18,7 @@ import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from spark_jobs.extraction.keys import is_key
@@ -159,11 +160,8 @@ class Source:
         place = Place(value, around, context)
         if not all(condition(value, place) for condition in self.container):
             return None
-        for get in self.get_records:
-            elements = get(value, place)
-            if isinstance(elements, list):
-                return elements
-        return None
+        lists = [found for get in self.get_records if isinstance(found := get(value, place), list)]
+        return list(chain.from_iterable(lists)) if lists else None
 
     def _map_record(self, record: Any, place: Place, value: object, text: str, rows: list[Row]) -> None:
         before = len(rows)

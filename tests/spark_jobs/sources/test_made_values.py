@@ -41,11 +41,13 @@ def test_as__is_its_text_where_something_is_there(value, text):
     assert evaluate(["a | as photo", {"value": "post"}], {"a": value}) == (text or "post")
 
 
-def test_remember_user__says_nothing_of_less_than_was_known():
+def test_remember_user__leaves_out_what_was_said_last():
     last: dict[str, Any] = {}
     full = {"entity": "user", "user_id": "1", "username": "ada", "name": "Ada"}
     less = {"entity": "user", "user_id": "1", "username": "ada"}
     other = {"entity": "user", "user_id": "1", "username": "bo"}
-    assert [remember_user(row, last) for row in (less, full, less, full, other, full)] == [
-        *(True, True, False, False, True, True),
+    assert [remember_user(row, last) for row in (full, full, less, less, full, other)] == [
+        *(True, False, True, False, True, True),
     ]
+    other["record_index"] = 1
+    assert not remember_user({name: other[name] for name in other if name != "record_index"}, last), "it was numbered"

@@ -69,14 +69,16 @@ def test_telegram__finds_the_messages_of_all_chats_of_an_account():
                 {"id": 9, "type": "public_channel", "name": "News", "messages": []},
             ]
         },
+        "left_chats": {"list": [{"id": 10, "type": "public_channel", "name": "Old", "messages": [message(1)]}]},
     }
     assert list_takers(account) == ["telegram"]
     wanted = [
         ("post", "7/1", "Garden"),
         ("comment", "7/1", None),
         ("skipped", None, None),
+        ("post", "10/1", "Old"),
     ]
-    for records in ([account], account["chats"]["list"]):
+    for records in ([account], [*account["chats"]["list"], *account["left_chats"]["list"]]):
         rows = map_records("telegram", records)
         assert [(row["entity"], row.get("post_id"), row.get("channel")) for row in rows] == wanted
 
@@ -190,6 +192,8 @@ def test_bluesky__a_thread_shows_what_is_above_it():
         ("comment", view("a")["uri"]),
         ("post", view("a")["uri"]),
     ]
+    assert rows[1]["author_name"] == "b.example"
+    assert "parent_comment_id" not in rows[1], "it answers the post itself"
 
 
 def test_facebook__takes_the_page_for_the_author_where_there_is_none():

@@ -35,3 +35,8 @@ def test_page__names_every_word_of_a_table():
     named = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`", prose))))
     words = {*TABLE_KEYS, *RULE_KEYS, *TRANSFORMS, *PLACED_TRANSFORMS, *(name for of in FIELDS.values() for name in of)}
     assert words - named - {"native"} == set()
+
+
+def test_page__names_every_source():
+    named = set(re.findall(r"`(\w+)`", PAGE.partition("## The formats that are here")[2]))
+    assert {source.name for source in load_sources()} - named == set()
