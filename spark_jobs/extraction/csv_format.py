@@ -13,6 +13,10 @@ COMPARED_ROWS = 50
 """Rows after the header that are looked at to find the delimiter."""
 FEWEST_AS_WIDE = 0.5
 """The least share of these rows that have as many cells as the header. Less is a text that happens to have commas."""
+ROWS_AFTER_START = 10
+"""Rows that have to be as wide as the header where a row seems to start."""
+TRIED_LINES = 500
+"""Lines after which a row is supposed to start, at most."""
 EXCEL_HINT = "sep="
 """How a first line begins that tells Excel the delimiter."""
 
@@ -55,6 +59,27 @@ def find_csv_format(head: bytes, is_whole: bool) -> CsvFormat | None:
     if skips_blanks:
         header = [column.strip() for column in header]
     return CsvFormat(tuple(header), delimiter, skips_blanks, before, is_utf16)
+
+
+def find_row_end(content: bytes, form: CsvFormat, start: int = 0) -> int | None:
+    """The offset of a line end in a part of a file that starts at byte `start` after which a row seems to begin: the
+    next ones are as wide as the header. None where there is none; a guess, as the line may be one of a quoted cell."""
+    text = content.decode("utf-8", "surrogateescape")
+    lines = list(io.StringIO(text, newline=""))[:-1]
+    place = start
+    for number, line in enumerate(lines[:TRIED_LINES]):
+        place += len(line.encode("utf-8", "surrogateescape"))
+        if line.endswith("\n") and _are_rows(lines[number + 1 :], form):
+            return place - 1
+    return None
+
+
+def _are_rows(lines: list[str], form: CsvFormat) -> bool:
+    rows = form.read_rows(lines)
+    try:
+        return all(len(next(rows)) == len(form.columns) for _ in range(ROWS_AFTER_START))
+    except (csv.Error, StopIteration):
+        return False
 
 
 def _measure(lines: list[str], delimiter: str, is_whole: bool) -> tuple[float, int, list[str], str]:
