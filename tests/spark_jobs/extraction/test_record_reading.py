@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.extraction.assignments import Source, assign_files
+from spark_jobs.extraction.assignments import Source, expand_archive
 from spark_jobs.extraction.json_records import FIRST, LAST, LAST_FILLED
 from spark_jobs.extraction.reading import BrokenSource, read_documents
 from spark_jobs.extraction.record_reading import SourceRecords, look_at_source, read_source_records
 from spark_jobs.extraction.source_record import SourceRecord
-from spark_jobs.messages.jobs import BatchToExtract, FileToRead
 
 MARK = b"\xef\xbb\xbf"
 PATHS = ("data", "channel.items")
@@ -112,17 +111,17 @@ def test_file__that_is_gone_is_broken(tmp_path):
     assert broken.value.fault.reason == "cannot be read (No such file or directory)"
 
 
-def test_archive__is_assigned_by_its_members_and_native_ones_are_read_as_ever(tmp_path):
+def test_archive__stands_for_its_members_and_native_ones_are_read_as_ever(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("b/tweets.js", 'x.y = ["1"]')
         archive.writestr("a.json", '[{"user_id": "u1", "posts": []}]')
         archive.writestr("c.png", "")
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04")
     (tmp_path / "b.json").write_bytes(b'[{"user_id": "u1", "posts": []}]')
-    files = [FileToRead(name, str(tmp_path / name)) for name in ("a.zip", "broken.zip", "b.json")]
-    assignments = assign_files(0, BatchToExtract("day", files), None)
-    sources = [source for assignment in assignments for source in assignment.sources]
+    files = [Source(name, tmp_path / name) for name in ("a.zip", "broken.zip", "b.json")]
+    sources = [source for file in files for source in (expand_archive(file) or ([file], {}))[0]]
     assert [source.file for source in sources] == ["a.zip/a.json", "a.zip/b/tweets.js", "broken.zip", "b.json"]
+    assert expand_archive(files[0])[1] == {"pictures, sounds, videos or pages": 1}
     for careful in (True, False):
         assert list(read_documents(sources[0], careful)) == list(read_documents(sources[3], careful))
     assert [record.value for record in read_source_records(sources[1], look_at_source(sources[1])).records] == ["1"]
