@@ -84,6 +84,7 @@ def test_rows__that_are_no_csv_in_utf8_have_a_fault_each(tmp_path):
 def test_rows__after_a_quote_that_is_not_closed_break_the_file(tmp_path):
     reason = "a quote is not closed: the file is cut short, or a quote within a cell is not doubled"
     assert fault(tmp_path / "a", b'a,b\n1,2\n3,4\n5,6\n7,"x\n8,9\n') == (16, reason)
+    assert fault(tmp_path / "a", b'a,b\n7,"x\n' + b"8,9\n" * 10_000) == (4, reason)
 
 
 def test_rows__longer_than_a_document_may_be_break_the_file(tmp_path, monkeypatch):
@@ -139,6 +140,17 @@ def test_find_csv_format__knows_the_delimiter_by_the_rows(content, columns, deli
 )
 def test_find_csv_format__is_none_for_a_text(content):
     assert find_csv_format(content, is_whole=True) is None
+
+
+def test_rows__of_tab_separated_values_may_hold_quotes_as_they_are(tmp_path):
+    content = b'id\ttext\n1\t"an open quote\n2\t"a "quoted" word\n3\tx\n'
+    assert [record.value["text"] for record in read(tmp_path / "a", content)] == [
+        '"an open quote',
+        '"a "quoted" word',
+        "x",
+    ]
+    quoted = b'id\ttext\n1\t"a ""word"""\n2\t"bad "word""\n3\t"x"\n'
+    assert [record.fault for record in read(tmp_path / "a", quoted)] == [None, "not_csv", None]
 
 
 def test_header__that_is_not_utf8_breaks_the_file(tmp_path):
