@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from spark_jobs.extraction.compression import Readable
-from spark_jobs.extraction.csv_format import CsvFormat
+from spark_jobs.extraction.csv_format import UNCLOSED_QUOTE, CsvFormat
 from spark_jobs.extraction.errors import BrokenFile
 from spark_jobs.extraction.parsing import UTF8_BOM
 from spark_jobs.extraction.source_record import SourceRecord
@@ -24,8 +24,6 @@ NOT_CSV = "not_csv"
 
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _LINE_END = "\r\n"
-_UNCLOSED_QUOTE = "unexpected end of data"
-"""What the parser says of it."""
 
 
 def read_rows(
@@ -59,7 +57,7 @@ def read_rows(
             return
         except csv.Error as error:
             offset, text = lines.end_row()
-            if str(error) == _UNCLOSED_QUOTE:
+            if str(error) == UNCLOSED_QUOTE:
                 raise BrokenFile(
                     offset, "a quote is not closed: the file is cut short, or a quote within a cell is not doubled"
                 ) from error

@@ -8,10 +8,10 @@ from spark_jobs.extraction.javascript import find_assignment
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, is_json, parse_json, parse_value_at, skip_blanks
 from spark_jobs.sources.heads import CSV, HEAD_VALUES, JS, JSON_ARRAY, JSON_LINES, JSON_OBJECT, Head
 
-HEAD_BYTES = 64 << 10
-"""How much of a file is looked at first."""
+HEAD_BYTES = 16 << 10
+"""How much of a file is looked at, and to the end of the value there: less than a millisecond for each file."""
 LONGEST_HEAD_BYTES = 512 << 10
-"""How much is looked at where that does not hold a whole value: of a longer one, only its beginning counts."""
+"""How much is read in search of that end: of a longer value, only its beginning counts."""
 NOTHING_KNOWN = Head(JSON_LINES)
 """Of a file that is neither JSON nor CSV: reading it tells what is wrong."""
 
@@ -94,9 +94,11 @@ def _parse_lines(content: bytes, is_whole: bool) -> list[object]:
     """The first lines that are JSON; if none is whole, what there is of the first."""
     lines = content.split(b"\n")
     values: list[object] = []
+    size = 0
     for line in lines if is_whole or len(lines) == 1 else lines[:-1]:
-        if len(values) == HEAD_VALUES:
+        if len(values) == HEAD_VALUES or size > HEAD_BYTES:
             break
+        size += len(line)
         if line.strip(BLANKS) and is_json(line):
             values.append(parse_json(line))
     return values or _parse_cut(_decode(lines[0]))
@@ -107,7 +109,7 @@ def _parse_elements(content: bytes) -> list[object]:
     text = _decode(content)
     place = skip_blanks(text, 1)
     values: list[object] = []
-    while len(values) < HEAD_VALUES:
+    while len(values) < HEAD_VALUES and place < HEAD_BYTES:
         try:
             value, end = parse_value_at(text, place)
         except (ValueError, RecursionError):

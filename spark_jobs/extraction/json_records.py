@@ -10,6 +10,10 @@ LAST_FILLED, LAST, FIRST = "last filled", "last", "first"
 """Which list counts where its key stands twice in an object."""
 
 
+class UnexpectedText(ValueError):
+    """A text is not one JSON object. What is wrong with it tells whatever reads the file as a whole."""
+
+
 @dataclass(frozen=True)
 class ListedElement:
     """An element of a list: the indices in the text where it starts and ends, and its value."""
@@ -48,7 +52,7 @@ def find_records(text: str, paths: Sequence[str], choice: str = LAST_FILLED) -> 
         if all(f'"{name}"' in text for name in names):
             others, end = _parse_object(text, skip_blanks(text, 0), names, lists)
             if skip_blanks(text, end) != len(text):
-                raise ValueError("Extra data")
+                raise UnexpectedText
             if lists:
                 return ObjectWithRecords(text, _choose_list(lists, choice), others)
     return None
@@ -69,7 +73,7 @@ def _parse_object(
     members: dict[str, object] = {}
     while text[place : place + 1] != "}" or members:
         if text[place : place + 1] != '"':
-            raise ValueError("Expecting property name enclosed in double quotes")
+            raise UnexpectedText
         key, place = parse_value_at(text, place)
         place = _skip(text, place, ":")
         following = text[place : place + 1]
@@ -104,5 +108,5 @@ def _skip(text: str, start: int, delimiter: str) -> int:
     """The index of what follows a delimiter."""
     place = skip_blanks(text, start)
     if text[place : place + 1] != delimiter:
-        raise ValueError(f"Expecting '{delimiter}' delimiter")
+        raise UnexpectedText
     return skip_blanks(text, place + 1)

@@ -52,6 +52,11 @@ def check_name(written: str) -> str:
     return name
 
 
+def describe_damage(kind: str, reason: object, offset: int = 0) -> BrokenFile:
+    """Why a zip or tar archive is broken as a whole."""
+    return BrokenFile(offset, f"damaged {kind} archive ({reason})")
+
+
 def find_reason_to_leave(written: str) -> str:
     """What a member is, by its name, that is left alone; "" for one to read."""
     name = _THIS_FOLDER.sub("", written)

@@ -1,4 +1,4 @@
-"""What a landing file that is not JSON looks like, by its first bytes: an Excel workbook, an error page, CSV."""
+"""What a landing file looks like that is not read, by its first bytes: an Excel workbook, an error page, an image."""
 
 import re
 
@@ -75,12 +75,4 @@ def _recognize(head: bytes) -> str:
 
 def describe_text(content: bytes) -> str:
     """What a file most likely is that neither begins as JSON does nor as anything else that is known."""
-    head = content[:HEAD_BYTES]
-    if b"\0" in head:
-        return "binary data"
-    lines = [line for line in head.decode("utf-8", "replace").splitlines() if line.strip()]
-    for delimiter in DELIMITERS:
-        counts = {line.count(delimiter) for line in lines[:2]}
-        if len(lines) > 1 and len(counts) == 1 and counts != {0}:
-            return "CSV"
-    return "plain text"
+    return "binary data" if b"\0" in content[:HEAD_BYTES] else "plain text"

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from spark_jobs.extraction.compression import PACKED_MAGICS, open_regular_file
+from spark_jobs.extraction.csv_format import CsvFormat, find_csv_format, find_row_end
+from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.heads import describe_head, read_beginning
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, is_json
+from spark_jobs.sources.heads import CSV
 
 PIECE_BYTES = 16 << 20
 """About how much of a large file one task reads."""
@@ -19,6 +23,8 @@ HEAD_BYTES = 8 << 20
 """How much of a file is looked at to see what it is: its first line has to end in it."""
 BLOCK_BYTES = 64 << 10
 """How much is read at a time in search of a place to split a file."""
+CSV_SEARCH_BYTES = 256 << 10
+"""In how much of a CSV file the start of a row is looked for."""
 
 _FIRST_ELEMENT = re.compile(rb"\[[ \t]*\r?(\n[ \t]*\{)")
 
@@ -35,10 +41,10 @@ WHOLE_FILE = Piece()
 
 
 def split_file(path: Path, folder: Path | None = None) -> list[Piece]:
-    """The pieces of a file, in order: it is split at line ends after which a document seems to begin.
+    """The pieces of a file, in order: it is split at line ends after which a document or a row seems to begin.
 
-    In an array that is a guess, which `parse_array_piece` checks. A file that cannot be opened stays whole: its
-    reader will say why.
+    In an array or CSV that is a guess, which `parse_array_piece` and `read_rows` check. A file that cannot be opened
+    stays whole: its reader will say why.
     """
     try:
         with open_regular_file(path, folder) as file:
@@ -56,13 +62,18 @@ def split_file(path: Path, folder: Path | None = None) -> list[Piece]:
 def _find_starts(file: BinaryIO, size: int) -> Iterator[int]:
     """Where the pieces after the first one start."""
     separator = _find_separator(file.read(HEAD_BYTES))
-    if separator is None:
+    file.seek(0)
+    form = _find_csv_format(file) if separator is None else None
+    if separator is None and form is None:
         return
     previous = 0
     for target in range(PIECE_BYTES, size - PIECE_BYTES, PIECE_BYTES):
         if previous > target:
             continue
-        place = _find_bytes(file, separator, target, target + PIECE_BYTES)
+        if form is not None:
+            place = find_row_end(_read_at(file, target, CSV_SEARCH_BYTES), form, target)
+        elif separator is not None:
+            place = _find_bytes(file, separator, target, target + PIECE_BYTES)
         if place is not None:
             previous = place + 1
             yield previous
@@ -78,6 +89,22 @@ def _find_separator(head: bytes) -> bytes | None:
         return first[1]
     line, line_end, _ = text.partition(b"\n")
     return line_end if line_end and is_json(line) and not text.startswith(b"[") else None
+
+
+def _find_csv_format(file: BinaryIO) -> CsvFormat | None:
+    """The format of a plain CSV file in UTF-8; None for any other file."""
+    beginning, is_whole = read_beginning(file)
+    if beginning.startswith((*PACKED_MAGICS, *UTF16_BOMS)):
+        return None
+    try:
+        return find_csv_format(beginning, is_whole) if describe_head(beginning, is_whole).kind == CSV else None
+    except BrokenFile:
+        return None  # its reader will say why
+
+
+def _read_at(file: BinaryIO, start: int, size: int) -> bytes:
+    file.seek(start)
+    return file.read(size)
 
 
 def _find_bytes(file: BinaryIO, wanted: bytes, start: int, end: int) -> int | None:

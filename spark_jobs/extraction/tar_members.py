@@ -6,7 +6,16 @@ from typing import Any, Self
 
 from spark_jobs.extraction.compression import Readable
 from spark_jobs.extraction.errors import BrokenFile
-from spark_jobs.extraction.members import HEAD_BYTES, LINK, SCRIPT, Member, check_name, find_reason_to_leave, is_script
+from spark_jobs.extraction.members import (
+    HEAD_BYTES,
+    LINK,
+    SCRIPT,
+    Member,
+    check_name,
+    describe_damage,
+    find_reason_to_leave,
+    is_script,
+)
 
 LONGEST_READ_BYTES = 16 << 20
 """No header is longer; a damaged one may say that it is."""
@@ -29,7 +38,7 @@ def list_tar_members(stream: Readable) -> Iterator[Member | str]:
         while file.read(_SKIPPED_BYTES):
             pass  # a checksum stands at the end
     except (tarfile.TarError, ValueError, OverflowError) as error:
-        raise BrokenFile(file.tell(), f"damaged tar archive ({error})") from error
+        raise describe_damage("tar", error, file.tell()) from error
 
 
 def _look_at_entry(file: "ForwardFile", info: tarfile.TarInfo) -> Member | str:
@@ -57,7 +66,7 @@ class _CheckedTarInfo(tarfile.TarInfo):
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # mypy does not know it
             raise
         except tarfile.HeaderError as error:
-            raise BrokenFile(tarfile_.offset, f"damaged tar archive ({error})") from error
+            raise describe_damage("tar", error, tarfile_.offset) from error
 
 
 class ForwardFile:
@@ -73,7 +82,7 @@ class ForwardFile:
     def seek(self, place: int) -> int:
         """Go on to a later place, or to the end if that comes first."""
         if place < self._place:
-            raise ValueError("a header leads back")
+            raise tarfile.ReadError("a header leads back")
         seek: Any = getattr(self._stream, "seek", None)
         if seek is not None:
             self._place = seek(place)
@@ -83,7 +92,7 @@ class ForwardFile:
 
     def read(self, size: int) -> bytes:
         if size > LONGEST_READ_BYTES:
-            raise ValueError("a header is too long")
+            raise tarfile.ReadError("a header is too long")
         chunk = self._stream.read(size)
         self._place += len(chunk)
         return chunk
@@ -100,7 +109,7 @@ class TarMember:
     def read(self, size: int) -> bytes:
         chunk = self._stream.read(min(size, self._left))
         if not chunk and min(size, self._left):
-            raise BrokenFile(self._size - self._left, "damaged tar archive (unexpected end of data)")
+            raise describe_damage("tar", "unexpected end of data", self._size - self._left)
         self._left -= len(chunk)
         return chunk
 

@@ -8,7 +8,16 @@ from typing import BinaryIO
 
 from spark_jobs.extraction.compression import Readable, UnpackedStream
 from spark_jobs.extraction.errors import BrokenFile
-from spark_jobs.extraction.members import HEAD_BYTES, LINK, SCRIPT, Member, check_name, find_reason_to_leave, is_script
+from spark_jobs.extraction.members import (
+    HEAD_BYTES,
+    LINK,
+    SCRIPT,
+    Member,
+    check_name,
+    describe_damage,
+    find_reason_to_leave,
+    is_script,
+)
 from spark_jobs.extraction.other_formats import OFFICE_DOCUMENT, make_format_error
 
 _HEADER = struct.Struct("<4s22xHH")
@@ -29,7 +38,7 @@ def list_zip_members(file: BinaryIO) -> Iterator[Member | str]:
         infos = archive.infolist()
         is_office = _is_office_document(archive)
     except Exception as error:  # all sorts of errors tell that a directory is damaged
-        raise BrokenFile(0, f"damaged zip archive ({error})") from error
+        raise describe_damage("zip", error) from error
     if is_office:
         raise make_format_error(OFFICE_DOCUMENT)
     for info in infos:
@@ -73,7 +82,7 @@ def open_zip_member(file: BinaryIO, member: Member) -> Readable:
     file.seek(max(member.offset, 0))
     header = file.read(_HEADER.size)
     if member.offset < 0 or len(header) < _HEADER.size or not header.startswith(_HEADER_SIGNATURE):
-        raise BrokenFile(0, f"damaged zip archive (no header of {member.name})")
+        raise describe_damage("zip", f"no header of {member.name}")
     _, name_length, extra_length = _HEADER.unpack(header)
     file.seek(name_length + extra_length, 1)
     info = zipfile.ZipInfo(member.name)

@@ -31,8 +31,8 @@ def bomb(levels: int) -> bytes:
 
 def looks_like(what: str) -> str:
     return (
-        f"it looks like {what}; JSON is read: an array of documents, one document, or one a line, in UTF-8, plain or "
-        "packed by gzip or bzip2"
+        f"it looks like {what}; JSON (an array, one object, or one a line) and CSV are read, in UTF-8, plain or "
+        "packed by gzip, bzip2, xz or zstd, also in a zip or tar archive"
     )
 
 

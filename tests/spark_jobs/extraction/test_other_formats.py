@@ -1,14 +1,16 @@
-"""Files that are no JSON are refused with a sentence that says what they look like."""
+"""Files that are neither JSON nor CSV are refused with a sentence that says what they look like."""
 
 import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.reading import BrokenSource, read_documents
@@ -36,9 +38,7 @@ def make_parquet() -> bytes:
 
 
 FORMATS = {
-    "csv": (b"user_id,name\r\n1,Zo\xc3\xab\r\n", "CSV"),
-    "csv with quotes": (b'"user_id";"name"\n"1";"a"\n', "CSV"),
-    "csv in latin-1": (b"user_id\tname\n1\tZo\xeb\n", "CSV"),
+    "csv that is read as json": (b"user_id,name\r\n1,Zo\xc3\xab\r\n", "plain text"),
     "readme": (b"Read me first.\nThe exports are below.\n", "plain text"),
     "one word": (b"nonsense", "plain text"),
     "xlsx": (make_zip("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook or another Office document"),
@@ -46,9 +46,9 @@ FORMATS = {
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 99,
         "an Excel workbook or another document of old Office programs",
     ),
-    "zip": (make_zip("a.json"), "a zip archive"),
-    "empty zip": (make_zip(), "an empty zip archive"),
-    "tar": (make_tar(), "a tar archive"),
+    "zip": (make_zip("a.json"), "a zip archive inside of another file"),
+    "empty zip": (make_zip(), "a zip archive inside of another file"),
+    "tar": (make_tar(), "a tar archive inside of another file"),
     "parquet": (make_parquet(), "a Parquet file"),
     "png": (b"\x89PNG\r\n\x1a\n" + b"\0" * 20, "an image"),
     "pdf": (b"%PDF-1.7\n", "a PDF document"),
@@ -57,6 +57,8 @@ FORMATS = {
     "xml": (b'<?xml version="1.0"?><users/>', "XML"),
     "gzip": (gzip.compress(b"[]"), "a file packed twice by gzip"),
     "bzip2": (bz2.compress(b"[]"), "a file packed twice by bzip2"),
+    "xz": (lzma.compress(b"[]"), "a file packed twice by xz"),
+    "zstd": (zstandard.compress(b"[]"), "a file packed twice by zstd"),
     "bytes": (b"\x01\0\x02", "binary data"),
 }
 """Content, and what it is said to look like. Packed once more, it is found out as well."""
@@ -71,15 +73,15 @@ def find_reason(tmp_path, content: bytes) -> str:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_read_documents__says_what_a_file_looks_like_that_is_no_json(tmp_path, name):
+def test_read_documents__says_what_a_file_looks_like_that_is_not_read(tmp_path, name):
     content, what = FORMATS[name]
     reason = (
-        f"it looks like {what}; JSON is read: an array of documents, one document, or one a line, in UTF-8, plain or "
-        "packed by gzip or bzip2"
+        f"it looks like {what}; JSON (an array, one object, or one a line) and CSV are read, in UTF-8, plain or "
+        "packed by gzip, bzip2, xz or zstd, also in a zip or tar archive"
     )
     packed = gzip.compress(content)
     assert find_reason(tmp_path, packed) == reason
-    if name not in ("gzip", "bzip2"):
+    if name not in ("gzip", "bzip2", "xz", "zstd"):
         assert find_reason(tmp_path, content) == reason
 
 
