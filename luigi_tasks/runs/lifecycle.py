@@ -82,8 +82,9 @@ def begin_run() -> None:
     """Keep others out of what the run writes, take the run lock, clean up after killed runs, find luigid, and have the
     run recorded when it ends.
 
-    Exits with code 10 where another run holds the lock.
+    Exits with code 10 where another run holds the lock. Raises PipelineError for a setting that is invalid.
     """
+    config.require_valid_settings()
     file_modes.restrict_new_files()
     file_modes.prepare_places()
     if lock.take_lock():

@@ -209,6 +209,18 @@ def test_long_run__is_told_once_a_day_though_it_gets_on(project, posts):
     assert "another run is at work for 30 hours" in post["message"]
 
 
+def test_setting__that_is_only_read_at_the_end_of_a_run_is_found_before(project, posts):
+    project.land("2026-01-05.json", [{"user_id": "eve"}])
+    for section, key in (("notify", "on"), ("notify", "stale_hours"), ("logs", "keep_runs"), ("warehouse", "retries")):
+        ran = project.run("RunAll", f"--{section}-{key.replace('_', '-')}", "bad", SOCIALMART_NOTIFY=project.address)
+        assert ran.code == 35
+        assert f"the run ended with exit code 35: luigi.cfg, section [{section}], key {key}: " in ran.output
+        assert "Traceback" not in ran.output
+        assert "Extract" not in ran.output
+        assert f"key {key}: cannot be read" in posts.pop()["message"]
+    assert project.run().code == 0
+
+
 def test_parallel_scheduling__is_refused(project, tmp_path):
     ran = project.run("RunAll", "--parallel-scheduling")
     assert ran.code == 1
