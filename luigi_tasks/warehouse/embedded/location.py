@@ -26,6 +26,7 @@ from pathlib import Path
 
 from luigi_tasks import atomic_files
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.texts import format_line
 from luigi_tasks.warehouse.embedded import programs
 from luigi_tasks.warehouse.embedded.programs import CAN_ENTER, Account
 
@@ -72,7 +73,15 @@ class Cluster:
 
 
 def locate_cluster(folder: Path) -> Cluster:
-    """Choose the place and the account. An existing cluster stays where it is and keeps its owner."""
+    """Choose the place and the account. An existing cluster stays where it is and keeps its owner.
+
+    Raises PipelineError where no server can live there.
+    """
+    if "\n" in str(folder):  # pg_ctl would wait for minutes for a line that it cannot find
+        raise PipelineError(
+            f"the embedded PostgreSQL cannot live in {format_line(folder)}: a line break is in that path; "
+            "move the project, or set [warehouse] embedded_folder in luigi.cfg"
+        )
     if os.geteuid() != 0:
         programs.make_folder(folder, 0o700)
         return Cluster(folder, programs.find_wheel_programs(), None)

@@ -310,6 +310,11 @@ def test_lease_server__takes_a_folder_with_quotes_spaces_and_commas(space, lease
     assert answers(lease(space / "a, b"))
 
 
+def test_lease_server__refuses_a_path_with_a_line_break_at_once(space, lease):
+    with pytest.raises(PipelineError, match=r"cannot live in .*a\\nb: a line break is in that path; move the project"):
+        lease(space / "a\nb")
+
+
 def test_lease_server__below_a_closed_parent_changes_nothing_outside(space, lease, hold):
     closed = space / "closed"
     closed.mkdir(0o700)
