@@ -46,6 +46,7 @@ class ProjectCommand(click.Command):
 
     def invoke(self, context: click.Context) -> Any:
         config.require_project()
+        environment.require_utf8()
         return super().invoke(context)
 
 
@@ -64,7 +65,7 @@ class CommandGroup(click.Group):
     def invoke(self, context: click.Context) -> None:
         """Run the command that the command line names, and exit."""
         try:
-            output.open_closed_streams()
+            output.prepare_streams()
             file_modes.restrict_new_files()
             code = super().invoke(context)
             sys.stdout.flush()

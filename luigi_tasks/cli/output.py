@@ -24,12 +24,15 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """Errors of a file or device that takes no more output."""
 
 
-def open_closed_streams() -> None:
-    """Have standard streams that the shell closed (`>&-`) lead nowhere. No other file gets their numbers then."""
+def prepare_streams() -> None:
+    """Have standard streams that the shell closed (`>&-`) lead nowhere: no other file gets their numbers then. What the
+    encoding of standard output lacks is escaped."""
     while (opened := os.open(os.devnull, os.O_RDWR)) in STANDARD_STREAMS:
         pass
     os.close(opened)
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
 
 

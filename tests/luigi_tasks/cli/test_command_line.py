@@ -132,6 +132,20 @@ def test_output__that_the_shell_closed_is_no_fault(project, arguments):
     assert (ended.code, ended.output) == (0, "")
 
 
+@pytest.mark.parametrize("command", ["summary", "explain", "rejected"])
+def test_locale__without_utf8_is_refused_by_every_command(project, command):
+    ended = project.bash(f"LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 '{SOCIALMART}' {command}")
+    assert ended.code == 1
+    assert ended.output.startswith("socialmart: the locale reads the names of files as ascii, UTF-8 expected; ")
+
+
+def test_output__in_an_encoding_that_lacks_a_character_escapes_it(project):
+    project.land("é.json", [{"user_id": "eve"}])
+    ended = project.bash(f"PYTHONIOENCODING=ascii '{SOCIALMART}' explain")
+    assert ended.code == 0
+    assert "Extract \\xe9: its checkpoint is missing" in ended.output
+
+
 def test_dashboard__refuses_an_empty_address_which_would_be_all(project):
     ended = run("dashboard", "--address", "", folder=project.folder)
     assert ended.returncode == 2
