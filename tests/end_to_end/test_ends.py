@@ -221,6 +221,22 @@ def test_setting__that_is_only_read_at_the_end_of_a_run_is_found_before(project,
     assert project.run().code == 0
 
 
+@pytest.mark.parametrize("number", ["1", "3"])
+def test_folder__that_cannot_be_looked_into_is_told_of(project, posts, number):
+    """The system refuses to look for a name of 300 characters, as it does below a folder of somebody else."""
+    project.land(f"2026-01-06-{number}.json", [{"user_id": "fay"}])
+    ran = project.run("RunAll", "--workers", number, "--logs-folder", "x" * 300, SOCIALMART_NOTIFY=project.address)
+    assert (ran.code, "Traceback" in ran.output) == (35, False)
+    assert "cannot be written (File name too long); make it writable" in posts.pop()["message"]
+    assert project.run().code == 0
+    ran = project.run("RunAll", "--logs-folder", "x" * 300)
+    assert (ran.code, "Traceback" in ran.output) == (0, False)
+    folder = ["--warehouse-embedded-folder", "x" * 300]
+    ran = project.run("RunAll", *folder, SOCIALMART_NOTIFY=project.address)
+    assert (ran.code, "Traceback" in ran.output) == (35, False)
+    assert "cannot be prepared: [Errno 36] File name too long" in posts.pop()["message"]
+
+
 def test_parallel_scheduling__is_refused(project, tmp_path):
     ran = project.run("RunAll", "--parallel-scheduling")
     assert ran.code == 1

@@ -65,6 +65,7 @@ class Cluster:
     def write_file(self, name: str, text: str) -> Path:
         """Write a file of settings that the server can read and not change, and return its path."""
         path = self.home / name
+        path.unlink(missing_ok=True)  # it may be root's, of a run for this account
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600 if self.account is None else 0o640)
         if self.account is not None:
@@ -104,6 +105,14 @@ def locate_cluster(folder: Path) -> Cluster:
         programs.make_folder(home, HOME_MODE, account)
         logger.warning("user nobody cannot enter %s: its PostgreSQL cluster lives in %s", folder, home)
     return Cluster(home, programs.find_programs(account), account)
+
+
+def make_folder_error(folder: Path, error: OSError) -> PipelineError:
+    """The error of a folder that the server cannot live in."""
+    return PipelineError(
+        f"the embedded PostgreSQL of {folder} cannot be prepared: {error}; make room there, or give the folder back to "
+        "this account (chown -R), and run again"
+    )
 
 
 def find_home(folder: Path) -> Path | None:

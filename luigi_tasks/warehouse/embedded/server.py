@@ -32,6 +32,7 @@ from luigi_tasks.warehouse.embedded.location import (
     Cluster,
     hold_lock,
     locate_cluster,
+    make_folder_error,
     make_socket_folder,
     read_socket_folder,
 )
@@ -103,7 +104,7 @@ def lease_server(folder: Path) -> EmbeddedPostgres:
             _drop_lease(cluster, lease)
             raise
     except OSError as error:
-        raise PipelineError(f"the embedded PostgreSQL of {folder} cannot be prepared: {error}") from error
+        raise make_folder_error(folder, error) from error
     return EmbeddedPostgres(cluster, socket, lease)
 
 

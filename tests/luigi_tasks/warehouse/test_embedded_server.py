@@ -463,6 +463,25 @@ def test_lease_server__of_root_lets_the_person_in_whose_cluster_it_is(space, lea
             os.chown(path, account.uid, account.gid, follow_symlinks=False)
         postgres = lease(space / "pg")
         assert ask_as(None, postgres) == ask_as(account, postgres) == "1"
+        postgres.release()
+        assert runs_as(account, space / "pg")
+
+
+def runs_as(account: programs.Account, folder: Path) -> bool:
+    """Whether a process of an account can lease the server of a folder."""
+    install = programs.find_programs(account)
+    child = os.fork()
+    if child == 0:
+        try:
+            programs.find_wheel_programs = lambda: install
+            os.setgroups([])
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+            lease_server(folder).release()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_lease_server__says_why_the_server_does_not_start(space, lease):
