@@ -4,6 +4,7 @@ import fcntl
 import importlib.util
 import os
 import pwd
+import resource
 import shutil
 import signal
 import stat
@@ -482,6 +483,20 @@ def runs_as(account: programs.Account, folder: Path) -> bool:
         finally:
             os._exit(1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_lease_server__refuses_a_limit_of_files_that_it_does_not_fit_into(space, lease, is_there):
+    if is_there:
+        lease(space / "pg").release()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(PipelineError, match=r"\(ulimit -f\) is 1,048,576 bytes, and PostgreSQL needs 16,777,216"):
+            lease(space / "pg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert answers(lease(space / "pg"))
 
 
 def test_lease_server__says_why_the_server_does_not_start(space, lease):
