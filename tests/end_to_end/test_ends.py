@@ -29,6 +29,18 @@ class Own(luigi_tasks.RunAll):
 """
 
 
+WITHOUT_SEMAPHORES = """
+import multiprocessing
+import luigi.cmdline
+
+def refuse():
+    raise OSError(30, "Read-only file system")
+
+multiprocessing.Queue = refuse
+luigi.cmdline.luigi_run(["--module", "luigi_tasks", "RunAll"])
+"""
+
+
 @pytest.fixture(scope="module")
 def project(make_project: MakeProject) -> Project:
     made = make_project()
@@ -235,6 +247,15 @@ def test_folder__that_cannot_be_looked_into_is_told_of(project, posts, number):
     ran = project.run("RunAll", *folder, SOCIALMART_NOTIFY=project.address)
     assert (ran.code, "Traceback" in ran.output) == (35, False)
     assert "cannot be prepared: [Errno 36] File name too long" in posts.pop()["message"]
+
+
+def test_run__without_semaphores_ends_in_a_sentence(project, tmp_path):
+    (tmp_path / "run.py").write_text(WITHOUT_SEMAPHORES)
+    project.land("2026-01-07.json", [{"user_id": "gil"}])
+    ran = project.bash(f"python {tmp_path}/run.py")
+    assert (ran.code, "Traceback" in ran.output) == (35, False)
+    assert "ended with exit code 35: /dev/shm: Python makes no semaphores there (Read-only file system)" in ran.output
+    assert project.run().code == 0
 
 
 def test_parallel_scheduling__is_refused(project, tmp_path):
