@@ -6,10 +6,11 @@ A project's own settings stand in luigi.local.cfg, which goes before luigi.cfg k
 import configparser
 import operator
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import luigi
 from luigi.configuration.cfg_parser import LuigiConfigParser
@@ -38,6 +39,18 @@ FILL_IN = "fill_in"
 
 LONGEST_DOCUMENT_BYTES = 500_000_000
 """A row of the warehouse has at most 1 GB on its way there, where each quote of a text stands twice."""
+
+
+MOST_SECONDS = 2_000_000
+"""The server counts milliseconds in 32 bits."""
+MOST_OF_ANYTHING = 1_000_000
+
+
+def _whole_number(default: int, least: int, most: int, description: str) -> Any:
+    """A setting that is a whole number within limits."""
+    return luigi.NumericalParameter(
+        default=default, var_type=int, min_value=least, max_value=most, right_op=operator.le, description=description
+    )
 
 
 class landing(luigi.Config):
@@ -92,7 +105,7 @@ class logs(luigi.Config):
     """[logs]: the logs of the stages and their child processes."""
 
     folder: str = luigi.Parameter(default="data/logs", description="one folder per run, one file per stage")
-    keep_runs: int = luigi.IntParameter(default=30, description="how many runs to keep the logs of")
+    keep_runs: int = _whole_number(30, 1, MOST_OF_ANYTHING, "how many runs to keep the logs of")
 
 
 class files(luigi.Config):
@@ -130,7 +143,7 @@ class spark(luigi.Config):
     environment: str = luigi.Parameter(
         default="", description="further environment variables that Spark's processes get: NAME|AWS_*"
     )
-    max_batches: int = luigi.IntParameter(default=1000, description="maximum number of batches per request")
+    max_batches: int = _whole_number(1000, 1, MOST_OF_ANYTHING, "maximum number of batches per request")
 
 
 class quality(luigi.Config):
@@ -159,26 +172,22 @@ class warehouse(luigi.Config):
     """[warehouse]: the PostgreSQL server that the PG* variables name, or else the embedded one."""
 
     embedded_folder: str = luigi.Parameter(default="data/postgres", description="the data of the embedded server")
-    connect_timeout: int = luigi.IntParameter(default=10, description="seconds to wait for a connection")
-    lock_timeout: int = luigi.IntParameter(
-        default=60, description="seconds to wait for a lock that another session holds"
+    connect_timeout: int = _whole_number(10, 1, MOST_SECONDS, "seconds to wait for a connection")
+    lock_timeout: int = _whole_number(60, 0, MOST_SECONDS, "seconds to wait for a lock that another session holds")
+    statement_timeout: int = _whole_number(
+        21_600,
+        1,
+        MOST_SECONDS,
+        "a whole number of seconds from 1 to 2000000; a statement that takes longer is cancelled",
     )
-    statement_timeout: int = luigi.NumericalParameter(
-        default=21_600,
-        var_type=int,
-        min_value=1,
-        max_value=2_000_000,  # the server counts milliseconds in 32 bits
-        description="a whole number of seconds from 1 to 2000000; a statement that takes longer is cancelled",
+    silence_timeout: int = _whole_number(
+        60,
+        1,
+        MOST_SECONDS,
+        "a whole number of seconds from 1 to 2000000; a connection without a sign of life is then given up",
     )
-    silence_timeout: int = luigi.NumericalParameter(
-        default=60,
-        var_type=int,
-        min_value=1,
-        max_value=2_000_000,
-        description="a whole number of seconds from 1 to 2000000; a connection without a sign of life is then given up",
-    )
-    retries: int = luigi.IntParameter(default=5, description="attempts when the warehouse fails temporarily")
-    retry_seconds: int = luigi.IntParameter(default=60, description="total seconds to wait between attempts")
+    retries: int = _whole_number(5, 1, MOST_OF_ANYTHING, "attempts when the warehouse fails temporarily")
+    retry_seconds: int = _whole_number(60, 0, MOST_SECONDS, "total seconds to wait between attempts")
     verify_days: float = luigi.NumericalParameter(
         default=0.0,
         var_type=float,
@@ -197,7 +206,7 @@ class dbt(luigi.Config):
     """[dbt]: how dbt is called."""
 
     project: str = luigi.Parameter(default="", description="empty: the dbt_project folder beside this package")
-    threads: int = luigi.IntParameter(default=4, description="models and tests that run at the same time")
+    threads: int = _whole_number(4, 1, MOST_OF_ANYTHING, "models and tests that run at the same time")
     environment: str = luigi.Parameter(
         default="", description="further environment variables that dbt gets, for a project of your own: NAME|DBT_*"
     )
@@ -246,6 +255,9 @@ class notify(luigi.Config):
     )
 
 
+SET = re.compile(r" (from|Choices:) \{.*\}")
+"""The choices that Luigi shows, in an order that changes from run to run: the descriptions name them all."""
+
 SECTIONS: tuple[type[luigi.Config], ...] = (
     landing,
     sources,
@@ -273,15 +285,46 @@ def read_section(section: type[Section]) -> Section:
 @cache
 def read_section_once(section: type[luigi.Config]) -> luigi.Config:
     """The same, cached: settings do not change during a run, and Luigi's lookup would dominate every check."""
-    family = section.get_task_family()
     for key, parameter in section.get_params():
-        try:
-            parameter.task_value(family, key)
-        except (ValueError, KeyError, configparser.Error, luigi.parameter.ParameterException) as error:
-            raise PipelineError(
-                f"luigi.cfg, section [{family}], key {key}: cannot be read ({error}); expected: {parameter.description}"
-            ) from error
+        _require_valid(section, key, parameter)
     return section()
+
+
+def _require_valid(section: type[luigi.Config], key: str, parameter: Any) -> None:
+    family = section.get_task_family()
+    try:
+        parameter.task_value(family, key)
+    except (ValueError, KeyError, configparser.Error, luigi.parameter.ParameterException) as error:
+        said = SET.sub("", str(error))
+        expected = SET.sub("", parameter.description).replace(" permitted values:", ",")
+        raise PipelineError(
+            f"luigi.cfg, section [{family}], key {key}: cannot be read ({said}); expected: {expected}"
+        ) from error
+
+
+def list_faults(*sections: type[luigi.Config]) -> dict[tuple[str, str], str]:
+    """What is wrong with each setting of some sections that is invalid, by section and key."""
+    faults = {}
+    for section in sections:
+        for key, parameter in section.get_params():
+            try:
+                _require_valid(section, key, parameter)
+            except PipelineError as error:
+                faults[section.get_task_family(), key] = str(error)
+    return faults
+
+
+def require_valid_settings() -> None:
+    """Raise PipelineError naming each setting of ours that is invalid.
+
+    From then on it has its default: the end of the run, which such a setting may be about, is recorded and told.
+    """
+    faults = list_faults(*SECTIONS)
+    for family, key in faults:
+        for written in (key, key.replace("_", "-")):
+            LuigiConfigParser.instance().remove_option(family, written)
+    if faults:
+        raise PipelineError("; ".join(faults.values()))
 
 
 def add_local_settings() -> None:

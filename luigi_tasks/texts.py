@@ -6,6 +6,7 @@ write such characters as Python does (`\\n`, `\\x1b`, `\\u2028`) and cut what is
 are.
 """
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -47,6 +48,11 @@ def format_block(text: object, longest: int = LONGEST_BLOCK) -> str:
     return "\n".join([first, *(line if line.startswith("  ") or not line else f"  {line}" for line in others)])
 
 
+def format_json(value: object) -> str:
+    """Return a value as JSON in one line. Its texts are whole: unsafe characters stand there as JSON escapes."""
+    return UNSAFE.sub(_escape_in_json, json.dumps(value, ensure_ascii=False))
+
+
 def format_names(names: Sequence[str], most: int = MOST_NAMES) -> str:
     """Return names as a list in one line: the first ones, and how many there are besides."""
     listed = ", ".join(format_line(name, LONGEST_NAME) for name in names[:most])
@@ -80,6 +86,11 @@ def _cut(text: str, longest: int) -> str:
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code - 0xDC00:02x}" if code in ESCAPED_BYTES else match[0].encode("unicode_escape").decode()
+
+
+def _escape_in_json(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")  # JSON's escapes are of two bytes each
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
 
 
 def _escape_within_line(match: re.Match[str]) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 import shutil
 import signal
@@ -48,6 +47,7 @@ class ProjectCommand(click.Command):
 
     def invoke(self, context: click.Context) -> Any:
         config.require_project()
+        environment.require_utf8()
         return super().invoke(context)
 
 
@@ -66,14 +66,22 @@ class CommandGroup(click.Group):
     def invoke(self, context: click.Context) -> None:
         """Run the command that the command line names, and exit."""
         try:
+            output.prepare_streams()
             file_modes.restrict_new_files()
             code = super().invoke(context)
             sys.stdout.flush()
         except PipelineError as error:
             raise SystemExit(texts.format_block(f"socialmart: {error}")) from error
         except BrokenPipeError:  # the reader of the output has closed it
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            output.discard_output()
             code = 128 + signal.SIGPIPE
+        except OSError as error:
+            if error.errno not in output.FULL or error.filename is not None:
+                raise
+            output.discard_output()
+            raise SystemExit(
+                f"socialmart: standard output cannot be written ({error.strerror}); make room, or send it elsewhere"
+            ) from error
         except KeyboardInterrupt:
             code = 128 + signal.SIGINT
         context.exit(code or 0)
@@ -270,7 +278,8 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     if port + 1 + workers > LAST_PORT:
         raise click.UsageError(f"--port {port}: {workers} workers need ports up to {port + 1 + workers}")
     if not re.fullmatch(r"\d+[kmgt]", memory, re.IGNORECASE):
-        raise click.UsageError(f"--memory {memory}: expected a number with a unit, such as 512m or 2g")
+        given = texts.format_line(memory)
+        raise click.UsageError(f"--memory {given}: expected a number with a unit, such as 512m or 2g")
     for taken in range(port, port + 2 + workers):
         luigid.require_free_port(local_cluster.HOST, taken)
     logs = paths.service_logs("cluster")
@@ -294,6 +303,8 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
 @click.option("--name", "names", multiple=True, help="A name under which browsers, or a proxy, ask for it; repeatable.")
 def run_dashboard(port: int | None, address: str, names: tuple[str, ...]) -> int:
     """Run Luigi's dashboard on this machine until Ctrl-C."""
+    if not address:  # would be all addresses of this machine
+        raise click.UsageError("--address is empty: expected an address of this machine, such as 127.0.0.1")
     exit_on_sigterm()
     port = port or config.read_section(core).scheduler_port
     log = paths.service_logs("dashboard") / "luigid.log"

@@ -1,6 +1,8 @@
 """Output for people: tables and colours on a terminal; plain, whole lines anywhere else."""
 
+import errno
 import io
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +17,28 @@ LONGEST_LINE = 2_000
 """Characters of one text that is printed: a sentence with a cause, an advice and the place of a log."""
 PLAIN_WIDTH = 1_000_000
 """Columns of the page that plain output is laid out on: more than any line has, so that none is cut or wrapped."""
+
+STANDARD_STREAMS = (0, 1, 2)
+"""Their descriptors."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Errors of a file or device that takes no more output."""
+
+
+def prepare_streams() -> None:
+    """Have standard streams that the shell closed (`>&-`) lead nowhere: no other file gets their numbers then. What the
+    encoding of standard output lacks is escaped."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) in STANDARD_STREAMS:
+        pass
+    os.close(opened)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def discard_output() -> None:
+    """Have what is still to be printed lead nowhere, as what reads or keeps it takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_to_stderr(line: str) -> None:

@@ -39,7 +39,7 @@ def _generate_page() -> str:
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", target]
         shown = ["--vars", json.dumps({**runner.project_variables(), "schema_of_marts": MARTS})]  # as readers see them
         command = ["docs", "generate", "--static", *shown, *options, *output]
-        argv = [sys.executable, "-m", "luigi_tasks.dbt.sessions", *command]
+        argv = [sys.executable, "-P", "-m", "luigi_tasks.dbt.sessions", *command]
         log.unlink(missing_ok=True)
         process = child_process.start(argv, runner.make_environment(), log)
         try:

@@ -29,7 +29,7 @@ from luigi_tasks.warehouse import server_errors
 @cache
 def dbt_service() -> ServiceProcess:
     """The process that runs dbt for all stages of a run; starting it early hides the seconds that dbt takes to load."""
-    argv = [sys.executable, "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
+    argv = [sys.executable, "-P", "-m", "luigi_tasks.dbt.service", str(paths.dbt_project()), str(paths.dbt_target())]
     return ServiceProcess("dbt", argv, make_environment(), journal.make_run_folder() / "dbt.log")
 
 

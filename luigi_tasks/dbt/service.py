@@ -8,6 +8,7 @@ folder TARGET, so that the next service parses only the files that have changed 
 
 import argparse
 import contextlib
+import io
 import itertools
 import os
 import shutil
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from luigi_tasks.dbt import project
 from luigi_tasks.dbt.messages import (
@@ -147,6 +148,21 @@ def _read_result(result: Any) -> NodeResult:
     return NodeResult(result.node.name, str(result.status), result.message, rows)
 
 
+class _Log(io.FileIO):
+    """A log that loses what its disk has no room for: dbt's work is not affected."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def _open_log(descriptor: int) -> TextIO:
+    log = io.BufferedWriter(_Log(descriptor, "w", closefd=False))
+    return io.TextIOWrapper(log, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+
+
 @contextlib.contextmanager
 def _output_to(log: Path) -> Iterator[None]:
     """Append this process's output to a file while the block lasts."""
@@ -198,6 +214,7 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--address", required=True)
     arguments = parser.parse_args()
+    sys.stdout, sys.stderr = _open_log(1), _open_log(2)
     end_on_sigterm(Path(arguments.address).parent)
     # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
     with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:

@@ -85,7 +85,10 @@ class ServiceProcess:
             raise PipelineError(f"{operation.name} failed: {error}\nthe end of {self.log}:\n{self._tail()}") from error
 
     def wait_until_ready(self, seconds: float) -> None:
-        """Wait until the child can be asked. Raises StartFailed where it ends before, or is not ready in time."""
+        """Wait until the child can be asked.
+
+        Raises PipelineError where it is killed before, StartFailed where it ends, or is not ready in time.
+        """
         self._connect(self._started(), seconds).close()
 
     def _connect(self, running: _Running, seconds: float) -> exchange.Connection:
@@ -94,6 +97,9 @@ class ServiceProcess:
         except ServiceGone as error:
             if Path(running.address).parent.exists():  # it was ready once
                 raise
+            code = child_process.read_exit_code(running.child.pid)
+            if killed := child_process.explain_kill(self.name, "its start", code, self.log):
+                raise PipelineError(killed) from error
             raise StartFailed(f"{self.name} did not start; the end of {self.log}:\n{self._tail()}") from error
 
     def close(self) -> None:

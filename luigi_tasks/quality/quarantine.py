@@ -4,7 +4,6 @@ The rejected records of loaded batches are in raw_data.rejected. Those of batche
 Clean checkpoints.
 """
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import IO
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import atomic_files, paths, warehouse
+from luigi_tasks import atomic_files, paths, texts, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets import landing
 from luigi_tasks.targets.checkpoint import CheckpointTarget, clean_checkpoint
@@ -196,7 +195,7 @@ def _write_records(quarantine: Quarantine, output: IO[bytes], batch: str, rule: 
             parameters,
         )
         for record in records:
-            line = json.dumps(dict(zip(EXPORTED_COLUMNS, record, strict=True)), ensure_ascii=False)
+            line = texts.format_json(dict(zip(EXPORTED_COLUMNS, record, strict=True)))
             output.write(f"{line}\n".encode())
             written += 1
     output.flush()

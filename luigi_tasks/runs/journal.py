@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -91,7 +92,7 @@ def make_run_folder() -> Path:
     Raises PipelineError if it cannot be created.
     """
     folder = paths.run_logs(run_id.get_run_id())
-    if not folder.exists():
+    if not os.path.isdir(folder):  # noqa: PTH112  # False, too, where the logs folder may not be entered
         try:
             folder.mkdir(parents=True, exist_ok=True)  # another worker may be faster
         except OSError as error:
@@ -157,7 +158,9 @@ def read_end(run: str) -> RunEnd | None:
 
 
 def _read_events(run: str) -> list[Event]:
-    path = paths.journal(run)
-    if not path.exists():
+    """The events of a run's journal; none where there is none, or it may not be read."""
+    try:
+        lines = paths.journal(run).read_text(encoding="utf-8").split("\n")
+    except OSError:
         return []
-    return list(parse_events(line for line in path.read_text(encoding="utf-8").split("\n") if line))
+    return list(parse_events(line for line in lines if line))

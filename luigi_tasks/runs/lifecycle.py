@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import luigi
 from luigi.cmdline_parser import CmdlineParser
@@ -39,7 +39,16 @@ class RunFactory(luigi.interface._WorkerSchedulerFactory):
     def create_worker(self, scheduler: Any, worker_processes: int, assistant: bool = False) -> Worker:
         """Begin the run, if `luigi.build` and not the program `luigi` was called, and make its worker."""
         begin_run()
-        return RunWorker(scheduler=scheduler, worker_processes=worker_processes)
+        try:
+            return RunWorker(scheduler=scheduler, worker_processes=worker_processes)
+        except OSError as error:
+            fault = PipelineError(
+                f"/dev/shm: Python makes no semaphores there ({error.strerror}), which a run needs; nothing was "
+                "changed; make it writable, with some room, and run again"
+            )
+            if CmdlineParser.get_instance():
+                _end_run(fault)
+            raise fault from error
 
 
 @cache
@@ -72,18 +81,24 @@ def prepare_run() -> None:
             notifications.send_alarm(reason, lock.LONG_RUN_HOURS)
         raise
     except PipelineError as error:
-        logger.error("%s", error)
-        record.note_end(retcode().scheduling_error, str(error))
-        record.conclude_run_at_exit()
-        sys.exit(retcode().scheduling_error)
+        _end_run(error)
+
+
+def _end_run(fault: PipelineError) -> NoReturn:
+    """End the run before any stage is looked at, and have that recorded and told."""
+    logger.error("%s", fault)
+    record.note_end(retcode().scheduling_error, str(fault))
+    record.conclude_run_at_exit()
+    sys.exit(retcode().scheduling_error)
 
 
 def begin_run() -> None:
     """Keep others out of what the run writes, take the run lock, clean up after killed runs, find luigid, and have the
     run recorded when it ends.
 
-    Exits with code 10 where another run holds the lock.
+    Exits with code 10 where another run holds the lock. Raises PipelineError for a setting that is invalid.
     """
+    config.require_valid_settings()
     file_modes.restrict_new_files()
     file_modes.prepare_places()
     if lock.take_lock():

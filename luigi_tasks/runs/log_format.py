@@ -4,7 +4,6 @@ People see a traceback only for faults of the program, not for a PipelineError o
 holds, it forges no line and drives no terminal.
 """
 
-import json
 import logging
 import re
 import sys
@@ -28,13 +27,15 @@ EXIT = re.compile(r"\n  SystemExit: (\d+)$")
 UNCAUGHT = re.compile(r" Uncaught exception in luigi\n  (?!Traceback)")
 """What Luigi says before a sentence that it does not expect."""
 WORDS_OF_LUIGI = (
-    (re.compile(r"(?<= )\[pid \d+\] Worker Worker\(.*?\) failed +(\w+)\((?:batch=)?(.*)\)"), "{} failed"),
+    (re.compile(r"(?<= )\[pid \d+\] Worker Worker\(.*?\) failed +(\w+)\((.*)\)"), "{} failed"),
     (
-        re.compile(r"(?<= )Will not run (\w+)\((?:batch=)?(.*)\) or any dependencies due to .* method:"),
+        re.compile(r"(?<= )Will not run (\w+)\((.*)\) or any dependencies due to .* method:"),
         "{} is not run:",
     ),
 )
 """What Luigi logs about its insides, with a stage and its parameters, and how people read it."""
+EMPTY_PARAMETER = re.compile(r"(?:^|, )\w+=(?=, |$)")
+"""A parameter of a stage that was not given, among those that Luigi logs."""
 
 
 class Formatter(logging.Formatter):
@@ -49,7 +50,8 @@ class Formatter(logging.Formatter):
         text = UNCAUGHT.sub(" ", text, count=1)
         for words, plain in WORDS_OF_LUIGI:
             if found := words.search(text):
-                stage = plain.format(f"{found[1]} {found[2]}".rstrip())
+                given = EMPTY_PARAMETER.sub("", found[2]).removeprefix(", ").removeprefix("batch=")
+                stage = plain.format(f"{found[1]} {given}".rstrip())
                 text = f"{text[: found.start()]}{stage}{text[found.end() :]}"
         return texts.format_block(text)
 
@@ -77,7 +79,7 @@ class JsonLinesFormatter(logging.Formatter):
             line["error"] = texts.format_lines(describe_error(error))
             if not isinstance(error, PipelineError | SystemExit | KeyboardInterrupt):
                 line["traceback"] = texts.format_lines(self.formatException(record.exc_info))
-        return json.dumps(line, ensure_ascii=False)
+        return texts.format_json(line)
 
 
 class _StageLogHandler(logging.FileHandler):

@@ -157,7 +157,10 @@ def _format_stage(stage: StageRecord) -> str:
 def _read_end_of_log(run: str, stages: Sequence[StageRecord]) -> list[str]:
     """Return the last lines that the failed stages logged, or all stages if none failed at work."""
     failed = {paths.stage_log(run, stage.stage) for stage in stages if stage.outcome == journal.FAILED}
-    logs = failed or {path for path in paths.run_logs(run).glob("*.jsonl") if path != paths.journal(run)}
+    logs = failed
+    if not failed:
+        with contextlib.suppress(OSError):  # a folder that cannot be looked into
+            logs = {path for path in paths.run_logs(run).glob("*.jsonl") if path != paths.journal(run)}
     lines = [line for path in logs for line in _read_log(path)]
     last = sorted(lines, key=lambda line: line["time"])[-LOG_LINES:]
     return [format_line(" ".join(f"{line['time'][11:19]} {line['level']} {line['message']}".split())) for line in last]

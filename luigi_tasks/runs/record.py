@@ -1,7 +1,6 @@
 """The end of a run: records it in etl.runs, etl.stages and etl.remarks, and sends the notification."""
 
 import atexit
-import contextlib
 import getpass
 import importlib.metadata
 import json
@@ -13,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from luigi.retcodes import retcode
@@ -66,14 +66,16 @@ def _conclude_run(process: int) -> None:
     stages = journal.read_finished_stages(run)
     failures = journal.read_failures(run)
     end = _find_end(failures)
-    if end.code and not failures:
-        failures = [StageFailure("The run", end.reason)]
     remarks = [texts.format_line(remark, TEXT_BYTES) for remark in _record_run(stages, end)]
     for remark in remarks:
         logger.warning("%s", remark)
-    if end.code or paths.run_logs(run).exists():
-        with contextlib.suppress(OSError, PipelineError):  # where no log can be written, that is the reason
+    if end.code or os.path.isdir(paths.run_logs(run)):  # noqa: PTH112  # False, too, where that cannot be known
+        try:
             journal.append_event(end)
+        except PipelineError as error:  # what else failed is not in the journal, and perhaps just therefore
+            end = replace(end, reason=f"{end.reason}; {error}")
+    if end.code and not failures:
+        failures = [StageFailure("The run", end.reason)]
     text = f"the run ended with exit code {end.code}: {end.reason}"
     notifications.send_notification(stages, failures, remarks, text if end.code else "", end.task)
     if end.code:
@@ -103,10 +105,11 @@ def _describe_failures(failures: Sequence[StageFailure]) -> str:
 
 def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> list[str]:
     """Record the run in the warehouse, unless it had nothing to do. Returns what was unusual about it."""
-    is_wanted = stages or end.code or config.read_section(config.notify).stale_hours
-    if not is_wanted or not (stages or warehouse.is_external() or warehouse.find_embedded_home()):
+    if not (stages or end.code or config.read_section(config.notify).stale_hours):
         return []
     try:
+        if not (stages or warehouse.is_external() or warehouse.find_embedded_home()):
+            return []
         if not stages or signals.get_received():
             with warehouse.reading():  # if the warehouse is away, one attempt tells; below there are several
                 pass

@@ -3,6 +3,7 @@
 Imports nothing of ours: the program has to handle signals before it imports the rest.
 """
 
+import contextlib
 import logging  # noqa: F401  # before our own functions at a fork: see handle_signals
 import os
 import signal
@@ -89,7 +90,8 @@ def _end_in_time(reader: int, ending: list[signal.Signals]) -> None:
         number = os.read(reader, 1)[0]
     time.sleep(SECONDS_TO_END)
     name = signal.Signals(number).name
-    os.write(2, f"the run did not end within {SECONDS_TO_END:g} s of {name}, and was killed; run again\n".encode())
+    with contextlib.suppress(OSError):  # what reads it may have ended, or the disk be full
+        os.write(2, f"the run did not end within {SECONDS_TO_END:g} s of {name}, and was killed; run again\n".encode())
     os._exit(128 + number)
 
 

@@ -47,9 +47,10 @@ def require_start() -> None:
         session = ServiceProcess(NAME, submit.build_command("session"), submit.make_environment(), log)
         try:
             session.wait_until_ready(SECONDS_TO_START)
-        except StartFailed as error:
+        except PipelineError as error:
             session.end()
-            raise PipelineError(known_errors.explain_start(log).removesuffix(f"; the whole log: {log}")) from error
+            explained = _explain("start of Spark", error, log) or str(error)
+            raise PipelineError(explained.removesuffix(f"; the whole log: {log}")) from error
         session.close()
 
 

@@ -1,6 +1,7 @@
 """Report: one HTML file that shows the published marts, the ledger and the last runs, and needs nothing else."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.report import page
@@ -13,6 +14,10 @@ from luigi_tasks.targets.built_from import BuiltFrom
 
 class Report(Stage):
     """Leaves the report, one HTML file, with a stamp that says from which marts, ledger and code it was made."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_written = False
 
     def requires(self) -> Publish:
         return self.clone(Publish)
@@ -32,8 +37,14 @@ class Report(Stage):
         if publish.find_stale_reason():
             publish.start_services()
 
+    def complete(self) -> bool:
+        """Whether the report is up to date, or this task has written it: an Audit beside it may have changed the ledger
+        since, which the next run sees."""
+        return self._is_written or super().complete()
+
     def build(self, stale: Sequence["Report"], progress: ProgressReporter) -> None:
         page.write_report()
+        self._is_written = True
 
     def describe_scope(self, stale: Sequence["Report"]) -> str:
         return str(self.output())

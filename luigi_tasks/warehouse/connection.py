@@ -40,8 +40,15 @@ def start_embedded() -> EmbeddedPostgres:
 
 
 def find_embedded_home() -> Path | None:
-    """The folder with the embedded server's data; None where there are none yet. Changes nothing."""
-    return location.find_home(paths.embedded_postgres().resolve())
+    """The folder with the embedded server's data; None where there are none yet. Changes nothing.
+
+    Raises PipelineError where it may not be entered.
+    """
+    folder = paths.embedded_postgres()
+    try:
+        return location.find_home(folder.resolve())
+    except OSError as error:
+        raise location.make_folder_error(folder, error) from error
 
 
 def hold_embedded() -> None:

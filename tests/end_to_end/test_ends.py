@@ -29,6 +29,18 @@ class Own(luigi_tasks.RunAll):
 """
 
 
+WITHOUT_SEMAPHORES = """
+import multiprocessing
+import luigi.cmdline
+
+def refuse():
+    raise OSError(30, "Read-only file system")
+
+multiprocessing.Queue = refuse
+luigi.cmdline.luigi_run(["--module", "luigi_tasks", "RunAll"])
+"""
+
+
 @pytest.fixture(scope="module")
 def project(make_project: MakeProject) -> Project:
     made = make_project()
@@ -207,6 +219,43 @@ def test_long_run__is_told_once_a_day_though_it_gets_on(project, posts):
     [post] = posts
     assert codes == [10, 10]
     assert "another run is at work for 30 hours" in post["message"]
+
+
+def test_setting__that_is_only_read_at_the_end_of_a_run_is_found_before(project, posts):
+    project.land("2026-01-05.json", [{"user_id": "eve"}])
+    for section, key in (("notify", "on"), ("notify", "stale_hours"), ("logs", "keep_runs"), ("warehouse", "retries")):
+        ran = project.run("RunAll", f"--{section}-{key.replace('_', '-')}", "bad", SOCIALMART_NOTIFY=project.address)
+        assert ran.code == 35
+        assert f"the run ended with exit code 35: luigi.cfg, section [{section}], key {key}: " in ran.output
+        assert "Traceback" not in ran.output
+        assert "Extract" not in ran.output
+        assert f"key {key}: cannot be read" in posts.pop()["message"]
+    assert project.run().code == 0
+
+
+@pytest.mark.parametrize("number", ["1", "3"])
+def test_folder__that_cannot_be_looked_into_is_told_of(project, posts, number):
+    """The system refuses to look for a name of 300 characters, as it does below a folder of somebody else."""
+    project.land(f"2026-01-06-{number}.json", [{"user_id": "fay"}])
+    ran = project.run("RunAll", "--workers", number, "--logs-folder", "x" * 300, SOCIALMART_NOTIFY=project.address)
+    assert (ran.code, "Traceback" in ran.output) == (35, False)
+    assert "cannot be written (File name too long); make it writable" in posts.pop()["message"]
+    assert project.run().code == 0
+    ran = project.run("RunAll", "--logs-folder", "x" * 300)
+    assert (ran.code, "Traceback" in ran.output) == (0, False)
+    folder = ["--warehouse-embedded-folder", "x" * 300]
+    ran = project.run("RunAll", *folder, SOCIALMART_NOTIFY=project.address)
+    assert (ran.code, "Traceback" in ran.output) == (35, False)
+    assert "cannot be prepared: [Errno 36] File name too long" in posts.pop()["message"]
+
+
+def test_run__without_semaphores_ends_in_a_sentence(project, tmp_path):
+    (tmp_path / "run.py").write_text(WITHOUT_SEMAPHORES)
+    project.land("2026-01-07.json", [{"user_id": "gil"}])
+    ran = project.bash(f"python {tmp_path}/run.py")
+    assert (ran.code, "Traceback" in ran.output) == (35, False)
+    assert "ended with exit code 35: /dev/shm: Python makes no semaphores there (Read-only file system)" in ran.output
+    assert project.run().code == 0
 
 
 def test_parallel_scheduling__is_refused(project, tmp_path):

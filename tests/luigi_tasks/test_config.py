@@ -28,6 +28,12 @@ def read_anew():
         (config.quality, "partial_users", "merge"),
         (config.landing, "max_unpacked_bytes", "20 GB"),
         (config.landing, "max_unpacked_bytes", "0"),
+        (config.logs, "keep_runs", "0"),
+        (config.spark, "max_batches", "0"),
+        (config.warehouse, "connect_timeout", "0"),
+        (config.warehouse, "lock_timeout", "-1"),
+        (config.warehouse, "retries", "0"),
+        (config.dbt, "threads", "0"),
         (config.dbt, "threads", "many"),
         (config.dbt, "threads", "%(gone)s"),
     ],
@@ -35,13 +41,43 @@ def read_anew():
 def test_read__names_the_section_and_key_of_a_bad_setting(section, key, value):
     family = section.get_task_family()
     parser = luigi.configuration.get_config()
-    before = parser.get(family, key)
+    before = parser.get(family, key) if parser.has_option(family, key) else None
     parser.set(family, key, value)
     try:
         with pytest.raises(PipelineError, match=rf"luigi.cfg, section \[{family}\], key {key}: cannot be read"):
             config.read_section(section)
     finally:
-        parser.set(family, key, before)
+        if before is None:
+            parser.remove_option(family, key)
+        else:
+            parser.set(family, key, before)
+
+
+def test_require_valid__names_every_fault_in_the_same_words_and_leaves_the_defaults():
+    parser = luigi.configuration.get_config()
+    bad = {"notify": {"on": "loudly", "stale_hours": "soon"}, "logs": {"keep-runs": "all"}}
+    for section, keys in bad.items():
+        for key, value in keys.items():
+            parser.set(section, key, value)
+    parser.remove_option("logs", "keep_runs")
+    try:
+        with pytest.raises(PipelineError) as error:
+            config.require_valid_settings()
+        assert str(error.value) == (
+            "luigi.cfg, section [logs], key keep_runs: cannot be read (invalid literal for int() with base 10: 'all'); "
+            "expected: how many runs to keep the logs of, int in [1, 1000000]; "
+            "luigi.cfg, section [notify], key on: cannot be read (loudly is not a valid choice); "
+            "expected: never, failure, warnings (and failures) or always; "
+            "luigi.cfg, section [notify], key stale_hours: cannot be read (could not convert string to float: 'soon'); "
+            "expected: hours without a load after which a run warns that no new data comes; 0: never, "
+            "float in [0.0, 1.7976931348623157e+308)"
+        )
+        config.require_valid_settings()
+        assert (config.read_section(config.notify).on, config.read_section(config.logs).keep_runs) == ("warnings", 30)
+    finally:
+        for section, key, value in (("logs", "keep_runs", "30"), ("notify", "on", "warnings")):
+            parser.set(section, key, value)
+        parser.set("notify", "stale_hours", "0")
 
 
 @pytest.mark.parametrize("share", ["0", "1", "0.25"])

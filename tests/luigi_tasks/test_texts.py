@@ -1,5 +1,6 @@
 """Texts of others: whatever they hold, they stay on their line, and drive nothing."""
 
+import json
 import sys
 import unicodedata
 
@@ -77,3 +78,14 @@ def test_cut_to_bytes__cuts_whole_characters(text, cut):
 def test_count__says_one_row_and_two_rows():
     assert [texts.count(number, "row") for number in (0, 1, 2_000)] == ["0 rows", "1 row", "2,000 rows"]
     assert texts.count(2, "batch", "batches") == "2 batches"
+
+
+@pytest.mark.parametrize("text", ["\u202e\x7f\x9b\u2028 \U000e0041", 'é 😀 "\\"', "half \ud800", "\x1b[2J\n\0"])
+def test_format_json__is_one_safe_line_with_the_whole_text(text):
+    line = texts.format_json({"text": text})
+    assert json.loads(line) == {"text": text}
+    assert line == texts.format_line(line)
+
+
+def test_format_json__leaves_other_characters():
+    assert texts.format_json(["é 😀"]) == '["é 😀"]'

@@ -33,15 +33,8 @@ def check_settings() -> Result:
     file = Path(os.environ.get("LUIGI_CONFIG_PATH", "luigi.cfg")).absolute()
     if not (file.is_file() and os.access(file, os.R_OK)):
         raise PipelineError(f"{file}: not there or not readable; go to where it is, or set LUIGI_CONFIG_PATH")
-    sections: tuple[type[luigi.Config], ...] = (core, *config.SECTIONS)
-    faults = []
-    for section in sections:
-        try:
-            config.read_section(section)
-        except PipelineError as error:
-            faults.append(str(error))
-    if faults:
-        raise PipelineError("; ".join(faults))
+    if faults := config.list_faults(core, *config.SECTIONS):
+        raise PipelineError("; ".join(faults.values()))
     luigi_settings.require_fitting_settings()
     require_utf8()
     unknown = [key for section in config.SECTIONS for key in _list_unknown_keys(section)]

@@ -3,6 +3,7 @@
 import re
 import resource
 
+from luigi_tasks import config
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.memory import format_memory, measure_memory
 from luigi_tasks.spark import resources
@@ -19,7 +20,8 @@ def check_memory() -> Result:
     least = resources.LEAST_MB
     if measure_memory() < least << 20:
         return Result(WARN, f"{found}; a run needs {least:,} MB: add memory, or raise the limit of the container")
-    if _parse_size(driver) + (resources.OTHERS_MB << 20) > measure_memory():
+    is_set = config.read_section(config.spark).driver_memory  # else it is chosen to fit
+    if is_set and _parse_size(driver) + (resources.OTHERS_MB << 20) > measure_memory():
         return Result(WARN, f"{found}; that leaves too little for the rest: set [spark] driver_memory = in luigi.cfg")
     return Result(OK, found)
 

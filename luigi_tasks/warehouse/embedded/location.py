@@ -26,6 +26,7 @@ from pathlib import Path
 
 from luigi_tasks import atomic_files
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.texts import format_line
 from luigi_tasks.warehouse.embedded import programs
 from luigi_tasks.warehouse.embedded.programs import CAN_ENTER, Account
 
@@ -64,6 +65,7 @@ class Cluster:
     def write_file(self, name: str, text: str) -> Path:
         """Write a file of settings that the server can read and not change, and return its path."""
         path = self.home / name
+        path.unlink(missing_ok=True)  # it may be root's, of a run for this account
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600 if self.account is None else 0o640)
         if self.account is not None:
@@ -72,7 +74,15 @@ class Cluster:
 
 
 def locate_cluster(folder: Path) -> Cluster:
-    """Choose the place and the account. An existing cluster stays where it is and keeps its owner."""
+    """Choose the place and the account. An existing cluster stays where it is and keeps its owner.
+
+    Raises PipelineError where no server can live there.
+    """
+    if "\n" in str(folder):  # pg_ctl would wait for minutes for a line that it cannot find
+        raise PipelineError(
+            f"the embedded PostgreSQL cannot live in {format_line(folder)}: a line break is in that path; "
+            "move the project, or set [warehouse] embedded_folder in luigi.cfg"
+        )
     if os.geteuid() != 0:
         programs.make_folder(folder, 0o700)
         return Cluster(folder, programs.find_wheel_programs(), None)
@@ -95,6 +105,14 @@ def locate_cluster(folder: Path) -> Cluster:
         programs.make_folder(home, HOME_MODE, account)
         logger.warning("user nobody cannot enter %s: its PostgreSQL cluster lives in %s", folder, home)
     return Cluster(home, programs.find_programs(account), account)
+
+
+def make_folder_error(folder: Path, error: OSError) -> PipelineError:
+    """The error of a folder that the server cannot live in."""
+    return PipelineError(
+        f"the embedded PostgreSQL of {folder} cannot be prepared: {error}; make room there, or give the folder back to "
+        "this account (chown -R), and run again"
+    )
 
 
 def find_home(folder: Path) -> Path | None:

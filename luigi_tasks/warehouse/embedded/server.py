@@ -19,6 +19,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import resource
 import shlex
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ from luigi_tasks.warehouse.embedded.location import (
     Cluster,
     hold_lock,
     locate_cluster,
+    make_folder_error,
     make_socket_folder,
     read_socket_folder,
 )
@@ -42,6 +44,8 @@ SUPERUSER = "socialmart"
 DATABASE = "warehouse"
 START_SECONDS = 300
 """For the server to start or stop: the recovery after a crash may replay max_wal_size."""
+LEAST_FILE_BYTES = 16 << 20
+"""A segment of the write-ahead log. A table may need files of 1 GB: that an error of PostgreSQL says."""
 POLL_SECONDS = 0.05
 """Between two looks at a server that is starting: short beside the 0.1 s that a start takes."""
 
@@ -103,7 +107,7 @@ def lease_server(folder: Path) -> EmbeddedPostgres:
             _drop_lease(cluster, lease)
             raise
     except OSError as error:
-        raise PipelineError(f"the embedded PostgreSQL of {folder} cannot be prepared: {error}") from error
+        raise make_folder_error(folder, error) from error
     return EmbeddedPostgres(cluster, socket, lease)
 
 
@@ -129,12 +133,24 @@ def _close_leases_in_child() -> None:
 os.register_at_fork(after_in_child=_close_leases_in_child)
 
 
+def _require_file_size() -> None:
+    """Raise PipelineError where this process's children may not write files as long as the server's: it would end, be
+    started again and end again for as long as pg_ctl waits."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_FILE_BYTES:
+        raise PipelineError(
+            f"the limit of a file's size (ulimit -f) is {limit:,} bytes, and PostgreSQL needs {LEAST_FILE_BYTES:,}; "
+            "nothing was changed; raise it and run again"
+        )
+
+
 def _create_cluster(cluster: Cluster) -> None:
     """Run initdb beside the final place and rename, so that a killed initdb leaves no half cluster.
 
     initdb syncs (it costs half a second): without it a power cut after the first load may lose the catalogs
     that load relies on. The builtin locale sorts by code point alike on every machine.
     """
+    _require_file_size()
     started = time.monotonic()
     new = cluster.home / "cluster.new"
     shutil.rmtree(new, ignore_errors=True)
@@ -171,6 +187,7 @@ def _ensure_running(cluster: Cluster) -> Path:
 
 def _start_server(cluster: Cluster, lock: int) -> Path:
     """Start the server in its own session (Ctrl-C does not reach it), holding `lock` as long as it lives."""
+    _require_file_size()
     started = time.monotonic()
     socket = make_socket_folder(cluster)
     _clear_stale_files(cluster, socket)

@@ -114,6 +114,44 @@ def test_output__that_nobody_reads_any_more_ends_the_command_quietly(project):
     assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
 
 
+@pytest.mark.parametrize("arguments", ["explain", "explain --json", "doctor --json"])
+def test_output__that_finds_no_room_is_a_sentence(project, arguments):
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [SOCIALMART, *arguments.split()], cwd=project.folder, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.decode() == (
+        "socialmart: standard output cannot be written (No space left on device); make room, or send it elsewhere\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", ["explain", "explain --json", "doctor", "java"])
+def test_output__that_the_shell_closed_is_no_fault(project, arguments):
+    ended = project.bash(f"exec '{SOCIALMART}' {arguments} >&- 2>&-")
+    assert (ended.code, ended.output) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["summary", "explain", "rejected"])
+def test_locale__without_utf8_is_refused_by_every_command(project, command):
+    ended = project.bash(f"LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 '{SOCIALMART}' {command}")
+    assert ended.code == 1
+    assert ended.output.startswith("socialmart: the locale reads the names of files as ascii, UTF-8 expected; ")
+
+
+def test_output__in_an_encoding_that_lacks_a_character_escapes_it(project):
+    project.land("é.json", [{"user_id": "eve"}])
+    ended = project.bash(f"PYTHONIOENCODING=ascii '{SOCIALMART}' explain")
+    assert ended.code == 0
+    assert "Extract \\xe9: its checkpoint is missing" in ended.output
+
+
+def test_dashboard__refuses_an_empty_address_which_would_be_all(project):
+    ended = run("dashboard", "--address", "", folder=project.folder)
+    assert ended.returncode == 2
+    assert "--address is empty: expected an address of this machine" in ended.stderr
+
+
 def test_start__loads_no_heavy_module():
     command = f"import sys, luigi_tasks.cli.main; print(set({HEAVY}) & set(sys.modules))"
     ended = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)

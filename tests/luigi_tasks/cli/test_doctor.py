@@ -241,6 +241,8 @@ def test_memory__warns_where_a_run_does_not_fit(project):
     found = findings(project, first=little.format(600))
     assert worse(found) == {"memory": WARN}
     assert found["memory"].text.startswith("600 MB of memory, driver_memory 512m, master local[1]; a run")
+    found = findings(project, first=little.format(1_000))
+    assert found["memory"].text == "1,000 MB of memory, driver_memory 512m, master local[1]"
     project.set({"spark": {"driver_memory": "2g"}})
     found = findings(project, first=little.format(2_000))
     assert "that leaves too little for the rest: set [spark] driver_memory = in luigi.cfg" in found["memory"].text

@@ -152,6 +152,13 @@ def test_ask__of_a_process_that_ends_says_so_with_the_end_of_its_log(service):
             service.ask(LEAVE, Nothing())
 
 
+def test_ask__of_a_process_that_is_killed_at_its_start_says_so(tmp_path):
+    dying = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
+    service = ServiceProcess("the server", dying, os.environ, tmp_path / "log")
+    with pytest.raises(PipelineError, match="the server was killed during its start, as the kernel does when memory"):
+        service.ask(DOUBLE, Text("a"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_service__ends_with_the_process_that_started_it(tmp_path, number):
     starter = f"""

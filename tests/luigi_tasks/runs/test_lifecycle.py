@@ -119,6 +119,24 @@ def test_signal__ends_a_run_in_time_that_waits_in_a_library(when):
     assert (process.wait(), process.communicate()[1]) == (143, said)
 
 
+def test_signal__ends_a_run_in_time_though_nobody_reads_what_it_says():
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS_IN_A_LIBRARY, "at work"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline() == b"waits\n"
+    process.stderr.close()
+    time.sleep(0.5)  # until it waits
+    process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10)
+    os.killpg(process.pid, signal.SIGKILL)  # with what it waited for
+    assert process.wait() == 143
+
+
 HEARS_SIGHUP = "from luigi_tasks.runs import signals; import os; signals.handle_signals(); os.kill(os.getpid(), 1)"
 
 

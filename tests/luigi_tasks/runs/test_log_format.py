@@ -43,6 +43,12 @@ def test_formatter__lets_no_text_forge_a_line_or_drive_a_terminal():
     [
         ("[pid 7] Worker Worker(salt=1, username=root, pid=6) failed    Audit(batch=a)", "Audit a failed"),
         (
+            "Will not run Replay(batch=, rule=nosuch) or any dependencies due to error in deps() method:\nx",
+            "Replay rule=nosuch is not run:\n  x",
+        ),
+        ("[pid 7] Worker Worker(salt=1) failed    Replay(batch=a, rule=)", "Replay a failed"),
+        ("[pid 7] Worker Worker(salt=1) failed    Load(batch=a, table=posts)", "Load a, table=posts failed"),
+        (
             "Will not run RunAll(batch=) or any dependencies due to error in deps() method:\nx",
             "RunAll is not run:\n  x",
         ),

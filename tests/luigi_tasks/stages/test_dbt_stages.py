@@ -217,3 +217,24 @@ def test_report__is_stale_once_other_marts_are_published(dbt, monkeypatch, tmp_p
     with warehouse.transaction() as cursor:
         Publish().output().touch(cursor, {"inputs": "other"})
     assert Report().check_target() == "its marts changed"
+
+
+def test_report__that_an_audit_beside_it_outdates_has_done_its_work(dbt, monkeypatch, tmp_path):
+    path = tmp_path / "report" / "index.html"
+    monkeypatch.setattr("luigi_tasks.paths.report", lambda: path)
+    monkeypatch.setattr(Report, "list_upstream", lambda report: [])
+    ledger = Marker("etl.ledger", "stopped")
+
+    def write() -> None:
+        path.parent.mkdir(exist_ok=True)
+        stamp = ",".join(f"{name}={value}" for name, value in Report().built_from().items())
+        path.write_text(f'<meta name="built-from" content="{stamp}">')
+        with warehouse.transaction() as cursor:
+            ledger.touch(cursor, {"inputs": "changed"})
+
+    monkeypatch.setattr(page, "write_report", write)
+    report = Report()
+    assert not report.complete()
+    report.run()
+    assert report.complete()
+    assert report.check_target() == "its ledger changed"

@@ -4,6 +4,7 @@ import fcntl
 import importlib.util
 import os
 import pwd
+import resource
 import shutil
 import signal
 import stat
@@ -310,6 +311,11 @@ def test_lease_server__takes_a_folder_with_quotes_spaces_and_commas(space, lease
     assert answers(lease(space / "a, b"))
 
 
+def test_lease_server__refuses_a_path_with_a_line_break_at_once(space, lease):
+    with pytest.raises(PipelineError, match=r"cannot live in .*a\\nb: a line break is in that path; move the project"):
+        lease(space / "a\nb")
+
+
 def test_lease_server__below_a_closed_parent_changes_nothing_outside(space, lease, hold):
     closed = space / "closed"
     closed.mkdir(0o700)
@@ -458,6 +464,39 @@ def test_lease_server__of_root_lets_the_person_in_whose_cluster_it_is(space, lea
             os.chown(path, account.uid, account.gid, follow_symlinks=False)
         postgres = lease(space / "pg")
         assert ask_as(None, postgres) == ask_as(account, postgres) == "1"
+        postgres.release()
+        assert runs_as(account, space / "pg")
+
+
+def runs_as(account: programs.Account, folder: Path) -> bool:
+    """Whether a process of an account can lease the server of a folder."""
+    install = programs.find_programs(account)
+    child = os.fork()
+    if child == 0:
+        try:
+            programs.find_wheel_programs = lambda: install
+            os.setgroups([])
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+            lease_server(folder).release()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_lease_server__refuses_a_limit_of_files_that_it_does_not_fit_into(space, lease, is_there):
+    if is_there:
+        lease(space / "pg").release()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(PipelineError, match=r"\(ulimit -f\) is 1,048,576 bytes, and PostgreSQL needs 16,777,216"):
+            lease(space / "pg")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert answers(lease(space / "pg"))
 
 
 def test_lease_server__says_why_the_server_does_not_start(space, lease):
