@@ -34,6 +34,8 @@ class Report(Stage):
 
     def build(self, stale: Sequence["Report"], progress: ProgressReporter) -> None:
         page.write_report()
+        while self.output().find_stale_reason(self.built_from()):  # an Audit that stops its batch wrote the ledger
+            page.write_report()
 
     def describe_scope(self, stale: Sequence["Report"]) -> str:
         return str(self.output())
