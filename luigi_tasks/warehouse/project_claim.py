@@ -1,16 +1,19 @@
 """The claim on a warehouse: which project it belongs to.
 
 Two projects with checkpoints of their own would replace each other's batches in turn. A project is known by an id in
-its checkpoints folder, so it may move; one whose checkpoints were deleted is known by their place.
+its checkpoints folder, so it may move; one whose checkpoints were deleted is known by their place. A copy has the id of
+the project that it was made from: it is another project where that one still is in its place.
 """
 
 import socket
 import uuid
+from pathlib import Path
 
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import atomic_files, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse.connection import is_external
 
 
 def claim_if_free(cursor: Cursor) -> None:
@@ -27,10 +30,11 @@ def require_no_other(cursor: Cursor) -> bool:
         return False
     project_id, host, checkpoints, since = found
     own_id = read_project_id()
-    if own_id == project_id:
-        return True
     if own_id is None and (host, checkpoints) == _describe_place():
         _write_project_id(project_id)
+        return True
+    if own_id == project_id and not _is_copy(project_id, Path(checkpoints)):
+        _record_place(cursor, host, checkpoints)
         return True
     raise PipelineError(
         f"the warehouse belongs to the project with the checkpoints {checkpoints} on {host}, since {since:%Y-%m-%d}; "
@@ -51,12 +55,29 @@ def claim(cursor: Cursor) -> None:
     )
 
 
-def read_project_id() -> str | None:
-    """The id of this project; None where it has none yet."""
+def read_project_id(checkpoints: Path | None = None) -> str | None:
+    """The id of this project, or of the one with these checkpoints; None where it has none yet."""
+    path = checkpoints / paths.project_id().name if checkpoints else paths.project_id()
     try:
-        return paths.project_id().read_text(encoding="ascii").strip() or None
+        return path.read_text(encoding="ascii").strip() or None
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _is_copy(project_id: str, checkpoints: Path) -> bool:
+    """Whether a project of this id has these checkpoints, and they are not this project's.
+
+    The embedded server is copied with its project, so the copy has a warehouse of its own.
+    """
+    if not is_external() or read_project_id(checkpoints) != project_id:
+        return False
+    return not checkpoints.samefile(paths.checkpoints())
+
+
+def _record_place(cursor: Cursor, host: str, checkpoints: str) -> None:
+    """Record where a project is that has moved from this host and folder."""
+    if (host, checkpoints) != _describe_place():
+        cursor.execute("update etl.project set host = %s, checkpoints = %s", _describe_place())
 
 
 def _write_project_id(project_id: str) -> None:

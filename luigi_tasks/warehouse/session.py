@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 
 import psycopg2
+from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection
 
 from luigi_tasks import config, run_id
@@ -52,20 +53,34 @@ def open_session(**where: str) -> Connection:
     connection = _connect(where)
     try:
         if connection.info.parameter_status("standard_conforming_strings") != "on":  # psycopg2 quotes as at login
-            options = connection.info.dsn_parameters.get("options", "")
-            connection.close()
-            connection = _connect({**where, "options": f"{options} -c standard_conforming_strings=on"})
-        connection.autocommit = True
-        watched = silence.watch_session(connection, partial(_connect, where, async_=True))
-        with connection.cursor() as cursor:
-            settings = "; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items())
-            cursor.execute(f"{settings}; select pg_backend_pid()")
-            [(watched.pid,)] = cursor.fetchall()
-        connection.autocommit = False
+            connection = _reconnect(connection, where, "standard_conforming_strings=on")
+        try:
+            _set_up(connection, where)
+        except QueryCanceled:  # the role's statement_timeout is too short for the statement that replaces it
+            connection = _reconnect(connection, where, "statement_timeout=0")
+            _set_up(connection, where)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _reconnect(connection: Connection, where: Mapping[str, str], setting: str) -> Connection:
+    """Close a connection, and open one in which a setting counts from the login on."""
+    options = connection.info.dsn_parameters.get("options", "")
+    connection.close()
+    return _connect({**where, "options": f"{options} -c {setting}"})
+
+
+def _set_up(connection: Connection, where: Mapping[str, str]) -> None:
+    """Give a session the settings that all have, and have it watched."""
+    connection.autocommit = True
+    watched = silence.watch_session(connection, partial(_connect, where, async_=True))
+    with connection.cursor() as cursor:
+        settings = "; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items())
+        cursor.execute(f"{settings}; select pg_backend_pid()")
+        [(watched.pid,)] = cursor.fetchall()
+    connection.autocommit = False
 
 
 def _connect(where: Mapping[str, str], **how: bool) -> Connection:

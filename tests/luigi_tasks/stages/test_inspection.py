@@ -1,5 +1,7 @@
 """The inspection at the beginning of a run: what it finds in a real PostgreSQL, and what it makes stale."""
 
+import shutil
+
 import pytest
 
 from luigi_tasks import paths, warehouse
@@ -226,3 +228,32 @@ def test_project_claim__is_known_again_after_the_checkpoints_were_deleted(loaded
     paths.project_id().unlink()
     migrations.apply()
     assert project_claim.read_project_id() == own
+
+
+def test_project_claim__refuses_a_copy_whose_original_is_still_there(loaded, monkeypatch, tmp_path):
+    original, copy = paths.checkpoints(), tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(paths.project_id(), copy / ".project")
+    monkeypatch.setattr("luigi_tasks.warehouse.project_claim.is_external", lambda: True)
+    monkeypatch.setattr("luigi_tasks.paths.checkpoints", lambda: copy)
+    with pytest.raises(PipelineError, match=f"belongs to the project with the checkpoints {original} on"):
+        migrations.apply()
+    with warehouse.transaction() as cursor:
+        project_claim.claim(cursor)
+    migrations.apply()
+    monkeypatch.setattr("luigi_tasks.paths.checkpoints", lambda: original)
+    with pytest.raises(PipelineError, match=f"belongs to the project with the checkpoints {copy} on"):
+        migrations.apply()
+
+
+def test_project_claim__follows_a_project_that_moved(loaded, monkeypatch, tmp_path):
+    original, moved = paths.checkpoints(), tmp_path / "moved"
+    moved.mkdir()
+    paths.project_id().rename(moved / ".project")
+    monkeypatch.setattr("luigi_tasks.warehouse.project_claim.is_external", lambda: True)
+    monkeypatch.setattr("luigi_tasks.paths.checkpoints", lambda: moved)
+    migrations.apply()
+    shutil.copy(moved / ".project", original / ".project")
+    monkeypatch.setattr("luigi_tasks.paths.checkpoints", lambda: original)
+    with pytest.raises(PipelineError, match=f"belongs to the project with the checkpoints {moved} on"):
+        migrations.apply()

@@ -135,3 +135,14 @@ def test_make_variables__keeps_what_was_set_and_wins(server, lead):
         for name, value in {**session.MEANING, "search_path": "luigi_history", "client_encoding": "UTF8"}.items():
             cursor.execute(f"show {name}")
             assert cursor.fetchone() == (value,)
+
+
+def test_session__opens_where_the_roles_statement_timeout_is_too_short_to_replace_it(server, lead):
+    server.rows("create role hasty login")
+    server.rows("alter role hasty set statement_timeout = '100ms'")
+    for name, value in server.lead_to("postgres", "hasty").items():
+        lead.setenv(name, value)
+    wanted = session._list_settings
+    slow = {"timezone": "UTC'; select pg_sleep(0.3); set timezone = 'UTC"}
+    lead.setattr(session, "_list_settings", lambda connection: slow | wanted(connection) | slow)
+    assert rows("show statement_timeout") == [("6h",)]
