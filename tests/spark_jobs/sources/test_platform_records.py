@@ -1,9 +1,13 @@
 """What real files of the platforms hold beyond the golden exports."""
 
 import json
+import random
 from typing import Any
 
+import golden_exports as exports
 import pytest
+from test_formats import expected
+from test_surprises import spoil
 
 from spark_jobs.extraction.parsing import parse_json
 from spark_jobs.sources.environment import Row
@@ -641,3 +645,20 @@ def test_detect__knows_the_other_forms_of_an_export(name, value):
 )
 def test_detect__refuses_what_only_resembles_an_export(value):
     assert list_takers(value) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("telegram_channel", "telegram_group", "bluesky_feed", "bluesky_thread", "facebook_graph", "discord"),
+        *("instagram_apify", "tiktok_apify", "youtube_takeout", "facebook_dyi"),
+    ],
+)
+def test_map__no_record_is_lost_where_its_author_is_known(name):
+    chance = random.Random(name)
+    for source, export in exports.read_golden(name, expected(name)["files"]):
+        export.stream_records(source)
+        for _ in range(200):
+            spoiled = spoil(chance.choice(export.records)[0], chance)
+            rows = source.map(spoiled, json.dumps(spoiled), source.index([spoiled], {}, export.enclosing))
+            assert {row["entity"] for row in rows} - {"user"}, spoiled
