@@ -92,6 +92,17 @@ def test_telegram__an_answer_in_another_chat_is_no_answer_in_this_one():
     assert (row["comment_id"], row["post_id"]) == ("7/2", "5/1")
 
 
+def test_telegram__what_is_said_in_a_topic_answers_it():
+    topic = {"id": 1, "type": "service", "date_unixtime": "1717200000", "actor_id": "user1", "title": "Seeds"}
+    records = [{**topic, "action": "topic_created"}, message(2, reply_to_message_id=1)]
+    [post, comment] = map_records("telegram", records, GROUP)
+    assert post == {
+        **{"entity": "post", "post_id": "7/1", "user_id": "user1", "post_text": "Seeds", "post_type": "topic"},
+        **{"timestamp": "2024-06-01 00:00:00", "channel": "Garden"},
+    }
+    assert comment["post_id"] == "7/1"
+
+
 def test_telegram__likes_of_an_answer_are_its_thumbs():
     reactions = [{"type": "emoji", "emoji": "👍🏽", "count": 2}, {"type": "emoji", "emoji": "❤️", "count": 5}]
     [row] = map_records("telegram", [message(2, reply_to_message_id=1, reactions=reactions)], GROUP)
