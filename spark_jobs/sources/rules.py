@@ -42,7 +42,7 @@ KEYS = frozenset({"user_id", "post_id", "comment_id", "parent_comment_id"})
 OWN_KEY = {USER: "user_id", POST: "post_id", COMMENT: "post_id"}
 """By entity, the field without which a row has no place; its text is kept then."""
 TAGS, REACTIONS_TOTAL = "tags", "reactions_total"
-RULE_KEYS = frozenset({"make", "each", "recurse", "when", "reason", "of", "private", "fields", "reactions"})
+RULE_KEYS = frozenset({"make", "each", "recurse", "when", "reason", "of", "private", "alone", "fields", "reactions"})
 LAST_USERS = 100_000
 """Users whose last row is remembered: some 50 MB at most."""
 
@@ -59,6 +59,7 @@ class Rule:
     reason: str
     skipped_entity: str
     is_private: bool
+    is_alone: bool
 
     def holds(self, node: Any, place: Place) -> bool:
         """Whether all conditions hold for a part of a record."""
@@ -143,6 +144,7 @@ def compile_rule(table: dict[str, Any], count_path: PathCounter, is_csv: bool) -
         str(table.get("reason", "")),
         str(table.get("of", POST)),
         bool(table.get("private", False)),
+        bool(table.get("alone", False)),
     )
 
 

@@ -178,16 +178,15 @@ class Source:
             rows[before]["unknown_fields"] = sorted(record.keys() - self.known)
 
     def _map_part(self, node: Any, place: Place, group: Group, value: object, text: str, rows: list[Row]) -> bool:
-        """Add the rows of a part; whether a rule held. A part of a list that no rule knows is rejected."""
+        """Add the rows of a part; whether a rule held. A part that no rule knows is rejected, and so is one of which
+        only the author is known."""
         members = node if isinstance(node, dict) else NO_MEMBERS
         if self.is_csv:
             members = {name: cell for name, cell in members.items() if cell}
         rule = group.find_rule(members, place)
-        users = [
-            self._make_row(user_rule, members, place, value, text, node)
-            for user_rule in group.user_rules
-            if user_rule.holds(members, place) and not (rule is not None and rule.is_private)
-        ]
+        is_withheld = rule is not None and rule.is_private
+        user_rules = [each for each in group.user_rules if not is_withheld and each.holds(members, place)]
+        users = [self._make_row(each, members, place, value, text, node) for each in user_rules]
         if rule is not None:
             rows += [user for user in users if remember_user(user, place.context.last_users)]
             if rule.make == SKIPPED:
@@ -196,10 +195,12 @@ class Source:
                 rows.append(self._make_row(rule, members, place, value, text, node))
             return True
         rows += users
-        if not users and node is not place.record:
-            rows.append(self._reject(UNKNOWN_KIND if members else NOT_AN_OBJECT, self._raw(text, value, node)))
+        if not users and node is place.record:
+            return False
+        if users and (not group.rules or any(each.is_alone for each in user_rules)):
             return True
-        return bool(users)
+        rows.append(self._reject(UNKNOWN_KIND if members else NOT_AN_OBJECT, self._raw(text, value, node)))
+        return True
 
     def _make_row(self, rule: Rule, members: Any, place: Place, value: object, text: str, node: Any) -> Row:
         if members is NO_MEMBERS:

@@ -7,6 +7,7 @@ import pytest
 from spark_jobs.sources.environment import NO_MEMBERS, Context, Place
 from spark_jobs.sources.expressions import compile_expression
 from spark_jobs.sources.rules import remember_user
+from spark_jobs.sources.tables import compile_source
 
 
 def evaluate(definition: object, node: dict[str, Any]) -> Any:
@@ -51,3 +52,24 @@ def test_remember_user__leaves_out_what_was_said_last():
     ]
     other["record_index"] = 1
     assert not remember_user({name: other[name] for name in other if name != "record_index"}, last), "it was numbered"
+
+
+def test_user_rule__is_no_reason_to_lose_the_rest_of_a_record():
+    table = """
+        [[detect]]
+        when = ["by"]
+        [[rows]]
+        make = "user"
+        {alone}
+        when = ["by"]
+        fields = {{ user_id = "by" }}
+        [[rows]]
+        make = "post"
+        when = ["text"]
+        fields = {{ post_id = "no" }}
+    """
+    made = []
+    for alone in ("", "alone = true"):
+        source = compile_source("forum", table.format(alone=alone))
+        made.append([row["entity"] for row in source.map({"by": "ann"}, '{"by":"ann"}', source.start())])
+    assert made == [["user", "rejected"], ["user"]]

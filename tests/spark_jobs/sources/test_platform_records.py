@@ -1,9 +1,13 @@
 """What real files of the platforms hold beyond the golden exports."""
 
 import json
+import random
 from typing import Any
 
+import golden_exports as exports
 import pytest
+from test_formats import expected
+from test_surprises import spoil
 
 from spark_jobs.extraction.parsing import parse_json
 from spark_jobs.sources.environment import Row
@@ -86,6 +90,17 @@ def test_telegram__finds_the_messages_of_all_chats_of_an_account():
 def test_telegram__an_answer_in_another_chat_is_no_answer_in_this_one():
     [row] = map_records("telegram", [message(2, reply_to_message_id=1, reply_to_peer_id="channel5")], GROUP)
     assert (row["comment_id"], row["post_id"]) == ("7/2", "5/1")
+
+
+def test_telegram__what_is_said_in_a_topic_answers_it():
+    topic = {"id": 1, "type": "service", "date_unixtime": "1717200000", "actor_id": "user1", "title": "Seeds"}
+    records = [{**topic, "action": "topic_created"}, message(2, reply_to_message_id=1)]
+    [post, comment] = map_records("telegram", records, GROUP)
+    assert post == {
+        **{"entity": "post", "post_id": "7/1", "user_id": "user1", "post_text": "Seeds", "post_type": "topic"},
+        **{"timestamp": "2024-06-01 00:00:00", "channel": "Garden"},
+    }
+    assert comment["post_id"] == "7/1"
 
 
 def test_telegram__likes_of_an_answer_are_its_thumbs():
@@ -641,3 +656,20 @@ def test_detect__knows_the_other_forms_of_an_export(name, value):
 )
 def test_detect__refuses_what_only_resembles_an_export(value):
     assert list_takers(value) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("telegram_channel", "telegram_group", "bluesky_feed", "bluesky_thread", "facebook_graph", "discord"),
+        *("instagram_apify", "tiktok_apify", "youtube_takeout", "facebook_dyi"),
+    ],
+)
+def test_map__no_record_is_lost_where_its_author_is_known(name):
+    chance = random.Random(name)
+    for source, export in exports.read_golden(name, expected(name)["files"]):
+        export.stream_records(source)
+        for _ in range(200):
+            spoiled = spoil(chance.choice(export.records)[0], chance)
+            rows = source.map(spoiled, json.dumps(spoiled), source.index([spoiled], {}, export.enclosing))
+            assert {row["entity"] for row in rows} - {"user"}, spoiled
