@@ -1,11 +1,10 @@
 {{
     config(
-        meta={"touched": {"column": "post_sk", "kind": "post"}, "looked_up_by": ["location_sk", "platform"]},
-        post_hook="""
-            {%- if not is_incremental() -%}
-            create index if not exists {{ this.identifier }}_inferred on {{ this }} (post_sk) where is_inferred
-            {%- endif -%}
-        """,
+        meta={
+            "touched": {"column": "post_sk", "kind": "post"},
+            "looked_up_by": ["location_sk"],
+            "planned_by": ["platform", "is_inferred"],
+        },
         indexes=[
             {"columns": ["post_sk"], "unique": true},
             {"columns": ["post_id"]},

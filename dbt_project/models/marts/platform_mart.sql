@@ -1,4 +1,9 @@
-{{ config(indexes=[{"columns": ["platform"], "unique": true}]) }}
+{{
+    config(
+        pre_hook="create index if not exists dim_posts_inferred on {{ ref('dim_posts') }} (post_sk) where is_inferred",
+        indexes=[{"columns": ["platform"], "unique": true}]
+    )
+}}
 
 -- Adds up users, so that a run need not read all posts: what is missing there are posts without an author,
 -- which are found by the index of authors, and comments on posts that are in no batch.

@@ -109,7 +109,8 @@ def test_show_summary__has_stages_remarks_and_ledger():
         "  2,400 fields were corrected: raw_data.issues lists them; raw_data.rejected has what was refused",
         "Next",
         "  make psql, then: table marts.user_engagement_mart limit 10;",
-        "  the other marts: content_performance_mart, tag_analysis_mart, location_analysis_mart, daily_engagement_mart",
+        "  the other marts: content_performance_mart, tag_analysis_mart, location_analysis_mart, "
+        "daily_engagement_mart, platform_mart",
     ]
 
 
