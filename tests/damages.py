@@ -61,6 +61,7 @@ DAMAGES: Sequence[Damage] = (
     _update("raw_data.posts", "post_text = 'changed', tags = tags || '{{changed}}'::text[]"),
     _update("raw_data.posts", "likes = likes + 1"),
     _update("raw_data.comments", "comment_text = upper(comment_text)"),
+    _update("raw_data.users", "platform = 'x'"),
     _update("raw_data.rejected", "raw = null"),
     _update("raw_data.issues", "value = 'changed'"),
     Damage(

@@ -26,6 +26,7 @@ MARTS = (
     "tag_analysis_mart",
     "location_analysis_mart",
     "daily_engagement_mart",
+    "platform_mart",
 )
 GAP = (0, 2, 0, 0)
 """Two spaces to the right of a cell."""

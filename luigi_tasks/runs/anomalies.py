@@ -241,9 +241,12 @@ on conflict (batch, entity) do update set accepted = excluded.accepted
 """
 MEASURED_DAYS = """
     select
-        date_day, posts, total_likes + total_love + total_wow + total_haha + total_sad + total_angry as reactions
+        date_day,
+        sum(posts)::bigint as posts,
+        sum(total_likes + total_love + total_wow + total_haha + total_sad + total_angry)::bigint as reactions
     from marts.daily_engagement_mart
     where date_day < (now() at time zone 'UTC')::date
+    group by date_day
 """
 RECENT_DAYS = f"""
 with measured as ({MEASURED_DAYS}),

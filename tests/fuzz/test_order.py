@@ -111,7 +111,7 @@ def test_marts__are_the_same_bytes_in_any_order_all_at_once_and_rebuilt_from_not
         ran = project.run()
         assert ran.code == 0, ran.output
     one_by_one = checksums(project)
-    assert len(one_by_one) == 13
+    assert len(one_by_one) == 14
     assert all(rows for _, rows in one_by_one.values())
     for schema in BUILT:
         project.rows(f"drop schema if exists {schema} cascade")
