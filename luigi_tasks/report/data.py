@@ -15,6 +15,9 @@ MAX_LENGTHS = {"post_text": 160, "tags": 120, "remark": 300}
 MAX_LENGTH = 60
 """The same for all other columns: names."""
 
+NATIVE = "native"
+"""The platform of the native format in marts. With no other one, the page does not speak of platforms."""
+
 Row = dict[str, Any]
 """A row by column, as the template reads it."""
 
@@ -27,21 +30,24 @@ def collect_report_data(cursor: Cursor, run: str, stages: Sequence[StageRecord])
     """
     cursor.execute(queries.WHOLE_TABLES)
     unit, timeline = _fetch_timeline(cursor)
+    platforms = _fetch_rows(cursor, queries.PLATFORMS)
     return {
         "figures": _fetch_rows(cursor, queries.FIGURES)[0],
+        "platforms": platforms if any(row["platform"] != NATIVE for row in platforms) else [],
         "unit": unit,
         "timeline": timeline,
         "hours": {
             "posts": _count_by_hour(cursor, queries.POSTS_BY_HOUR),
             "comments": _count_by_hour(cursor, queries.COMMENTS_BY_HOUR),
         },
-        "reactions": _fetch_rows(cursor, queries.REACTION_MIX)[0],
+        "reactions": _fetch_reactions(cursor),
         "tags_over_time": _fetch_tags_over_time(cursor, max(unit, "month", key=queries.UNITS.index)),
         "top_posts": _fetch_rows(cursor, queries.TOP_POSTS),
         "top_users": _fetch_rows(cursor, queries.TOP_USERS),
         "top_tags": _fetch_rows(cursor, queries.TOP_TAGS_BY_ENGAGEMENT),
         "top_locations": _fetch_rows(cursor, queries.TOP_LOCATIONS),
         "ledger": _fetch_rows(cursor, queries.LEDGER),
+        "skipped": _fetch_rows(cursor, queries.SKIPPED),
         "stopped": _fetch_rows(cursor, queries.STOPPED),
         "rejections": _fetch_rows(cursor, queries.REJECTIONS),
         "issues": _fetch_rows(cursor, queries.ISSUES),
@@ -76,6 +82,12 @@ def _fetch_timeline(cursor: Cursor) -> tuple[str, list[Row]]:
         if len(rows) <= queries.PERIODS:
             break
     return unit, rows
+
+
+def _fetch_reactions(cursor: Cursor) -> Row:
+    """Return reactions by kind; those beside the six, which few sources have, only if there are any."""
+    reactions = _fetch_rows(cursor, queries.REACTION_MIX)[0]
+    return {kind: number for kind, number in reactions.items() if kind != "other" or number}
 
 
 def _count_by_hour(cursor: Cursor, query: str) -> list[list[int]]:

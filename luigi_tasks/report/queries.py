@@ -15,9 +15,15 @@ UNITS = ("day", "week", "month", "year", "century")
 MAX_FETCHED = 1_000
 """Characters of a long text that are fetched: more than are shown after blanks are joined."""
 
-TOTALS = ("total_likes", "total_love", "total_wow", "total_haha", "total_sad", "total_angry")
-"""The columns of the reactions in the marts, in the order of REACTIONS."""
+TOTALS = ("total_likes", "total_love", "total_wow", "total_haha", "total_sad", "total_angry", "total_other_reactions")
+"""The columns of the reactions in the marts: in the order of REACTIONS, then all other reactions."""
 SUM_OF_REACTIONS = " + ".join(TOTALS)
+REACTIONS_OF_A_POST = f"""
+case when coalesce({", ".join(TOTALS)}) is not null then {" + ".join(f"coalesce({name}, 0)" for name in TOTALS)} end
+"""
+"""The same of a post, whose format may lack some: null if it lacks all."""
+COVERAGE = "round(100 * comment_coverage, 1) as coverage"
+"""Comments collected, in percent of those that the platform reports; null if it reports none."""
 MINUTE_FORMAT = "'YYYY-MM-DD HH24:MI'"
 
 WHOLE_TABLES = "set local jit = off; set local work_mem = '64MB'; set local random_page_cost = 4"
@@ -74,13 +80,15 @@ select extract(isodow from comment_timestamp)::int, extract(hour from comment_ti
 from core.fact_comments where comment_timestamp is not null group by 1, 2
 """
 REACTION_MIX = f"""
-select {", ".join(f"coalesce(sum({total}), 0) as {name}" for total, name in zip(TOTALS, REACTIONS, strict=True))}
+select {
+    ", ".join(f"coalesce(sum({total}), 0) as {name}" for total, name in zip(TOTALS, (*REACTIONS, "other"), strict=True))
+}
 from marts.location_analysis_mart
 """
 TAGS_OVER_TIME = f"""
 with used as (
-    select tag, row_number() over (order by total_posts_with_tag desc, tag collate "C") as place
-    from marts.tag_analysis_mart order by place limit {TOP_TAGS}
+    select tag, row_number() over (order by sum(total_posts_with_tag) desc, tag collate "C") as place
+    from marts.tag_analysis_mart group by tag order by place limit {TOP_TAGS}
 )
 select
     place, tag, to_char(date_trunc(%(unit)s, date_day::timestamp), 'YYYY-MM-DD') as start, count(*) as posts
@@ -90,53 +98,67 @@ inner join core.fact_post_interactions using (post_sk)
 inner join used using (tag)
 where date_day is not null and tag in (select tag from used) group by 1, 2, 3 order by 1, 3
 """
+PLATFORMS = f"""
+select
+    platform, total_engagement as engagement, total_posts as posts, active_authors as authors, comments,
+    {SUM_OF_REACTIONS} as reactions, total_shares as shares, reported_comments as reported, {COVERAGE},
+    total_views as views, round(engagement_rate_by_views, 4) as per_view
+from marts.platform_mart order by total_engagement desc, platform collate "C" limit {TOP}
+"""
 TOP_POSTS = f"""
 select
-    rank() over (order by engagement desc) as place, engagement, post_text, author, day, location, tags, reactions,
-    shares, comments, commenters, post_id
+    rank() over (order by engagement desc) as place, engagement, post_text, platform, author, day, location, tags,
+    reactions, shares, comments, coverage, commenters, views, post_id
 from (
     select
-        post_id, left(post_text, {MAX_FETCHED}) as post_text, left(username, {MAX_FETCHED}) as author,
-        post_timestamp::date::text as day, location, left(tags, {MAX_FETCHED}) as tags, {SUM_OF_REACTIONS} as reactions,
-        total_shares as shares, total_comments as comments, total_users_interacted as commenters,
-        total_engagement as engagement
-    from marts.content_performance_mart order by total_engagement desc, post_id collate "C" limit {TOP}
+        post_id, left(post_text, {MAX_FETCHED}) as post_text, platform, left(username, {MAX_FETCHED}) as author,
+        post_timestamp::date::text as day, location, left(tags, {MAX_FETCHED}) as tags,
+        {REACTIONS_OF_A_POST} as reactions, total_shares as shares, total_comments as comments, {COVERAGE},
+        total_users_interacted as commenters, total_views as views, total_engagement as engagement
+    from marts.content_performance_mart order by total_engagement desc, post_id collate "C", platform limit {TOP}
 ) as first_ones
-order by engagement desc, post_id collate "C"
+order by engagement desc, post_id collate "C", platform
 """
 TOP_USERS = f"""
 select
-    rank() over (order by engagement desc) as place, engagement, username, posts, reactions, shares, comments,
-    comments_made, user_id
+    rank() over (order by engagement desc) as place, engagement, username, platform, posts, reactions, shares, comments,
+    coverage, comments_made, followers, user_id
 from (
     select
-        user_id, left(username, {MAX_FETCHED}) as username, total_posts as posts, {SUM_OF_REACTIONS} as reactions,
-        total_shares as shares, total_comments as comments, comments_made, total_engagement as engagement
-    from marts.user_engagement_mart order by total_engagement desc, user_id collate "C" limit {TOP}
+        user_id, left(username, {MAX_FETCHED}) as username, platform, total_posts as posts,
+        {SUM_OF_REACTIONS} as reactions, total_shares as shares, total_comments as comments, {COVERAGE}, comments_made,
+        followers, total_engagement as engagement
+    from marts.user_engagement_mart order by total_engagement desc, user_id collate "C", platform limit {TOP}
 ) as first_ones
-order by engagement desc, user_id collate "C"
+order by engagement desc, user_id collate "C", platform
 """
 TOP_TAGS_BY_ENGAGEMENT = f"""
 select
-    tag, total_posts_with_tag as posts, {SUM_OF_REACTIONS} as reactions, total_shares as shares,
-    total_comments as comments, total_engagement as engagement, round(avg_engagement_per_post, 2) as per_post
-from marts.tag_analysis_mart order by total_engagement desc, tag collate "C" limit {TOP}
+    tag, sum(total_posts_with_tag) as posts, sum({SUM_OF_REACTIONS}) as reactions, sum(total_shares) as shares,
+    sum(total_comments) as comments, sum(total_engagement) as engagement,
+    round(sum(total_engagement) / sum(total_posts_with_tag), 2) as per_post
+from marts.tag_analysis_mart group by tag order by engagement desc, tag collate "C" limit {TOP}
 """
 TOP_LOCATIONS = f"""
 select
-    location, total_posts as posts, total_users_in_location as authors, {SUM_OF_REACTIONS} as reactions,
-    total_shares as shares, total_comments as comments, total_engagement as engagement
+    location, sum(total_posts) as posts, sum(total_users_in_location) as authors, sum({SUM_OF_REACTIONS}) as reactions,
+    sum(total_shares) as shares, sum(total_comments) as comments, sum(total_engagement) as engagement
 from marts.location_analysis_mart where total_posts > 0
-order by total_engagement desc, location collate "C" limit {TOP}
+group by location order by engagement desc, location collate "C" limit {TOP}
 """
 LEDGER = f"""
 select
     entity, measure, sum(read) as read, sum(accepted) as accepted, sum(rejected) as rejected,
     sum(duplicate) as duplicate, sum(skipped) as skipped
-from etl.ledger where verdict = 'passed' group by entity, measure
+from etl.ledger where verdict = 'passed' and not starts_with(measure, 'skipped.') group by entity, measure
 order by
     array_position(array{["document", *ENTITY_TABLES]}, entity),
     array_position(array{["records", *POST_MEASURES]}, measure)
+"""
+SKIPPED = f"""
+select split_part(measure, '.', 2) as reason, entity, sum(skipped) as records
+from etl.ledger where verdict = 'passed' and starts_with(measure, 'skipped.')
+group by measure, entity order by records desc, reason, entity limit {TOP}
 """
 STOPPED = f"""
 select batch from etl.table_updates

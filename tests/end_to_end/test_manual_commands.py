@@ -64,7 +64,8 @@ def project(make_project: MakeProject) -> Project:
     made = make_project(DEFAULTS)
     for name in ("Makefile", "constraints.txt", "setup.cfg"):
         (made.folder / name).symlink_to(REPOSITORY / name)
-    shutil.copytree(REPOSITORY / "data" / "sample", made.folder / "data" / "sample")
+    for name in ("sample", "sample_sources"):
+        shutil.copytree(REPOSITORY / "data" / name, made.folder / "data" / name)
     environment = made.folder / ".venv"
     environment.mkdir()
     for path in Path(sys.prefix).iterdir():

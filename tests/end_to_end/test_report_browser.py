@@ -13,7 +13,11 @@ from playwright.sync_api import Browser
 from project import MakeProject, Project
 
 REACTIONS = ("like", "love", "wow", "haha", "sad", "angry")
-SUM = "total_likes + total_love + total_wow + total_haha + total_sad + total_angry"
+SUM = "total_likes + total_love + total_wow + total_haha + total_sad + total_angry + total_other_reactions"
+SUM_OF_KNOWN = " + ".join(f"coalesce({name}, 0)" for name in SUM.split(" + "))
+SUM_OF_POST = f"case when coalesce({SUM.replace(' +', ',')}) is not null then {SUM_OF_KNOWN} end"
+"""Reactions of a post: unknown if its format has none."""
+COVERAGE = "round(100 * comment_coverage, 1)"
 CHARTS = ("timeline-chart", "reactions-chart", "post-hours-chart", "comment-hours-chart", "tags-chart", "runs-chart")
 TABLES = ("top-posts", "top-users", "top-locations", "top-tags", "ledger", "rejections", "issues", "remarks")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -70,6 +74,14 @@ select
     'synthetic', 'f', n, 0, 0, md5(n::text)::uuid, 'p' || n * 7 % 100000 + 1, 'u' || n % 12000, 'a comment',
     timestamp '2014-01-01 12:00:00' + n % 3650 * interval '1 day' - n % 300 * interval '1 minute'
 from generate_series(1, 120000) as n;
+update raw_data.users set platform = 'x', followers = position where batch = 'synthetic' and position % 5 = 0;
+update raw_data.posts set
+    platform = 'x', likes = null, love = null, wow = null, haha = null, sad = null, angry = null,
+    shares = case when position % 5000 = 4 then 100 + position % 7 else shares end,
+    other_reactions = case when position % 5000 <> 4 then position % 3 end,
+    reported_comments = case when position % 10 = 4 then position % 4 end, views = position % 11
+where batch = 'synthetic' and position % 5 = 4;
+update raw_data.comments set platform = 'x' where batch = 'synthetic' and position * 7 % 5 = 3;
 insert into etl.ledger
 select 'synthetic', 'passed', entity, measure, n, n, 0, 0
 from (
@@ -89,6 +101,9 @@ from (
         ('haha', haha), ('sad', sad), ('angry', angry)
     ) as measures (measure, n)
 ) as counted;
+insert into etl.ledger values
+('synthetic', 'passed', 'post', 'skipped.repost', 1200, 0, 0, 0, 1200),
+('synthetic', 'passed', 'comment', 'skipped.deleted', 7, 0, 0, 0, 7);
 insert into etl.table_updates (update_id, target_table, batch, built_from) -- as by a version that knew no digests
 select 'raw_data.' || name || '/synthetic', 'raw_data.' || name, 'synthetic', '{}'
 from unnest(array['users', 'posts', 'comments']) as name;
@@ -171,7 +186,14 @@ def number(value: Any) -> str:
 
 
 def numbers(rows: list[tuple[Any, ...]]) -> list[list[str]]:
-    return [[value if isinstance(value, str) else number(value) for value in row] for row in rows]
+    """Rows as the page shows them; null is unknown."""
+    return [["–" if x is None else x if isinstance(x, str) else number(x) for x in row] for row in rows]
+
+
+def columns(look: Look, table: str, *headings: str) -> list[list[str]]:
+    """The cells of a table in the columns of these headings."""
+    names = look.texts(f"{table} th")
+    return [[row[names.index(heading)] for heading in headings] for row in look.table(table)]
 
 
 def test_page__complains_of_nothing_and_asks_for_nothing(look):
@@ -188,7 +210,7 @@ def test_figures__are_those_of_the_marts(look, project):
         "select count(*), count(*) filter (where total_posts > 0) from marts.user_engagement_mart"
     )
     [(posts, comments, reactions, shares, engagement)] = project.rows(
-        f"select count(*), sum(total_comments), sum({SUM}), sum(total_shares), sum(total_engagement) "
+        f"select count(*), sum(total_comments), sum({SUM_OF_KNOWN}), sum(total_shares), sum(total_engagement) "
         "from marts.content_performance_mart"
     )
 
@@ -230,7 +252,7 @@ def test_timeline__is_of_the_posts_and_comments(look, project):
     posts = {
         day: counts
         for day, *counts in project.rows(
-            f"select {bucket % 'post_timestamp'}, count(*), sum({SUM}) from marts.content_performance_mart "
+            f"select {bucket % 'post_timestamp'}, count(*), sum({SUM_OF_KNOWN}) from marts.content_performance_mart "
             "where post_timestamp is not null group by 1"
         )
     }
@@ -251,11 +273,12 @@ def test_timeline__is_of_the_posts_and_comments(look, project):
 
 
 def test_reactions__are_those_of_the_posts(look, project):
-    [counts] = project.rows(
+    [[*counts, other]] = project.rows(
         f"select {', '.join(f'sum({name})' for name in SUM.split(' + '))} from marts.content_performance_mart"
     )
     [trace] = look.traces("reactions-chart")
-    assert dict(zip(trace["y"], trace["x"], strict=True)) == dict(zip(REACTIONS, counts, strict=True))
+    expected = dict(zip(REACTIONS, counts, strict=True)) | ({"other": other} if other else {})
+    assert dict(zip(trace["y"], trace["x"], strict=True)) == expected
 
 
 @pytest.mark.parametrize(
@@ -291,51 +314,76 @@ def test_tags__are_counted_by_month(look, project):
     assert trace["z"] == [[by_month.get((tag, month), 0) for month in months] for tag in tags]
 
 
+def test_platforms__are_those_of_the_mart_where_there_are_others_than_the_native_one(look, project):
+    rows = project.rows(
+        "select platform, total_engagement, total_posts, active_authors, comments, reported_comments, "
+        f"{COVERAGE}, {SUM}, total_shares, total_views, engagement_rate_by_views "
+        "from marts.platform_mart order by total_engagement desc, platform"
+    )
+    if len(rows) > 1:
+        assert look.table("#platform-totals") == numbers(rows)
+    else:
+        assert rows[0][0] == "native"
+        assert look.ask("document.querySelector('#platform-totals, .platform, nav a[href=\\'#platforms\\']')") is None
+
+
 def test_top_posts__are_those_of_the_mart(look, project):
     rows = project.rows(
-        f"select engagement_rank, total_engagement, {SUM}, total_shares, total_comments, total_users_interacted, "
-        "coalesce(to_char(post_timestamp, 'YYYY-MM-DD'), '–') from marts.content_performance_mart "
+        f"select engagement_rank, total_engagement, {SUM_OF_POST}, total_shares, total_comments, "
+        "total_users_interacted, to_char(post_timestamp, 'YYYY-MM-DD'), "
+        f"platform, {COVERAGE}, total_views from marts.content_performance_mart "
         'order by total_engagement desc, post_id collate "C" limit 50'
     )
-    found = look.table("#top-posts")
-    assert [[*row[:2], *row[7:11], row[4]] for row in found] == numbers(rows)
-    assert found == sorted(found, key=lambda row: int(row[0].replace(",", "")))
+    headings = ["Rank", "Engagement", "Reactions", "Shares", "Comments", "Commenters", "Day"]
+    headings += ["Platform", "Coverage, %", "Views"] if "Platform" in look.texts("#top-posts th") else []
+    assert columns(look, "#top-posts", *headings) == numbers([row[: len(headings)] for row in rows])
 
 
 def test_top_users__are_those_of_the_mart(look, project):
     rows = project.rows(
-        f"select engagement_rank, total_engagement, total_posts, {SUM}, total_shares, total_comments, comments_made "
+        f"select engagement_rank, total_engagement, total_posts, {SUM}, total_shares, total_comments, comments_made, "
+        f"platform, {COVERAGE}, followers "
         'from marts.user_engagement_mart order by total_engagement desc, user_id collate "C" limit 50'
     )
-    assert [[*row[:2], *row[3:8]] for row in look.table("#top-users")] == numbers(rows)
+    headings = ["Rank", "Engagement", "Posts", "Reactions", "Shares", "Comments received", "Comments made"]
+    headings += ["Platform", "Coverage, %", "Followers"] if "Platform" in look.texts("#top-users th") else []
+    assert columns(look, "#top-users", *headings) == numbers([row[: len(headings)] for row in rows])
 
 
 def test_top_locations__are_those_of_the_mart(look, project):
     rows = project.rows(
-        f"select total_engagement, total_posts, total_users_in_location, {SUM}, total_shares, total_comments "
-        "from marts.location_analysis_mart where total_posts > 0 "
-        'order by total_engagement desc, location collate "C" limit 50'
+        "select sum(total_engagement) as engagement, sum(total_posts), sum(total_users_in_location), "
+        f"sum({SUM}), sum(total_shares), sum(total_comments) from marts.location_analysis_mart where total_posts > 0 "
+        'group by location order by engagement desc, location collate "C" limit 50'
     )
     assert [row[1:] for row in look.table("#top-locations")] == numbers(rows)
 
 
 def test_top_tags__are_those_of_the_mart(look, project):
     rows = project.rows(
-        "select total_engagement, round(total_engagement::numeric / total_posts_with_tag, 2), total_posts_with_tag, "
-        f"{SUM}, total_shares, total_comments from marts.tag_analysis_mart "
-        'order by total_engagement desc, tag collate "C" limit 50'
+        "select sum(total_engagement) as engagement, round(sum(total_engagement) / sum(total_posts_with_tag), 2), "
+        f"sum(total_posts_with_tag), sum({SUM}), sum(total_shares), sum(total_comments) "
+        'from marts.tag_analysis_mart group by tag order by engagement desc, tag collate "C" limit 50'
     )
     assert [row[1:] for row in look.table("#top-tags")] == numbers(rows)
 
 
 def test_ledger__is_that_of_the_loaded_batches(look, project):
     rows = project.rows(
-        "select entity, measure, sum(read), sum(accepted), sum(rejected), sum(duplicate) from etl.ledger "
-        "where verdict = 'passed' group by 1, 2"
+        "select entity, measure, sum(read), sum(accepted), sum(rejected), sum(duplicate), sum(skipped) from etl.ledger "
+        "where verdict = 'passed' and measure not like 'skipped.%' group by 1, 2"
     )
     found = look.table("#ledger")
     assert sorted(found) == sorted(numbers(rows))
     assert [row[0] for row in found if row[1] == "records"] == ["document", "user", "post", "comment"]
+
+
+def test_skipped__is_counted_by_reason(look, project):
+    rows = project.rows("select substr(measure, 9), entity, skipped from etl.ledger where measure like 'skipped.%'")
+    headings = look.texts("#quality ~ h3")
+    assert ("Skipped records" in headings) == bool(rows)
+    if rows:
+        assert look.table("#skipped") == numbers(sorted(rows, key=lambda row: -row[2]))
 
 
 def test_rejections_and_issues__are_counted_by_rule(look, project):
@@ -427,11 +475,12 @@ def test_table__is_sorted_by_a_heading_and_filtered(look):
     button = look.page.get_by_role("button", name="Comments made")
     button.focus()
     look.page.keyboard.press("Enter")
-    found = [int(row[7].replace(",", "")) for row in look.table("#top-users")]
+    [heading] = [name for name in look.texts("#top-users th") if name.startswith("Comments made")]
+    found = [int(cell.replace(",", "")) for [cell] in columns(look, "#top-users", heading)]
     assert found == sorted(found, reverse=True)
-    assert look.page.locator("#top-users th").nth(7).get_attribute("aria-sort") == "descending"
+    assert button.locator("xpath=..").get_attribute("aria-sort") == "descending"
     button.press("Enter")
-    assert [int(row[7].replace(",", "")) for row in look.table("#top-users")] == sorted(found)
+    assert [int(cell.replace(",", "")) for [cell] in columns(look, "#top-users", heading)] == sorted(found)
     if len(before) > 10:
         wanted = before[3][2]
         look.page.locator("[data-filters=top-users]").fill(wanted)

@@ -159,7 +159,7 @@ function sortBy(table, place, button) {
   for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", descending ? "descending" : "ascending");
   const value = row => row.cells[place].textContent;
-  const number = row => Number(value(row).replaceAll(",", ""));
+  const number = row => value(row) === "–" ? -Infinity : Number(value(row).replaceAll(",", ""));
   const compare = head.className ? (a, b) => value(a).localeCompare(value(b), "en") : (a, b) => number(a) - number(b);
   const rows = [...table.tBodies[0].rows].sort((a, b) => descending ? compare(b, a) : compare(a, b));
   table.tBodies[0].append(...rows);

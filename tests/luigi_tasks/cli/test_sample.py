@@ -1,9 +1,12 @@
-"""The sample goes into an empty landing folder where nothing was ever loaded, and nowhere else."""
+"""The sample goes into an empty landing folder where nothing was ever loaded; samples of other sources are read."""
+
+from collections import Counter
 
 import pytest
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.cli import sample
+from luigi_tasks.cli.sources import try_files
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import migrations
 
@@ -77,3 +80,28 @@ def test_sample__is_not_put_where_the_warehouse_cannot_be_asked(landing, monkeyp
     with pytest.raises(PipelineError, match="cannot connect"):
         sample.put_sample_where_all_is_new()
     assert not any(landing.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "rows", "skipped"),
+    [
+        ("reddit", "reddit_dump", {"user": 7, "post": 5, "comment": 10}, {}),
+        ("facebook", "facebook_statuses", {"post": 5, "comment": 9}, {}),
+        (
+            "mastodon.zip",
+            "mastodon_archive",
+            {"user": 1, "post": 3, "comment": 2},
+            {"document.no_post": 1, "post.not_public": 1, "post.repost": 1},
+        ),
+    ],
+)
+def test_samples_of_other_sources__are_read_without_a_fault(name, source, rows, skipped):
+    previews = try_files(paths.PROJECT / "data" / "sample_sources" / name)
+    found: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
+    for preview in previews:
+        found.update(preview.counts)
+        left_out.update(preview.skipped)
+    assert {preview.source for preview in previews} == {source}
+    assert (dict(found), dict(left_out)) == (rows, skipped)
+    assert not [each for each in previews if each.fault or each.rejected or each.unknown_fields]

@@ -32,18 +32,22 @@ def own_folder(tmp_path, monkeypatch):
 def row(query: str, number: int) -> dict:
     """A row as the named query gives it, as long and large as can be."""
     columns = {
-        "place engagement post_text author day location tags reactions shares comments commenters post_id": "top_posts",
-        "place engagement username posts reactions shares comments comments_made user_id": "top_users",
+        "place engagement post_text platform author day location tags reactions shares comments coverage commenters "
+        "views post_id": "top_posts",
+        "place engagement username platform posts reactions shares comments coverage comments_made followers "
+        "user_id": "top_users",
+        "platform engagement posts authors comments reported coverage reactions shares views per_view": "platforms",
         "tag posts reactions shares comments engagement per_post": "top_tags",
         "location posts authors reactions shares comments engagement": "top_locations",
-        "entity measure read accepted rejected duplicate": "ledger",
+        "entity measure read accepted rejected duplicate skipped": "ledger",
+        "reason entity records": "skipped",
         "rule entity records": "rejections",
         "rule entity field fields": "issues",
         "started kind remark": "remarks",
         "batch": "stopped",
     }
     texts = {"post_text", "author", "day", "location", "tags", "post_id", "username", "user_id", "tag", "entity"}
-    texts |= {"measure", "rule", "field", "started", "kind", "remark", "batch"}
+    texts |= {"measure", "rule", "field", "started", "kind", "remark", "batch", "platform", "reason"}
     names = next(names for names, of in columns.items() if of == query).split()
     longest = MAX_LENGTHS
     return {
@@ -58,7 +62,9 @@ def make_data(rows: int) -> dict:
         "top_users",
         "top_tags",
         "top_locations",
+        "platforms",
         "ledger",
+        "skipped",
         "rejections",
         "issues",
         "remarks",
@@ -188,6 +194,47 @@ def test_page__stays_small_and_holds_what_came_as_text():
     [charts] = re.findall(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)
     assert json.loads(charts)["tags_over_time"]["tags"][0]["tag"] == shorten_text(HOSTILE, 60)
     assert "<!--" not in charts
+
+
+def find_cells(html: str, table: str) -> list[list[str]]:
+    """The cells of a table on the page, row by row, the headings first."""
+    [found] = re.findall(rf'<table id="{table}">(.*?)</table>', html, re.DOTALL)
+    rows = re.findall(r"<tr>(.*?)</tr>", found, re.DOTALL)
+    return [re.findall(r"<t[hd][^>]*>(?:<bdi>)?(.*?)(?:</bdi>)?</t[hd]>", row) for row in rows]
+
+
+def test_page__tells_a_measure_that_a_format_lacks_from_zero():
+    numbers = {"engagement": 1200, "posts": 2, "authors": 1, "comments": 3, "reactions": 0, "shares": 5}
+    silent = dict.fromkeys(("reported", "coverage", "views", "per_view"))
+    data = make_data(1) | {
+        "platforms": [
+            {"platform": "x", **numbers, "reported": 0, "coverage": None, "views": 0, "per_view": None},
+            {"platform": "native", **numbers, **silent},
+        ]
+    }
+    head, *rows = find_cells(page.render_page(STAMP, data), "platform-totals")
+    assert [dict(zip(head, row, strict=True)) for row in rows] == [
+        {
+            **{"Platform": name, "Engagement": "1,200", "Posts": "2", "Active authors": "1", "Comments": "3"},
+            **{"Comments reported": unknown, "Coverage, %": "–", "Reactions": "0", "Shares": "5"},
+            **{"Views": unknown, "Engagement per view": "–"},
+        }
+        for name, unknown in (("x", "0"), ("native", "–"))
+    ]
+
+
+def test_page__does_not_speak_of_platforms_where_there_is_the_native_format_alone():
+    html = page.render_page(STAMP, make_data(1) | {"platforms": [], "skipped": []})
+    shown = re.sub(r"<(style|script).*?</\1>", "", html, flags=re.DOTALL)
+    assert not re.search("platform|coverage|followers|views|skipped records", shown, re.IGNORECASE)
+    assert find_cells(html, "top-posts")[0] == [
+        *("Rank", "Engagement", "Text", "Author", "Day", "Location", "Tags", "Reactions", "Shares", "Comments"),
+        *("Commenters", "Identifier"),
+    ]
+    assert find_cells(html, "top-users")[0] == [
+        *("Rank", "Engagement", "User", "Posts", "Reactions", "Shares", "Comments received", "Comments made"),
+        "Identifier",
+    ]
 
 
 def test_page__allows_its_own_scripts_only():
