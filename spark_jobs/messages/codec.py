@@ -133,7 +133,11 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 @cache
 def _required_fields(kind: Any) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING]
+    return [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
 
 
 def _below(place: str, name: str) -> str:

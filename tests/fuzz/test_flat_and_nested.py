@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import random
 import tarfile
 import zipfile
@@ -40,7 +41,7 @@ WORDS = (
     "a'b",
     "-1",
 )
-SEEDS = random.SystemRandom().sample(range(100_000), 3)
+SEEDS = [int(os.environ["FAULTS_SEED"]) + number for number in range(3)]
 
 
 class Export:
