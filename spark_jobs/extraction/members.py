@@ -13,7 +13,7 @@ HEAD_BYTES = 4096
 
 _MEDIA_NAME = re.compile(
     r"\.(jpe?g|png|gif|webp|heic|heif|bmp|tiff?|svg|ico|avif|mp4|m4v|mov|avi|mkv|webm|3gp|mp3|m4a|aac|ogg|oga|opus|wav|"
-    r"flac|amr|woff2?|ttf|otf|eot|html?|xhtml|css|map|pdf|vcf|srt|tgs|md)$|(^|/)(readme|license)(\.txt)?$",
+    r"flac|amr|woff2?|ttf|otf|eot|html?|xhtml|css|map|pdf|vcf|ics|mbox|eml|srt|tgs|md)$|(^|/)(readme|license)(\.txt)?$",
     re.IGNORECASE,
 )
 _HIDDEN_NAME = re.compile(r"(^|/)([._]|~\$|(thumbs\.db|desktop\.ini)$)", re.IGNORECASE)
