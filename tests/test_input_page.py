@@ -9,11 +9,22 @@ import pytest
 
 from luigi_tasks import config, paths
 from spark_jobs import schemas
-from spark_jobs.cleaning import rules, values
+from spark_jobs.cleaning import mapped_records, rules, values
 from spark_jobs.cleaning.records import BUILDERS, Records
 from spark_jobs.extraction.documents import build_document_row
 from spark_jobs.extraction.parsing import parse_json
-from spark_jobs.schemas import COMMENT_KEYS, DOCUMENT_KEYS, DOCUMENTS, MEASURES, POST_KEYS, REACTION_KEYS, REACTIONS
+from spark_jobs.schemas import (
+    COMMENT_KEYS,
+    DOCUMENT_KEYS,
+    DOCUMENTS,
+    MEASURES,
+    POST_KEYS,
+    REACTION_KEYS,
+    REACTIONS,
+    RECORD_FIELDS,
+    RECORDS,
+)
+from spark_jobs.sources.source import CELL_COUNT, UNKNOWN_KIND, UNREADABLE_RECORD
 
 PAGE = (paths.PROJECT / "docs" / "input.md").read_text(encoding="utf-8")
 RULE = re.compile(r"`([a-z_]+)`")
@@ -54,6 +65,10 @@ FIELDS = [(heading, row[0], row[1:]) for heading in SECTIONS for row in read_tab
 """Of every field its heading, its name, and the other cells of its row."""
 
 
+FLAT_FIELDS = [(row[0], row[1], row[3:]) for row in read_table("Flat files")]
+"""Of every field that only flat files have its entity, its name, what it is if absent, and if wrong."""
+
+
 def write_document(heading: str, field: str, value: str | None) -> str:
     """A document with one field of this value, all others absent but for ids."""
     member = "" if value is None else f'"{field}": {value}'
@@ -76,6 +91,14 @@ def clean(document: str) -> dict[str, Records]:
     row = {"batch": "b", "file": "f", "position": 0} | build_document_row(parse_json(document.encode()), document)
     block = pa.RecordBatch.from_pylist([row], DOCUMENTS)
     return {entity: build_records(block) for entity, build_records in BUILDERS.items()}
+
+
+def clean_flat(entity: str, field: str, value: str | None, platform: str | None = None) -> Records:
+    """What Clean makes of a record of a flat file, with one field of this value and the ids that it needs."""
+    ids = {"user": {"user_id": "u"}, "post": {"post_id": "p"}, "comment": {"post_id": "p", "comment_id": "c"}}[entity]
+    place = {"batch": "b", "file": "f", "position": 0, "record_index": 0, "is_first": True, "entity": entity}
+    row = {**place, "platform": platform, **ids, field: value}
+    return mapped_records.BUILDERS[entity](pa.RecordBatch.from_pylist([row], RECORDS))
 
 
 def find_rules(found: dict[str, Records]) -> tuple[set[str], set[str]]:
@@ -145,11 +168,43 @@ def test_fields__lose_nul_characters_and_may_stand_twice(heading: str, field: st
     assert schemas.REPEATED_KEY in find_rules(clean(twice))[1]
 
 
+def test_flat_fields__are_all_that_the_native_format_has_not():
+    native = {"user": DOCUMENT_KEYS, "post": POST_KEYS | REACTION_KEYS, "comment": COMMENT_KEYS}
+    expected = {(entity, field) for entity, keys in native.items() for field in set(RECORD_FIELDS[entity]) - keys}
+    assert sorted((entity, field) for entity, field, _ in FLAT_FIELDS) == sorted(expected)
+
+
+@pytest.mark.parametrize(("entity", "field", "cells"), FLAT_FIELDS)
+def test_flat_fields__break_the_rules_that_the_page_names(entity: str, field: str, cells: list[str]):
+    absent, wrong = cells
+    for platform in (None, "x"):
+        records = clean_flat(entity, field, None, platform)
+        rejected, corrected = find_rules({entity: records})
+        assert (bool(rejected), corrected) == (absent == "rejected", set())
+        assert rejected or records.table[field].to_pylist() == [ABSENT[absent]]
+    found: set[str] = set()
+    for value in ("", "  ", "x", "7", "-1", "1.5", "1e13", "x" * 401):
+        records = clean_flat(entity, field, value)
+        rejected, corrected = find_rules({entity: records})
+        found |= rejected | corrected
+        if corrected and not rejected:
+            assert records.table[field].to_pylist() == [ABSENT[wrong.split(",")[0]]], value
+    assert found == set(RULE.findall(wrong))
+
+
+def test_counts_that_are_missing__are_0_in_flat_files_and_unknown_in_exports_of_platforms():
+    for platform, expected in ((None, 0), ("x", None)):
+        table = clean_flat("post", "views", None, platform).table
+        assert {table[measure][0].as_py() for measure in MEASURES} == {expected}
+        assert table["views"][0].as_py() is None
+
+
 def test_rules__are_those_of_the_code_with_their_outcome():
     tried = [write_document(heading, field, value) for heading, field, _ in FIELDS for value in (None, *VALUES)]
     tried += ["5", '{"posts": [{"post_id": "p\\u0000"}, 5]}', '{"user_id": "u", "user_id": "u"}']
     found = [find_rules(clean(document)) for document in tried]
     rejected = set.union(*(each[0] for each in found)) | {schemas.NOT_JSON}
+    rejected |= {UNKNOWN_KIND, UNREADABLE_RECORD, CELL_COUNT}
     corrected = set.union(*(each[1] for each in found))
     named = {
         value

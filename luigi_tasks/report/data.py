@@ -15,9 +15,6 @@ MAX_LENGTHS = {"post_text": 160, "tags": 120, "remark": 300}
 MAX_LENGTH = 60
 """The same for all other columns: names."""
 
-NATIVE = "native"
-"""The platform of the native format in marts. With no other one, the page does not speak of platforms."""
-
 Row = dict[str, Any]
 """A row by column, as the template reads it."""
 
@@ -30,10 +27,10 @@ def collect_report_data(cursor: Cursor, run: str, stages: Sequence[StageRecord])
     """
     cursor.execute(queries.WHOLE_TABLES)
     unit, timeline = _fetch_timeline(cursor)
-    platforms = _fetch_rows(cursor, queries.PLATFORMS)
+    platforms = _fetch_platforms(cursor)
     return {
         "figures": _fetch_rows(cursor, queries.FIGURES)[0],
-        "platforms": platforms if any(row["platform"] != NATIVE for row in platforms) else [],
+        "platforms": platforms,
         "unit": unit,
         "timeline": timeline,
         "hours": {
@@ -43,7 +40,7 @@ def collect_report_data(cursor: Cursor, run: str, stages: Sequence[StageRecord])
         "reactions": _fetch_reactions(cursor),
         "tags_over_time": _fetch_tags_over_time(cursor, max(unit, "month", key=queries.UNITS.index)),
         "top_posts": _fetch_rows(cursor, queries.TOP_POSTS),
-        "top_users": _fetch_rows(cursor, queries.TOP_USERS),
+        "top_users": _blank_unknown(_fetch_rows(cursor, queries.TOP_USERS), platforms),
         "top_tags": _fetch_rows(cursor, queries.TOP_TAGS_BY_ENGAGEMENT),
         "top_locations": _fetch_rows(cursor, queries.TOP_LOCATIONS),
         "ledger": _fetch_rows(cursor, queries.LEDGER),
@@ -82,6 +79,18 @@ def _fetch_timeline(cursor: Cursor) -> tuple[str, list[Row]]:
         if len(rows) <= queries.PERIODS:
             break
     return unit, rows
+
+
+def _fetch_platforms(cursor: Cursor) -> list[Row]:
+    """Return the totals of each platform, or nothing where there is only the native one."""
+    platforms = _fetch_rows(cursor, queries.PLATFORMS)
+    return platforms if any(row["platform"] != queries.NATIVE for row in platforms) else []
+
+
+def _blank_unknown(users: list[Row], platforms: Sequence[Row]) -> list[Row]:
+    """Return users without the reactions and shares that no post of their platform has: marts add them up to 0."""
+    unknown = {row["platform"]: [name for name in ("reactions", "shares") if row[name] is None] for row in platforms}
+    return [user | dict.fromkeys(unknown.get(user["platform"], [])) for user in users]
 
 
 def _fetch_reactions(cursor: Cursor) -> Row:

@@ -24,6 +24,8 @@ case when coalesce({", ".join(TOTALS)}) is not null then {" + ".join(f"coalesce(
 """The same of a post, whose format may lack some: null if it lacks all."""
 COVERAGE = "round(100 * comment_coverage, 1) as coverage"
 """Comments collected, in percent of those that the platform reports; null if it reports none."""
+NATIVE = "native"
+"""The platform of the native format in marts."""
 MINUTE_FORMAT = "'YYYY-MM-DD HH24:MI'"
 
 WHOLE_TABLES = "set local jit = off; set local work_mem = '64MB'; set local random_page_cost = 4"
@@ -99,12 +101,24 @@ inner join used using (tag)
 where date_day is not null and tag in (select tag from used) group by 1, 2, 3 order by 1, 3
 """
 PLATFORMS = f"""
+with known as (
+    select
+        platform, bool_or(coalesce({", ".join(TOTALS)}) is not null) as has_reactions,
+        bool_or(total_shares is not null) as has_shares
+    from marts.content_performance_mart
+    where (select bool_or(platform <> '{NATIVE}') from marts.platform_mart)
+    group by platform
+)
 select
     platform, total_engagement as engagement, total_posts as posts, active_authors as authors, comments,
-    {SUM_OF_REACTIONS} as reactions, total_shares as shares, reported_comments as reported, {COVERAGE},
-    total_views as views, round(engagement_rate_by_views, 4) as per_view
-from marts.platform_mart order by total_engagement desc, platform collate "C" limit {TOP}
+    case when has_reactions then {SUM_OF_REACTIONS} end as reactions,
+    case when has_shares then total_shares end as shares,
+    reported_comments as reported, {COVERAGE}, total_views as views, engagement_rate_by_views as per_view
+from marts.platform_mart left join known using (platform)
+order by total_engagement desc, platform collate "C" limit {TOP}
 """
+"""The mart adds reactions and shares that a format lacks up to 0: posts tell whether it has them. They are read only
+where there is another platform than the native one."""
 TOP_POSTS = f"""
 select
     rank() over (order by engagement desc) as place, engagement, post_text, platform, author, day, location, tags,

@@ -31,7 +31,7 @@ COMMAND = re.compile(r" *(make|socialmart|luigi|rm|cp|mv|echo|tail|ls|du) ")
 
 AFTERWARDS = {
     "echo '[]'": ("select count(*) from raw_data.users where batch = '2026-11-20'", "0"),
-    "--clean": ("select count(distinct batch) from raw_data.users", "2"),
+    "--clean": ("select count(distinct batch) from raw_data.users", "3"),
 }
 """Words of a command: a query to run after it, and the result that is expected."""
 

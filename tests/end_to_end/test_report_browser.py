@@ -93,12 +93,14 @@ from (
     from (
         select
             count(*) as records, sum(shares) as shares, sum(likes) as likes, sum(love) as love, sum(wow) as wow,
-            sum(haha) as haha, sum(sad) as sad, sum(angry) as angry
+            sum(haha) as haha, sum(sad) as sad, sum(angry) as angry, sum(other_reactions) as other_reactions,
+            sum(reported_comments) as reported_comments, sum(views) as views
         from raw_data.posts where batch = 'synthetic'
     ) as sums
     cross join lateral (
         values ('records', records), ('shares', shares), ('likes', likes), ('love', love), ('wow', wow),
-        ('haha', haha), ('sad', sad), ('angry', angry)
+        ('haha', haha), ('sad', sad), ('angry', angry), ('other_reactions', other_reactions),
+        ('reported_comments', reported_comments), ('views', views)
     ) as measures (measure, n)
 ) as counted;
 insert into etl.ledger values

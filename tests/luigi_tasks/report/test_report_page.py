@@ -12,7 +12,7 @@ import pytest
 from luigi_tasks import fingerprints, paths, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.report import page, queries
-from luigi_tasks.report.data import MAX_LENGTH, MAX_LENGTHS, _combine_runs, shorten_text
+from luigi_tasks.report.data import MAX_LENGTH, MAX_LENGTHS, _blank_unknown, _combine_runs, shorten_text
 from luigi_tasks.report.target import BYTES_TO_STAMP, ReportFile
 from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.stages.report import Report
@@ -215,12 +215,27 @@ def test_page__tells_a_measure_that_a_format_lacks_from_zero():
     head, *rows = find_cells(page.render_page(STAMP, data), "platform-totals")
     assert [dict(zip(head, row, strict=True)) for row in rows] == [
         {
-            **{"Platform": name, "Engagement": "1,200", "Posts": "2", "Active authors": "1", "Comments": "3"},
-            **{"Comments reported": unknown, "Coverage, %": "–", "Reactions": "0", "Shares": "5"},
-            **{"Views": unknown, "Engagement per view": "–"},
+            **{"Platform": name, "Engagement": "1,200", "Posts": "2", "Authors": "1", "Comments": "3"},
+            **{"Reported": unknown, "Coverage, %": "–", "Reactions": "0", "Shares": "5"},
+            **{"Views": unknown, "Per view": "–"},
         }
         for name, unknown in (("x", "0"), ("native", "–"))
     ]
+
+
+def test_users__have_unknown_reactions_and_shares_where_no_post_of_their_platform_has_any():
+    platforms = [
+        {"platform": "mastodon", "reactions": None, "shares": None},
+        {"platform": "youtube", "reactions": 5, "shares": None},
+        {"platform": "native", "reactions": 0, "shares": 0},
+    ]
+    users = [{"platform": name, "reactions": 0, "shares": 0, "posts": 0} for name in ("native", "youtube", "mastodon")]
+    assert _blank_unknown(users, platforms) == [
+        {"platform": "native", "reactions": 0, "shares": 0, "posts": 0},
+        {"platform": "youtube", "reactions": 0, "shares": None, "posts": 0},
+        {"platform": "mastodon", "reactions": None, "shares": None, "posts": 0},
+    ]
+    assert _blank_unknown(users, []) == users
 
 
 def test_page__does_not_speak_of_platforms_where_there_is_the_native_format_alone():
