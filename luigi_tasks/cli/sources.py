@@ -71,7 +71,7 @@ def list_preview_lines(previews: Sequence[FilePreview]) -> Iterator[tuple[str, s
         yield f"{found.file}: {_describe_source(found)}", "bold"
         if found.fault:
             yield f"  refused: {found.fault}", "red"
-        if found.source:
+        if found.source and not found.fault:
             yield f"  {count(found.documents, 'record')}: {_list_counts(found)}", ""
         for name, of_reason in (("skipped", found.skipped), ("rejected", found.rejected)):
             if of_reason:
@@ -87,7 +87,7 @@ def list_preview_lines(previews: Sequence[FilePreview]) -> Iterator[tuple[str, s
 
 def _describe_source(found: FilePreview) -> str:
     if not found.source:
-        return "no source"
+        return "refused" if found.fault else "of no source; left alone"
     return NATIVE if found.source == NATIVE else f"{found.source} ({found.platform or 'no platform'})"
 
 

@@ -63,13 +63,15 @@ class Anomaly:
 def find_anomalies(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> list[Anomaly]:
     """Return all anomalies of a run; its `stages` are in etl.stages already."""
     audited = [batch for stage in stages if stage.stage == "Audit" for batch in stage.batches]
+    extracted = [batch for stage in stages if stage.stage == "Extract" for batch in stage.batches]
     published = any(stage.stage == "Publish" and stage.outcome == DONE for stage in stages)
     return [
         *find_slow_stages(cursor, run, stages),
         *find_rejecting_batches(cursor, audited),
         *find_shrunk_batches(cursor),
         *find_drifted_batches(audited),
-        *find_lost_paths([batch for stage in stages if stage.stage == "Extract" for batch in stage.batches]),
+        *find_lost_paths(extracted),
+        *find_unknown_files(extracted),
         *(find_strange_days(cursor) if published else ()),
         *find_stale_data(cursor, config.read_section(config.notify).stale_hours),
         *find_set_aside(cursor),
@@ -177,7 +179,7 @@ def find_lost_paths(extracted: Sequence[str]) -> Iterator[Anomaly]:
     notice."""
     if not extracted:
         return
-    manifests = {manifest.batch: manifest.found for manifest in checkpoint.read_extract_manifests() if manifest.found}
+    manifests = {manifest.batch: manifest.found for manifest in checkpoint.read_extract_manifests()}
     for batch in extracted:
         for source, found in manifests.get(batch, {}).items():
             earlier = [manifests[each].get(source, {}) for each in sorted(manifests) if each < batch]
@@ -187,6 +189,16 @@ def find_lost_paths(extracted: Sequence[str]) -> Iterator[Anomaly]:
                     f"batch {batch}: of source {source}, nothing is at {format_names(lost)}, unlike in earlier batches"
                 )
                 yield Anomaly("drift", batch, text)
+
+
+def find_unknown_files(extracted: Sequence[str]) -> Iterator[Anomaly]:
+    """Yield the batches with archives in which files are of no source, and were left alone."""
+    for batch in extracted:
+        manifest = checkpoint.extract_checkpoint(batch).read_manifest()
+        if manifest and manifest.unknown_files:
+            names = format_names(manifest.unknown_files)
+            text = f"batch {batch}: files in archives are of no source, and left alone: {names}"
+            yield Anomaly("unknown file", batch, text)
 
 
 def _is_usual(path: str, batches: Sequence[Mapping[str, int]]) -> bool:

@@ -129,6 +129,7 @@ class Extract(BatchStage):
             fault=fault,
             content=fingerprints.of_message([tables, fault]),
             found=answer.found,
+            unknown_files=answer.unknown_files,
         )
 
 

@@ -21,7 +21,7 @@ from luigi_tasks.targets.landing_files import (
     make_refused,
 )
 
-EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|csv|tsv|js|zip|tar|tgz|gz|bz2|zst|xz))+$", re.IGNORECASE)
+EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|csv|tsv|js|zip|tar|tgz|tbz2?|txz|gz|bz2|zst|xz))+$", re.IGNORECASE)
 """Extensions that are not part of a batch's name."""
 UNREADABLE = "unreadable: "
 """Takes the place of a file's SHA-256, with the fault after it."""

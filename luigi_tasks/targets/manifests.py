@@ -32,7 +32,8 @@ class Manifest:
 class ExtractManifest(Manifest):
     """Of Extract: the landing files that were read, the tables by name, or the first broken file.
 
-    `content` is the fingerprint of what Clean reads; `found` says how often each mapped path was found, by source.
+    `content` is the fingerprint of what Clean reads; `found` says how often each mapped path was found, by source;
+    `unknown_files` are members of archives that are of no source.
     """
 
     sources: Sequence[SourceFile]
@@ -40,6 +41,7 @@ class ExtractManifest(Manifest):
     fault: FileFault | None
     content: str
     found: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    unknown_files: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

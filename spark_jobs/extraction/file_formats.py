@@ -1,7 +1,8 @@
 """File formats: which source each file of a batch is of, and what its files say to one another."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from spark_jobs.extraction.assignments import FileFormat, Source, expand_archive
@@ -9,25 +10,49 @@ from spark_jobs.extraction.reading import BrokenSource
 from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileFault, FileToRead
 from spark_jobs.sources.catalog import Source as Format
-from spark_jobs.sources.detection import detect
+from spark_jobs.sources.detection import detect, looks_like
 from spark_jobs.sources.errors import UnknownSource
-from spark_jobs.sources.heads import Head
+
+SHOWN_NAMES = 12
+"""Names of files that a sentence shows at most."""
+OF_NO_SOURCE = FileFault("", 0, "of no source")
+"""Stands for the fault of a member of an archive that is left alone."""
 
 
-def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Sequence[Format]) -> list[Source]:
-    """The files of a batch, and the members of its archives, in their order, each with its format, or with its fault
-    where it is of no source or of several."""
-    files = [member for file in batch.files for member in _list_members(_make_source(file, request))]
-    heads = [_read_head(file) for file in files]
-    shared = _collect_shared(files, heads, formats)
-    recognized = []
-    for file, head in zip(files, heads, strict=True):
-        found = file if head is None else _recognize(file, head, batch.source, formats)
-        if found.format is not None:
-            of_file = shared.get(_find_neighbourhood(file), {})
-            found = replace(found, format=replace(found.format, shared=of_file, keeps_private=request.keeps_private))
-        recognized.append(found)
-    return recognized
+@dataclass(frozen=True)
+class BatchFiles:
+    """The files of a batch to read, in their order, each with its format, or with its fault; and the members of its
+    archives that are left alone: how many, by what they are, and the names of those that are of no source."""
+
+    files: list[Source]
+    left_alone: dict[str, int]
+    unknown: list[str]
+
+
+def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Sequence[Format]) -> BatchFiles:
+    """The files of a batch, and the members of its archives. An archive has files of many kinds: those that are of no
+    source are left alone, any other file without a source is refused."""
+    files: list[Source] = []
+    left_alone: Counter[str] = Counter()
+    unknown: list[str] = []
+    for file in batch.files:
+        whole = _make_source(file, request)
+        expanded = expand_archive(whole)
+        if expanded is None:
+            files.append(_recognize(whole, batch.source, formats))
+            continue
+        members = [_recognize(member, batch.source, formats) for member in expanded[0]]
+        known = [member for member in members if member.fault != OF_NO_SOURCE]
+        names = [member.file for member in members if member.fault == OF_NO_SOURCE]
+        files += known or [replace(whole, fault=FileFault(file.name, 0, f"no source looks like {_list_names(names)}"))]
+        left_alone.update(expanded[1])
+        unknown += names
+    return BatchFiles(_share(files, formats, request.keeps_private), dict(left_alone), unknown)
+
+
+def _list_names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:SHOWN_NAMES])
+    return shown + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else "")
 
 
 def _make_source(file: FileToRead, request: ExtractRequest) -> Source:
@@ -40,48 +65,50 @@ def _make_source(file: FileToRead, request: ExtractRequest) -> Source:
     )
 
 
-def _list_members(file: Source) -> list[Source]:
-    """The members of an archive as files of their own; any other file alone."""
-    expanded = expand_archive(file)
-    return [file] if expanded is None else expanded[0]
-
-
-def _read_head(file: Source) -> Head | None:
-    """The head of a file; None of one that cannot be read, whose reader will say why."""
+def _recognize(file: Source, decided: str, formats: Sequence[Format]) -> Source:
+    """The file with its format, or with its fault."""
+    if file.fault:
+        return file
     try:
-        return look_at_source(file)
-    except BrokenSource:
-        return None
+        head = look_at_source(file)
+        is_member_of_no_source = file.member and not any(looks_like(head, each) for each in formats)
+        if is_member_of_no_source and not decided:
+            return replace(file, fault=OF_NO_SOURCE)
+        found = _take_decided(decided, formats) if decided else detect(head, file.file, formats)
+    except UnknownSource as refused:
+        return replace(file, fault=FileFault(file.file, 0, str(refused)))
+    except BrokenSource as broken:
+        return replace(file, fault=broken.fault)
+    return file if found.is_native else replace(file, format=FileFormat(found, head, {}, keeps_private=False))
+
+
+def _share(files: Sequence[Source], formats: Sequence[Format], keeps_private: bool) -> list[Source]:
+    """The files, each with what those beside it say."""
+    shared: dict[str, dict[str, str]] = {}
+    for file in files:
+        for each in formats if file.format else ():
+            if file.format and each.may_share(file.format.head):
+                for value in file.format.head.values:
+                    shared.setdefault(_find_neighbourhood(file), {}).update(each.read_shared(value))
+    return [
+        replace(
+            file,
+            format=replace(
+                file.format,
+                head=replace(file.format.head, values=()),
+                shared=shared.get(_find_neighbourhood(file), {}),
+                keeps_private=keeps_private,
+            ),
+        )
+        if file.format
+        else file
+        for file in files
+    ]
 
 
 def _find_neighbourhood(file: Source) -> str:
     """The archive or folder whose files belong together: an X archive has its owner in another file than his posts."""
     return str(file.path) if file.member else str(PurePath(file.file).parent)
-
-
-def _collect_shared(
-    files: Sequence[Source], heads: Sequence[Head | None], formats: Sequence[Format]
-) -> dict[str, dict[str, str]]:
-    """By neighbourhood, what its files say to one another."""
-    shared: dict[str, dict[str, str]] = {}
-    for file, head in zip(files, heads, strict=True):
-        for each in formats:
-            if head is not None and each.may_share(head):
-                of_file = shared.setdefault(_find_neighbourhood(file), {})
-                for value in head.values:
-                    of_file.update(each.read_shared(value))
-    return shared
-
-
-def _recognize(file: Source, head: Head, decided: str, formats: Sequence[Format]) -> Source:
-    """The file with its format, or with its fault."""
-    try:
-        found = _take_decided(decided, formats) if decided else detect(head, file.file, formats)
-    except UnknownSource as unknown:
-        return replace(file, fault=FileFault(file.file, 0, str(unknown)))
-    if found.is_native:
-        return file
-    return replace(file, format=FileFormat(found, replace(head, values=()), {}, keeps_private=False))
 
 
 def _take_decided(name: str, formats: Sequence[Format]) -> Format:

@@ -13,7 +13,7 @@ from pyspark import SparkContext
 from spark_jobs.engine import parallel, parquet_parts
 from spark_jobs.engine.progress import Progress
 from spark_jobs.extraction.assignments import Assignment, Outcome, assign_again, assign_files
-from spark_jobs.extraction.file_formats import recognize_files
+from spark_jobs.extraction.file_formats import BatchFiles, recognize_files
 from spark_jobs.extraction.parts import write_part
 from spark_jobs.messages.jobs import ExtractedBatch, ExtractRequest, ExtractResult, TableFacts, Tell
 from spark_jobs.sources.catalog import list_sources
@@ -23,10 +23,11 @@ def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResu
     """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
     staging = Path(request.staging)
     formats = list_sources(request.source_tables)
+    found = [recognize_files(batch, request, formats) for batch in request.batches]
     assignments = [
         assignment
-        for number, batch in enumerate(request.batches)
-        for assignment in assign_files(number, batch.name, recognize_files(batch, request, formats))
+        for number, (batch, of_batch) in enumerate(zip(request.batches, found, strict=True))
+        for assignment in assign_files(number, batch.name, of_batch.files)
     ]
     outcomes = _read_all(spark, assignments, staging, tell)
     broken = {outcome.assignment.first_path for outcome in outcomes if outcome.fault}
@@ -36,7 +37,7 @@ def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResu
         outcomes += _read_all(spark, again, staging, tell)
     outcomes.sort(key=lambda outcome: outcome.assignment.number)
     of_batch = parallel.group_by_batch([outcome.assignment for outcome in outcomes], outcomes)
-    return ExtractResult([_summarize_batch(of_batch.get(number, [])) for number in range(len(request.batches))])
+    return ExtractResult([_summarize_batch(files, of_batch.get(number, [])) for number, files in enumerate(found)])
 
 
 def _read_all(spark: SparkContext, assignments: list[Assignment], staging: Path, tell: Tell) -> list[Outcome]:
@@ -52,12 +53,14 @@ def _read_and_count(assignment: Assignment, staging: Path, progress: Progress) -
     return outcome
 
 
-def _summarize_batch(outcomes: list[Outcome]) -> ExtractedBatch:
+def _summarize_batch(files: BatchFiles, outcomes: list[Outcome]) -> ExtractedBatch:
     """A batch's rows and fingerprints, from its parts, its first broken file, and how often mapped paths were found."""
     return ExtractedBatch(
         documents=_summarize_table(outcomes, "documents"),
         records=_summarize_table(outcomes, "records"),
         found=_sum_found(outcomes),
+        left_alone=files.left_alone,
+        unknown_files=tuple(files.unknown),
         fault=next((outcome.fault for outcome in outcomes if outcome.fault), None),
     )
 

@@ -42,10 +42,12 @@ class ObjectWithRecords:
 
 
 def find_records(text: str, paths: Sequence[str], choice: str = LAST_FILLED) -> ObjectWithRecords | None:
-    """The elements of the list to which the first of these paths (`data`, `data.children`) leads that leads to one.
+    """The elements of the list to which one of these paths (`data`, `data.children`) leads.
 
-    None where none does. Raises ValueError and RecursionError where the text is not one JSON object.
+    None where none does, and where several do: the object is then one record, in which the source finds them all.
+    Raises ValueError and RecursionError where the text is not one JSON object.
     """
+    found = None
     for path in paths:
         names = tuple(path.split("."))
         lists: list[list[ListedElement]] = []
@@ -53,9 +55,11 @@ def find_records(text: str, paths: Sequence[str], choice: str = LAST_FILLED) -> 
             others, end = _parse_object(text, skip_blanks(text, 0), names, lists)
             if skip_blanks(text, end) != len(text):
                 raise UnexpectedText
+            if lists and found is not None:
+                return None
             if lists:
-                return ObjectWithRecords(text, _choose_list(lists, choice), others)
-    return None
+                found = ObjectWithRecords(text, _choose_list(lists, choice), others)
+    return found
 
 
 def _choose_list(lists: list[list[ListedElement]], choice: str) -> list[ListedElement]:

@@ -43,7 +43,8 @@ class FilePreview:
 
 def preview_files(batch: BatchToExtract, request: ExtractRequest) -> Iterator[FilePreview]:
     """What each file of a batch, and each member of its archives, would become, one after the other."""
-    for source in recognize_files(batch, request, list_sources(request.source_tables)):
+    batch_files = recognize_files(batch, request, list_sources(request.source_tables))
+    for source in batch_files.files:
         found = FilePreview(source.file)
         try:
             if source.format is None:
@@ -53,6 +54,8 @@ def preview_files(batch: BatchToExtract, request: ExtractRequest) -> Iterator[Fi
         except BrokenSource as broken:
             found.fault = broken.fault.reason
         yield found
+    for name in batch_files.unknown:
+        yield FilePreview(name)
 
 
 def _preview_documents(source: Source, found: FilePreview) -> None:
