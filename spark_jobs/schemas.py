@@ -106,7 +106,7 @@ RECORDS = pa.schema(
         ("file", TEXT),
         ("position", pa.int64()),
         ("record_index", pa.int32()),
-        ("is_first", pa.bool_()),
+        ("is_counted", pa.bool_()),
         ("entity", TEXT),
         ("platform", TEXT),
         *(
@@ -118,9 +118,9 @@ RECORDS = pa.schema(
         ("raw", TEXT),
     ]
 )
-"""`record_index` counts the records of an entity in one record of the source, which stands at `position`; `is_first` is
-true of one row for each record of the source. `platform` is null for the canonical format in flat files, whose keys are
-those of the native export."""
+"""`record_index` counts the records of an entity in one record of the source, which stands at `position`; `is_counted`
+is true of one row for each record of the source, and of every part of one that was rejected. `platform` is null for the
+canonical format in flat files, whose keys are those of the native export."""
 
 EXTRACT_TABLES = {"documents": DOCUMENTS, "records": RECORDS}
 """By table, the Arrow schema in the Extract checkpoint. The parts of both are numbered together, in the order in which

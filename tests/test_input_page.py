@@ -96,7 +96,7 @@ def clean(document: str) -> dict[str, Records]:
 def clean_flat(entity: str, field: str, value: str | None, platform: str | None = None) -> Records:
     """What Clean makes of a record of a flat file, with one field of this value and the ids that it needs."""
     ids = {"user": {"user_id": "u"}, "post": {"post_id": "p"}, "comment": {"post_id": "p", "comment_id": "c"}}[entity]
-    place = {"batch": "b", "file": "f", "position": 0, "record_index": 0, "is_first": True, "entity": entity}
+    place = {"batch": "b", "file": "f", "position": 0, "record_index": 0, "is_counted": True, "entity": entity}
     row = {**place, "platform": platform, **ids, field: value}
     return mapped_records.BUILDERS[entity](pa.RecordBatch.from_pylist([row], RECORDS))
 

@@ -112,11 +112,12 @@ def build_unreadable(block: pa.RecordBatch) -> pa.Table:
 
 
 def count_records(block: pa.RecordBatch) -> dict[str, int]:
-    """How many records of the source, users, posts and comments a block holds, those left out on purpose included."""
+    """How many records of the source, users, posts and comments a block holds, those left out on purpose included. A
+    part of a record that was rejected counts as a record of its own."""
     counts = _count_values(block["entity"])
     skipped = _count_values(take_entity(block, SKIPPED)["skipped_entity"])
     return {
-        "documents": pc.sum(block["is_first"]).as_py() or 0,
+        "documents": pc.sum(block["is_counted"]).as_py() or 0,
         "users": counts.get("user", 0),
         "posts": counts.get("post", 0) + skipped.get("post", 0),
         "comments": counts.get("comment", 0) + skipped.get("comment", 0),
@@ -131,9 +132,9 @@ def count_skipped(block: pa.RecordBatch) -> dict[str, int]:
 
 def count_accepted_documents(block: pa.RecordBatch) -> int:
     """How many records of the source became anything else than one that is skipped or rejected as a whole."""
-    first = block.filter(block["is_first"])
-    is_skipped = to_mask(pc.equal(first["skipped_entity"], "document"))
-    is_rejected = to_mask(pc.equal(first["entity"], REJECTED))
+    counted = block.filter(block["is_counted"])
+    is_skipped = to_mask(pc.equal(counted["skipped_entity"], "document"))
+    is_rejected = to_mask(pc.equal(counted["entity"], REJECTED))
     return int((~is_skipped & ~is_rejected).sum())
 
 

@@ -1,14 +1,14 @@
 """Mapped rows: what the records of a source become, as blocks of the checkpoint's table `records`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
 
-from spark_jobs.schemas import RECORD_FIELDS, RECORDS
+from spark_jobs.schemas import RECORD_FIELDS, RECORDS, REJECTED
 
-Row = Mapping[str, Any]
-COMMON = frozenset(("batch", "file", "position", "record_index", "is_first", "entity", "platform"))
+Row = dict[str, Any]
+COMMON = frozenset(("batch", "file", "position", "record_index", "is_counted", "entity", "platform"))
 """The columns of every row."""
 SELDOM = ("unknown_fields", "issues", "raw")
 """Those that few rows of any entity have."""
@@ -18,7 +18,17 @@ def place_rows(rows: Iterable[Row], batch: str, file: str, position: int) -> Ite
     """The rows of one record of a source, which stands at `position` of a file, with their place."""
     where = {"batch": batch, "file": file, "position": position}
     for number, row in enumerate(rows):
-        yield {**row, **where, "is_first": number == 0}
+        yield {**row, **where, "is_counted": number == 0 or row["entity"] == REJECTED}
+
+
+def settle_rows(rows: list[Row]) -> list[Row]:
+    """The rows of one record of a source as they are kept: rejected parts last. Where nothing else is left but the
+    author, the author goes with them."""
+    rejected = [row for row in rows if row["entity"] == REJECTED]
+    if not rejected:
+        return rows
+    others = [row for row in rows if row["entity"] != REJECTED]
+    return rejected if all(row["entity"] == "user" for row in others) else others + rejected
 
 
 def build_block(rows: Iterable[Row]) -> pa.RecordBatch:

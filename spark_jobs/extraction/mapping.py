@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from spark_jobs.extraction.assignments import FileFormat, Source
-from spark_jobs.extraction.mapped_rows import place_rows
+from spark_jobs.extraction.mapped_rows import place_rows, settle_rows
 from spark_jobs.extraction.record_reading import SourceRecords, read_source_records
 from spark_jobs.schemas import REJECTED, SKIPPED
 from spark_jobs.sources.environment import Context
@@ -43,6 +43,7 @@ class MappedFile:
                 rows = [self._reject(record.fault, record.text)]
             else:
                 rows = known.map(record.value, record.text, self._context) or [self._skip(NOTHING_TO_LOAD)]
+                rows = settle_rows(rows)
             self._made.update([row["entity"] for row in rows])
             yield list(place_rows(rows, self._batch, self._source.file, record.offset)), len(record.text)
 

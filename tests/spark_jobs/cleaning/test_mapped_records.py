@@ -8,7 +8,7 @@ import pytest
 from spark_jobs.cleaning import mapped_records as mapped
 from spark_jobs.cleaning.records import Records, build_issues, build_rejected
 from spark_jobs.cleaning.superseded import digest_keys
-from spark_jobs.extraction.mapped_rows import build_block, place_rows
+from spark_jobs.extraction.mapped_rows import build_block, place_rows, settle_rows
 from spark_jobs.schemas import MEASURES, SOURCE_MEASURES
 
 Row = dict[str, Any]
@@ -121,3 +121,17 @@ def test_counts__every_record_of_the_source_is_accepted_skipped_or_rejected():
         '{"kind": "t9"}',
     )
     assert mapped.count_accepted_documents(found) == 3
+
+
+def test_counts__a_rejected_part_counts_as_a_record_and_an_author_alone_goes_with_it():
+    unknown = {"entity": "rejected", "reason": "unknown_kind", "raw": "{}"}
+    settled = [settle_rows(rows) for rows in ([user("u1"), unknown], [unknown, post("p1"), unknown], [post("p2")])]
+    assert [[row["entity"] for row in rows] for rows in settled] == [
+        ["rejected"],
+        ["post", "rejected", "rejected"],
+        ["post"],
+    ]
+    found = block(*settled)
+    assert mapped.count_records(found)["documents"] == 5
+    assert mapped.count_accepted_documents(found) == 2
+    assert len(mapped.build_unreadable(found)) == 3
