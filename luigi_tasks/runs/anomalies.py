@@ -204,7 +204,7 @@ def find_unknown_files(extracted: Sequence[str]) -> Iterator[Anomaly]:
 def _is_usual(path: str, batches: Sequence[Mapping[str, int]]) -> bool:
     """Whether most of the last batches that could have a value at a path have one."""
     counts = [found[path] for found in batches if path in found][-LAST_BATCHES:]
-    return 2 * sum(count > 0 for count in counts) > len(counts)
+    return len(counts) >= FEWEST_BATCHES and 2 * sum(count > 0 for count in counts) > len(counts)
 
 
 def find_strange_days(cursor: Cursor) -> Iterator[Anomaly]:
