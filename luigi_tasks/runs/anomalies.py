@@ -30,6 +30,8 @@ LAST_BATCHES = 30
 """Batches in the history of rejected shares: about a month of daily exports."""
 FEWEST_BATCHES = 8
 """Batches that a median of rejected shares needs at least."""
+FEWEST_EARLIER = 3
+"""Earlier batches of a source that tell which paths usually have a value, at least."""
 FEWEST_REJECTED = 10
 """Records: fewer are not worth a message, whatever their share."""
 LEAST_SHARE_ABOVE_USUAL = 0.01
@@ -204,7 +206,7 @@ def find_unknown_files(extracted: Sequence[str]) -> Iterator[Anomaly]:
 def _is_usual(path: str, batches: Sequence[Mapping[str, int]]) -> bool:
     """Whether most of the last batches that could have a value at a path have one."""
     counts = [found[path] for found in batches if path in found][-LAST_BATCHES:]
-    return len(counts) >= FEWEST_BATCHES and 2 * sum(count > 0 for count in counts) > len(counts)
+    return len(counts) >= FEWEST_EARLIER and 2 * sum(count > 0 for count in counts) > len(counts)
 
 
 def find_strange_days(cursor: Cursor) -> Iterator[Anomaly]:

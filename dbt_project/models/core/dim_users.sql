@@ -1,6 +1,6 @@
 {{
     config(
-        meta={"touched": {"column": "user_sk", "kind": "user"}, "planned_by": ["platform"]},
+        meta={"touched": {"column": "user_sk", "kind": "user"}},
         indexes=[
             {"columns": ["user_sk"], "unique": true},
             {"columns": ["user_id"]},

@@ -16,8 +16,7 @@ posts as (
 
 keys as (
 
-    select keys.* from {{ ref('dim_posts') }} as keys
-    {{ join_touched('keys.post_sk', 'post') }}
+    select * from {{ ref('dim_posts') }}
 
 ),
 

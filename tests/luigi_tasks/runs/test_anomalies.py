@@ -11,8 +11,10 @@ from luigi_tasks import paths, warehouse
 from luigi_tasks.runs import anomalies
 from luigi_tasks.runs.journal import StageRecord
 from luigi_tasks.runs.record import record_remarks
+from luigi_tasks.targets import checkpoint
 from luigi_tasks.targets.ledger_file import BatchLedger, write_ledger
 from luigi_tasks.warehouse import migrations
+from spark_jobs.messages import TableFacts
 
 MONDAY = date(2026, 1, 5)
 
@@ -203,3 +205,39 @@ def test_find_strange_days__leaves_out_today_and_days_without_a_history(cursor):
     cursor.execute("truncate marts.daily_engagement_mart, etl.days_looked_at")
     days(cursor, [*[100] * 35, 1])
     assert list(anomalies.find_strange_days(cursor)) == []
+
+
+def keep_extracted(batch: str, found: dict[str, int], unknown_files: tuple[str, ...] = ()) -> None:
+    """A checkpoint of Extract that says how often each path of the source `forum` was found."""
+    no_rows = TableFacts(0, "0")
+    checkpoint.extract_checkpoint(batch).publish(
+        paths.checkpoints() / "staging",
+        {},
+        {},
+        sources=[],
+        tables={"documents": no_rows, "records": no_rows},
+        fault=None,
+        content="",
+        found={"forum": found},
+        unknown_files=unknown_files,
+    )
+
+
+def test_find_lost_paths__names_those_at_which_most_earlier_batches_have_a_value(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "checkpoints", lambda: tmp_path)
+    for batch in "abc":
+        keep_extracted(batch, {"id": 5, "body": 1, "seldom": int(batch == "a"), "never": 0})
+    keep_extracted("d", {"id": 5, "body": 0, "seldom": 0, "never": 0})
+    keep_extracted("e", {"id": 5})  # without a record that could have a body
+    assert [anomaly.text for anomaly in anomalies.find_lost_paths(["c", "d", "e"])] == [
+        "batch d: of source forum, nothing is at body, unlike in earlier batches"
+    ]
+
+
+def test_find_unknown_files__names_what_an_archive_has_besides(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "checkpoints", lambda: tmp_path)
+    keep_extracted("a", {})
+    keep_extracted("b", {}, ("b.zip/x.csv", "b.zip/y\n.json"))
+    assert [anomaly.text for anomaly in anomalies.find_unknown_files(["a", "b", "gone"])] == [
+        "batch b: files in archives are of no source, and left alone: b.zip/x.csv, b.zip/y\\n.json"
+    ]
