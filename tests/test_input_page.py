@@ -192,6 +192,12 @@ def test_flat_fields__break_the_rules_that_the_page_names(entity: str, field: st
     assert found == set(RULE.findall(wrong))
 
 
+def test_scores__may_be_negative():
+    for entity in ("post", "comment"):
+        records = clean_flat(entity, "score", "-7")
+        assert (records.table["score"].to_pylist(), find_rules({entity: records})) == ([-7], (set(), set()))
+
+
 def test_counts_that_are_missing__are_0_in_flat_files_and_unknown_in_exports_of_platforms():
     for platform, expected in ((None, 0), ("x", None)):
         table = clean_flat("post", "views", None, platform).table

@@ -170,7 +170,7 @@ order by
     array_position(array{["records", *POST_MEASURES]}, measure)
 """
 SKIPPED = f"""
-select split_part(measure, '.', 2) as reason, entity, sum(skipped) as records
+select substr(measure, length('skipped.') + 1) as reason, entity, sum(skipped) as records
 from etl.ledger where verdict = 'passed' and starts_with(measure, 'skipped.')
 group by measure, entity order by records desc, reason, entity limit {TOP}
 """

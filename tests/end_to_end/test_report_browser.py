@@ -483,6 +483,13 @@ def test_table__is_sorted_by_a_heading_and_filtered(look):
     assert button.locator("xpath=..").get_attribute("aria-sort") == "descending"
     button.press("Enter")
     assert [int(cell.replace(",", "")) for [cell] in columns(look, "#top-users", heading)] == sorted(found)
+    coverage = look.page.locator("#top-users th button", has_text="Coverage")
+    if coverage.count():
+        coverage.click()
+        shares = [cell for [cell] in columns(look, "#top-users", "Coverage, %")]
+        known = [float(cell.replace(",", "")) for cell in shares if cell != "–"]
+        assert known == sorted(known, reverse=True)
+        assert set(shares[len(known) :]) == {"–"}
     if len(before) > 10:
         wanted = before[3][2]
         look.page.locator("[data-filters=top-users]").fill(wanted)
