@@ -66,7 +66,10 @@ def list_changes(verify_days: float = 0) -> list[Change]:
                 project_claim.require_no_other(cursor)
                 return relation_states.find_changes(cursor, verify_days)
             except UndefinedTable:  # nothing was loaded yet, or the migrations have to run first
-                return []
+                pass
+        with warehouse.reading() as cursor:
+            lost = Change(f"{ETL}.relations", "it is not there", is_lost=True)
+            return [lost] if relation_states.has_lost_all(cursor) else []
 
     return warehouse.retry_transaction("the inspection of the warehouse", look)
 
@@ -146,6 +149,7 @@ def _examine_table_of_etl(cursor: Cursor, change: Change) -> Iterable[Finding]:
         yield Finding(change.relation, change.reason, REBUILD_MODELS)
     if change.relation == relation_states.LEDGER:
         yield from _examine_ledger(cursor)
+    relation_states.remember_new(cursor, [change.relation])
     relation_states.settle(cursor, [change.relation])
 
 
@@ -207,6 +211,7 @@ def _examine_raw_table(cursor: Cursor, change: Change) -> Iterable[Finding]:
                 "or delete its rows and its markers in etl.table_updates"
             )
         wrong.append(batch)
+    relation_states.remember_new(cursor, [change.relation])
     relation_states.settle(cursor, [change.relation])
     for batch in wrong:
         change_queue.delete_batch(cursor, table, batch)

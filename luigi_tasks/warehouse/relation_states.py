@@ -133,7 +133,15 @@ def find_changes(cursor: Cursor, verify_days: float = 0, everything: bool = Fals
     """
     cursor.execute(COMPARED_STATES)
     changes = [_find_change(_ComparedState(*row), verify_days, everything) for row in cursor.fetchall()]
-    return [change for change in changes if change]
+    cursor.execute(UNRECORDED)
+    unrecorded = [Change(name, "nothing is recorded of it", is_lost=False) for (name,) in cursor.fetchall()]
+    return [*(change for change in changes if change), *unrecorded]
+
+
+def has_lost_all(cursor: Cursor) -> bool:
+    """Whether something was loaded, and yet no state of any relation can be recorded."""
+    cursor.execute("select to_regclass('etl.table_updates') is not null and to_regclass('etl.relations') is null")
+    return cursor.fetchone() == (True,)
 
 
 class _ComparedState(NamedTuple):
@@ -160,6 +168,17 @@ COMPARED_STATES = f"""
     from etl.relations as known join ({STATES_NOW}) as now using (name)
     order by known.name
 """
+
+
+UNRECORDED = """
+    select distinct target_table
+    from etl.table_updates
+    where
+        (starts_with(target_table, 'raw_data.') or target_table = 'etl.ledger')
+        and to_regclass(target_table) is not null
+        and target_table not in (select name from etl.relations)
+"""
+"""Tables that have markers, and of which nothing is recorded: somebody emptied or dropped etl.relations."""
 
 
 def _find_change(state: _ComparedState, verify_days: float, everything: bool) -> Change | None:

@@ -71,6 +71,20 @@ def test_inspection__has_a_batch_loaded_again_whose_rows_changed(loaded):
     assert find() == []
 
 
+@pytest.mark.parametrize("loss", ["drop table etl.relations", "truncate etl.relations", "drop schema etl cascade"])
+def test_inspection__compares_everything_where_nothing_is_recorded_any_more(loaded, loss):
+    execute("update raw_data.users set name = 'x' where user_id = 'ann'; update etl.ledger set read = read + 1")
+    execute(loss)
+    warehouse.close()
+    found = find()
+    if "schema" in loss:  # the markers are gone, too: all is loaded again
+        assert Load(batch="a", table="users").check_target() == "its marker is missing"
+        return
+    assert "raw_data.users: the batch a has other rows than were loaded; it is loaded again" in found
+    assert "etl.ledger: the batch b is not as in its ledger file; it is audited again" in found
+    assert find() == []
+
+
 def test_inspection__leaves_alone_what_a_rolled_back_transaction_counted(loaded):
     with pytest.raises(ZeroDivisionError), warehouse.transaction() as cursor:
         cursor.execute("delete from raw_data.users")
