@@ -71,6 +71,8 @@ def list_preview_lines(previews: Sequence[FilePreview]) -> Iterator[tuple[str, s
         yield f"{found.file}: {_describe_source(found)}", "bold"
         if found.fault:
             yield f"  refused: {found.fault}", "red"
+        if found.why_left_alone:
+            yield f"  {found.why_left_alone}", ""
         if found.source and not found.fault:
             yield f"  {count(found.documents, 'record')}: {_list_counts(found)}", ""
         for name, of_reason in (("skipped", found.skipped), ("rejected", found.rejected)):

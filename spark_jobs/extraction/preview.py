@@ -5,16 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from spark_jobs.cleaning.rules import MISSING_USER_ID
+from spark_jobs.cleaning.rules import MISSING_POST_ID, MISSING_USER_ID
 from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.file_formats import recognize_files
+from spark_jobs.extraction.keys import is_key
 from spark_jobs.extraction.mapping import MappedFile
 from spark_jobs.extraction.reading import BrokenSource, read_documents
 from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest
 from spark_jobs.schemas import RECORD_FIELDS, REJECTED, SKIPPED
 from spark_jobs.sources.catalog import list_sources
+from spark_jobs.sources.rules import OWN_KEY
 
 NATIVE = "native"
+WITHOUT_KEY = {"user": MISSING_USER_ID, "post": MISSING_POST_ID, "comment": MISSING_POST_ID}
+"""By entity, the rule by which Clean rejects a row that has no place."""
 
 
 @dataclass
@@ -24,7 +28,8 @@ class FilePreview:
     `source`: the name of its source. `documents`: its records (of the native format: documents). `counts`: the rows by
     entity. `skipped` and `rejected`: by reason. `examples`: the first row of each entity, `first_rejected` the
     text of the first rejected record. `unknown_fields`: names that the source does not know. `not_found`: mapped paths
-    that no record has. `fault`: why the file is refused as a whole.
+    that no record has. `fault`: why the file is refused as a whole. `why_left_alone`: why a member of an archive is of
+    no source.
     """
 
     file: str
@@ -39,6 +44,7 @@ class FilePreview:
     unknown_fields: list[str] = field(default_factory=list)
     not_found: list[str] = field(default_factory=list)
     fault: str | None = None
+    why_left_alone: str | None = None
 
 
 def preview_files(batch: BatchToExtract, request: ExtractRequest) -> Iterator[FilePreview]:
@@ -54,8 +60,8 @@ def preview_files(batch: BatchToExtract, request: ExtractRequest) -> Iterator[Fi
         except BrokenSource as broken:
             found.fault = broken.fault.reason
         yield found
-    for name in batch_files.unknown:
-        yield FilePreview(name)
+    for name, reason in batch_files.unknown.items():
+        yield FilePreview(name, why_left_alone=reason)
 
 
 def _preview_documents(source: Source, found: FilePreview) -> None:
@@ -95,6 +101,9 @@ def _preview_mapped(source: Source, batch: str, found: FilePreview) -> None:
                 skipped[f"{row['skipped_entity']}.{row['reason']}"] += 1
             elif entity == REJECTED:
                 rejected[row["reason"]] += 1
+                found.first_rejected = found.first_rejected or row["raw"]
+            elif not is_key(row.get(OWN_KEY[entity])):
+                rejected[WITHOUT_KEY[entity]] += 1
                 found.first_rejected = found.first_rejected or row["raw"]
             else:
                 counts[entity] += 1
