@@ -80,9 +80,13 @@ def list_preview_lines(previews: Sequence[FilePreview]) -> Iterator[tuple[str, s
                 yield f"  {name}: {_join_counts(of_reason)}", "red" if name == "rejected" else ""
         if found.first_rejected:
             yield f"  first rejected: {_shorten(found.first_rejected)}", "red"
+        for name, number in found.corrected.items():
+            yield f"  corrected: {number:,} {name}, first: {_shorten(found.first_corrected[name])}", "yellow"
         for entity, example in found.examples.items():
             fields = ", ".join(f"{name}={_shorten(value)}" for name, value in example.items())
             yield f"  first {entity}: {fields}", ""
+        if found.not_found:
+            yield f"  nothing is at: {format_names(found.not_found)}", ""
         if found.unknown_fields:
             yield f"  unknown fields: {format_names(found.unknown_fields)}", ""
 

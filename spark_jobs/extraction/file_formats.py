@@ -10,7 +10,7 @@ from spark_jobs.extraction.reading import BrokenSource
 from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileFault, FileToRead
 from spark_jobs.sources.catalog import Source as Format
-from spark_jobs.sources.detection import detect, explain_unknown, looks_like
+from spark_jobs.sources.detection import detect, looks_like, make_unknown_source
 from spark_jobs.sources.errors import UnknownSource
 
 SHOWN_NAMES = 12
@@ -74,7 +74,7 @@ def _recognize(file: Source, decided: str, formats: Sequence[Format]) -> Source:
         head = look_at_source(file)
         is_member_of_no_source = file.member and not any(looks_like(head, each) for each in formats)
         if is_member_of_no_source and not decided:
-            return replace(file, fault=FileFault(OF_NO_SOURCE, 0, explain_unknown(head, formats)))
+            return replace(file, fault=FileFault(OF_NO_SOURCE, 0, str(make_unknown_source(head, formats))))
         found = _take_decided(decided, formats) if decided else detect(head, file.file, formats)
     except UnknownSource as refused:
         return replace(file, fault=FileFault(file.file, 0, str(refused)))

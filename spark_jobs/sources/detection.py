@@ -29,12 +29,12 @@ def detect(head: Head, file_name: str, sources: Sequence[Source]) -> Source:
     if matching:
         names = " and ".join(source.name for source in matching)
         raise UnknownSource(f"{_describe_head(head)} looks like {names}; say in _source.toml which source it is")
-    raise UnknownSource(explain_unknown(head, sources))
+    raise make_unknown_source(head, sources)
 
 
-def explain_unknown(head: Head, sources: Sequence[Source]) -> str:
-    """Why a file is of no source: what it shows, and what the closest source wants."""
-    return f"no source looks like {_describe_head(head)}{_describe_closest(head, sources)}"
+def make_unknown_source(head: Head, sources: Sequence[Source]) -> UnknownSource:
+    """The error of a file that is of no source: what it shows, and what the closest source wants."""
+    return UnknownSource(f"no source looks like {_describe_head(head)}{_describe_closest(head, sources)}")
 
 
 def looks_like(head: Head, source: Source) -> bool:
