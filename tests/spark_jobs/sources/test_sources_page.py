@@ -63,9 +63,9 @@ def test_example__of_members_becomes_what_the_page_says(tmp_path):
 
 
 def test_times__are_read_as_the_page_says():
-    for shown, plain, day_first in re.findall(
-        r"^\| (`[^|]+`) \| (\d [^|]+|stays[^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE
-    ):
+    lines = re.findall(r"^\| (`[^|]+`) \| (\d [^|]+|stays[^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
+    assert len(lines) == 5
+    for shown, plain, day_first in lines:
         for text in re.findall("`([^`]+)`", shown):
             for arguments, wanted in (([], plain), (["day_first"], day_first)):
                 written = TRANSFORMS["time"](arguments)(text)
