@@ -181,7 +181,7 @@ def _read_by_people(function: ast.AST) -> Iterator[ast.expr]:
         match node:
             case ast.Call(ast.Name("Result"), [ast.Name("OK"), *_]):
                 continue
-            case ast.Call(ast.Attribute(ast.Name(name), "append"), [value]) if name in LISTS:
+            case ast.Call(ast.Attribute(ast.Name(name) | ast.Attribute(attr=name), "append"), [value]) if name in LISTS:
                 yield value
             case ast.Call(ast.Name(name) | ast.Attribute(attr=name), values) if name in READ:
                 yield from values[READ[name] :][:1]

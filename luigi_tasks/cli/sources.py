@@ -71,6 +71,8 @@ def list_preview_lines(previews: Sequence[FilePreview]) -> Iterator[tuple[str, s
         yield f"{found.file}: {_describe_source(found)}", "bold"
         if found.fault:
             yield f"  refused: {found.fault}", "red"
+        if found.why_left_alone:
+            yield f"  {found.why_left_alone}", ""
         if found.source and not found.fault:
             yield f"  {count(found.documents, 'record')}: {_list_counts(found)}", ""
         for name, of_reason in (("skipped", found.skipped), ("rejected", found.rejected)):
@@ -78,9 +80,13 @@ def list_preview_lines(previews: Sequence[FilePreview]) -> Iterator[tuple[str, s
                 yield f"  {name}: {_join_counts(of_reason)}", "red" if name == "rejected" else ""
         if found.first_rejected:
             yield f"  first rejected: {_shorten(found.first_rejected)}", "red"
+        for name, number in found.corrected.items():
+            yield f"  corrected: {number:,} {name}, first: {_shorten(found.first_corrected[name])}", "yellow"
         for entity, example in found.examples.items():
             fields = ", ".join(f"{name}={_shorten(value)}" for name, value in example.items())
             yield f"  first {entity}: {fields}", ""
+        if found.not_found:
+            yield f"  nothing is at: {format_names(found.not_found)}", ""
         if found.unknown_fields:
             yield f"  unknown fields: {format_names(found.unknown_fields)}", ""
 

@@ -10,23 +10,23 @@ from spark_jobs.extraction.reading import BrokenSource
 from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileFault, FileToRead
 from spark_jobs.sources.catalog import Source as Format
-from spark_jobs.sources.detection import detect, looks_like
+from spark_jobs.sources.detection import detect, looks_like, make_unknown_source
 from spark_jobs.sources.errors import UnknownSource
 
 SHOWN_NAMES = 12
 """Names of files that a sentence shows at most."""
-OF_NO_SOURCE = FileFault("", 0, "of no source")
-"""Stands for the fault of a member of an archive that is left alone."""
+OF_NO_SOURCE = ""
+"""Stands for the file in the fault of a member of an archive that is left alone."""
 
 
 @dataclass(frozen=True)
 class BatchFiles:
     """The files of a batch to read, in their order, each with its format, or with its fault; and the members of its
-    archives that are left alone: how many, by what they are, and the names of those that are of no source."""
+    archives that are left alone: how many, by what they are, and of those that are of no source the names and why."""
 
     files: list[Source]
     left_alone: dict[str, int]
-    unknown: list[str]
+    unknown: dict[str, str]
 
 
 def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Sequence[Format]) -> BatchFiles:
@@ -34,7 +34,7 @@ def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Seq
     source are left alone, any other file without a source is refused."""
     files: list[Source] = []
     left_alone: Counter[str] = Counter()
-    unknown: list[str] = []
+    unknown: dict[str, str] = {}
     for file in batch.files:
         whole = _make_source(file, request)
         expanded = expand_archive(whole)
@@ -42,11 +42,12 @@ def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Seq
             files.append(_recognize(whole, batch.source, formats))
             continue
         members = [_recognize(member, batch.source, formats) for member in expanded[0]]
-        known = [member for member in members if member.fault != OF_NO_SOURCE]
-        names = [member.file for member in members if member.fault == OF_NO_SOURCE]
-        files += known or [replace(whole, fault=FileFault(file.name, 0, f"no source looks like {_list_names(names)}"))]
+        known = [member for member in members if not (member.fault and member.fault.file == OF_NO_SOURCE)]
+        reasons = {each.file: each.fault.reason for each in members if each.fault and each.fault.file == OF_NO_SOURCE}
+        fault = FileFault(file.name, 0, f"no source looks like {_list_names(list(reasons))}")
+        files += known or [replace(whole, fault=fault)]
         left_alone.update(expanded[1])
-        unknown += names
+        unknown |= reasons
     return BatchFiles(_share(files, formats, request.keeps_private), dict(left_alone), unknown)
 
 
@@ -73,7 +74,7 @@ def _recognize(file: Source, decided: str, formats: Sequence[Format]) -> Source:
         head = look_at_source(file)
         is_member_of_no_source = file.member and not any(looks_like(head, each) for each in formats)
         if is_member_of_no_source and not decided:
-            return replace(file, fault=OF_NO_SOURCE)
+            return replace(file, fault=FileFault(OF_NO_SOURCE, 0, str(make_unknown_source(head, formats))))
         found = _take_decided(decided, formats) if decided else detect(head, file.file, formats)
     except UnknownSource as refused:
         return replace(file, fault=FileFault(file.file, 0, str(refused)))

@@ -26,11 +26,15 @@ def detect(head: Head, file_name: str, sources: Sequence[Source]) -> Source:
         matching = named if len(named) == 1 else matching
     if len(matching) == 1:
         return matching[0]
-    what = _describe_head(head)
     if matching:
         names = " and ".join(source.name for source in matching)
-        raise UnknownSource(f"{what} looks like {names}; say in _source.toml which source it is")
-    raise UnknownSource(f"no source looks like {what}{_describe_closest(head, sources)}")
+        raise UnknownSource(f"{_describe_head(head)} looks like {names}; say in _source.toml which source it is")
+    raise make_unknown_source(head, sources)
+
+
+def make_unknown_source(head: Head, sources: Sequence[Source]) -> UnknownSource:
+    """The error of a file that is of no source: what it shows, and what the closest source wants."""
+    return UnknownSource(f"no source looks like {_describe_head(head)}{_describe_closest(head, sources)}")
 
 
 def looks_like(head: Head, source: Source) -> bool:

@@ -74,6 +74,7 @@ class _Compiler:
         self.needs: set[str] = set()
         kinds = [each.get("kind", "json") for each in self._list_tables("detect")]
         self.is_csv = "csv" in kinds
+        self.is_other = any(kind != "csv" for kind in kinds)
 
     def compile(self) -> Source:
         """The source, or anything where there are faults."""
@@ -93,6 +94,8 @@ class _Compiler:
         shared = dict(self._read_table("shared"))
         variables, conditions = shared.pop("variables", []), shared.pop("when", [])
         shared_fields = self._try("shared", lambda: [(name, compile_expression(each)) for name, each in shared.items()])
+        if self.is_csv and self.is_other:
+            self.faults.append("it is for CSV and for other files; write a table for each, with the same platform")
         if not table.get("native") and not rules:
             self.faults.append("it has no [[rows]]: nothing would become of its records")
         records = self._read_texts("records", table.get("records"))

@@ -31,6 +31,7 @@ _CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?"
 _ZONE = r"(?: ?([A-Z]{1,4}|[+-]\d{2}(?::?\d{2})?))?"
 _ISO = re.compile(rf"(\d{{4}})-(\d{{1,2}})-(\d{{1,2}})(?:[T ]{_CLOCK}{_ZONE})?", re.ASCII)
 _TWITTER = re.compile(rf"[A-Z][a-z]{{2}} ([A-Z][a-z]{{2}}) (\d{{2}}) {_CLOCK} ([+-]\d{{4}}) (\d{{4}})", re.ASCII)
+_DAY_FIRST = re.compile(rf"(\d{{1,2}})([./-])(\d{{1,2}})\2(\d{{4}})(?:,? {_CLOCK}{_ZONE})?", re.ASCII)
 _AMERICAN = re.compile(rf"(\d{{1,2}})/(\d{{1,2}})/(\d{{4}})(?: {_CLOCK}{_ZONE})?", re.ASCII)
 _OFFSET = re.compile(r"([+-])(\d{2}):?(\d{2})?")
 _EPOCH = re.compile(r"(-?\d+)(?:\.(\d+))?", re.ASCII)
@@ -47,15 +48,18 @@ def read_offset(text: str) -> int:
     return -total if sign == "-" else total
 
 
-def write_time(text: str, offset: int = 0) -> str:
-    """A time that is a text, in any form above. `offset`: minutes from UTC of those that do not say theirs."""
+def write_time(text: str, offset: int = 0, is_day_first: bool = False) -> str:
+    """A time that is a text, in any form above. `offset`: minutes from UTC of those that do not say theirs.
+    `is_day_first`: 4/5/2018, 4.5.2018 and 4-5-2018 are of May."""
     trimmed = text.strip()
     if found := _ISO.fullmatch(trimmed):
         year, month, day, hour, minute, second, fraction, zone = found.groups()
     elif found := _TWITTER.fullmatch(trimmed):
         name, day, hour, minute, second, fraction, zone, year = found.groups()
         month = _MONTH_NUMBERS.get(name, "")
-    elif found := _AMERICAN.fullmatch(trimmed):
+    elif is_day_first and (found := _DAY_FIRST.fullmatch(trimmed)):
+        day, _, month, year, hour, minute, second, fraction, zone = found.groups()
+    elif not is_day_first and (found := _AMERICAN.fullmatch(trimmed)):
         month, day, year, hour, minute, second, fraction, zone = found.groups()
     else:
         return text
@@ -110,7 +114,7 @@ def write_any_epoch(text: str) -> str:
     return write_epoch(text, PER_SECOND[unit])
 
 
-def write_any_time(text: str, offset: int = 0) -> str:
+def write_any_time(text: str, offset: int = 0, is_day_first: bool = False) -> str:
     """A time that is a text or a number of such a length."""
     written = write_any_epoch(text)
-    return write_time(text, offset) if written is text else written
+    return write_time(text, offset, is_day_first) if written is text else written

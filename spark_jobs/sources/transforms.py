@@ -18,6 +18,9 @@ PlacedTransform = Callable[[Any, Any, Place], Any]
 """Takes a value, the part of the record it was found in, and its place."""
 
 
+DAY_FIRST = "day_first"
+
+
 class OfTexts:
     """A transform of a text, done to each text of a list; any other value stays as it is."""
 
@@ -56,16 +59,16 @@ def _take_one(name: str, change: Callable[[str, str], Any], what: str) -> Maker:
     return make
 
 
-def _make_time(arguments: Sequence[str]) -> Transform:
-    if len(arguments) > 1:
-        raise ValueError("time takes at most one argument, an offset such as -05:00")
-    return OfTexts(partial(times.write_time, offset=times.read_offset(arguments[0]) if arguments else 0))
+def _take_time(name: str, write: Callable[..., str]) -> Maker:
+    def make(arguments: Sequence[str]) -> Transform:
+        is_day_first = DAY_FIRST in arguments
+        offsets = [argument for argument in arguments if argument != DAY_FIRST]
+        if len(offsets) > 1:
+            raise ValueError(f"{name} takes at most {DAY_FIRST} and an offset such as -05:00")
+        offset = times.read_offset(offsets[0]) if offsets else 0
+        return OfTexts(partial(write, offset=offset, is_day_first=is_day_first))
 
-
-def _make_any_time(arguments: Sequence[str]) -> Transform:
-    if len(arguments) > 1:
-        raise ValueError("any_time takes at most one argument, an offset such as -05:00")
-    return OfTexts(partial(times.write_any_time, offset=times.read_offset(arguments[0]) if arguments else 0))
+    return make
 
 
 def _make_epoch(arguments: Sequence[str]) -> Transform:
@@ -145,9 +148,9 @@ def _count_elements(value: Any) -> Any:
 
 
 TRANSFORMS: dict[str, Maker] = {
-    "time": _make_time,
+    "time": _take_time("time", times.write_time),
     "epoch": _make_epoch,
-    "any_time": _make_any_time,
+    "any_time": _take_time("any_time", times.write_any_time),
     "html": _take_none("html", OfTexts(texts.strip_html)),
     "unescape": _take_none("unescape", OfTexts(texts.unescape)),
     "mojibake": _take_none("mojibake", OfTexts(texts.repair_mojibake)),
@@ -175,7 +178,7 @@ TRANSFORMS: dict[str, Maker] = {
 }
 """By name, what makes the transform of its arguments. Raises ValueError where they do not fit.
 
-time [OFFSET]       a time that is a text; OFFSET (-05:00) for those that do not say theirs
+time [OFFSET]       a time that is a text; OFFSET (-05:00) for those that do not say theirs; day_first: 31/12/2023
 epoch [s|ms|us|any] a time that is a number since 1970; any: in the unit that its length tells
 any_time [OFFSET]   either
 html, unescape      the text of HTML; a text in which only & < > are escaped

@@ -62,7 +62,22 @@ def test_recognize_files__of_an_archive_leaves_alone_what_is_of_no_source(tmp_pa
     zip_archive(tmp_path / "x.zip", "7", notes_txt="hello", colours_csv="colour,size\nred,1\n", other_json="[1]")
     found = recognize(tmp_path)
     assert describe(found) == {"x.zip/data/account.js": "x_archive", "x.zip/data/tweets.js": "x_archive"}
-    assert found.unknown == ["x.zip/colours.csv", "x.zip/notes.txt", "x.zip/other.json"]
+    assert found.unknown.keys() == {"x.zip/colours.csv", "x.zip/notes.txt", "x.zip/other.json"}
+    assert found.unknown["x.zip/colours.csv"].startswith("no source looks like CSV with the columns colour, size")
+    left_alone = {
+        preview.file: preview.why_left_alone for preview in preview_files(*ask(tmp_path)) if not preview.source
+    }
+    assert left_alone == found.unknown
+
+
+def test_preview_files__tells_what_clean_will_reject_and_correct(tmp_path):
+    rows = [",ghost,a,1", "7,ann,ann@x.example,2", "8,bo,bo,3", "9,cy,cy,many"]
+    (tmp_path / "a.csv").write_text("\n".join(["user_id,username,email,followers", *rows, ""]))
+    [found] = preview_files(*ask(tmp_path))
+    assert found.counts == {"user": 3}
+    assert (found.rejected, found.first_rejected) == ({"missing_user_id": 1}, ",ghost,a,1")
+    assert found.corrected == {"user.email.invalid_email": 2, "user.followers.invalid_count": 1}
+    assert found.first_corrected == {"user.email.invalid_email": "bo", "user.followers.invalid_count": "many"}
 
 
 def test_recognize_files__refuses_an_archive_of_which_no_file_is_of_a_source(tmp_path):

@@ -89,6 +89,8 @@ def test_table__says_all_its_faults_at_once():
         (GOOD.replace('when = ["id"]', 'when = ["id ~ ("]'), "detect 1: "),
         (GOOD.replace('post_id = "id"', 'url = "id"'), "the fields of a post begin with post_id"),
         (GOOD + "[thread]\nkey = 'id'", "thread: it has key and parent"),
+        (GOOD + "[[detect]]\nkind = 'csv'\ncolumns = 'a'", "it is for CSV and for other files; write a table for each"),
+        (GOOD.replace('"id"\n', '"id | time +01:00 +02:00"\n'), "time takes at most day_first and an offset"),
     ],
 )
 def test_table__with_a_fault(table, reason):

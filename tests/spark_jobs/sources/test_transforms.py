@@ -45,6 +45,21 @@ def test_time__takes_the_offset_of_those_that_do_not_say_theirs(text, written):
 
 
 @pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("31/12/2023 14:05", "2023-12-31 13:05:00"),
+        ("1.2.2023, 14:05:30", "2023-02-01 13:05:30"),
+        ("01-02-2023", "2023-02-01 00:00:00"),
+        ("2023-02-01T14:05:00Z", "2023-02-01 14:05:00"),
+        ("1/2.2023", "1/2.2023"),
+    ],
+)
+def test_time__takes_the_day_first_where_the_table_says_so(text, written):
+    assert TRANSFORMS["time"](["day_first", "+01:00"])(text) == written
+    assert TRANSFORMS["any_time"](["+01:00", "day_first"])(text) == written
+
+
+@pytest.mark.parametrize(
     ("text", "unit", "written"),
     [
         ("1698797100", "s", "2023-11-01 00:05:00"),
