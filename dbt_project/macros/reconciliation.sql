@@ -65,11 +65,11 @@
 {% macro totals_of(mart, posts) -%}
     select
         '{{ mart }}' as layer,
-        marts.platform as platform_name,
+        counted.platform as platform_name,
         {{ posts }} as posts,
-        {{ sum_of_totals('marts', measures() + other_measures()) }}
-    from {{ ref(mart) }} as marts
-    group by marts.platform
+        {{ sum_of_totals('counted', measures() + other_measures()) }}
+    from {{ ref(mart) }} as counted
+    group by counted.platform
 {%- endmacro %}
 
 {#- The same of the facts for which a condition holds, as a part of any layer. -#}

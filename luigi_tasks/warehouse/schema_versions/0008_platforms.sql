@@ -74,11 +74,3 @@ create index if not exists posts_of_authors on raw_data.posts (user_id)
 where post_index is null or platform is not null;
 create index if not exists comments_of_posts on raw_data.comments (post_id)
 where post_index is null or platform is not null;
-
-create table if not exists etl.skipped (
-    batch text not null,
-    entity text not null,
-    reason text not null,
-    records bigint not null,
-    primary key (batch, entity, reason)
-);
