@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spark_jobs.extraction.compression import open_regular_file
-from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.errors import NOT_UTF8, BrokenFile
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, parse_value_at, skip_blanks
 from spark_jobs.extraction.splitting import LONGEST_PIECE_BYTES, WHOLE_FILE, Piece
 
@@ -32,7 +32,7 @@ def parse_array_piece(
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BrokenFile(piece.start, "not UTF-8") from error
+        raise BrokenFile(piece.start, NOT_UTF8) from error
     return _parse_elements(text, piece)
 
 

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.errors import NOT_UTF8, BrokenFile
 from spark_jobs.extraction.other_formats import DELIMITERS
 from spark_jobs.extraction.parsing import UTF8_BOM, UTF16_BOMS
 
@@ -138,4 +138,4 @@ def _require_utf8(text: str, head: bytes) -> None:
         try:
             head.decode()
         except UnicodeDecodeError as error:
-            raise BrokenFile(error.start, "not UTF-8") from error
+            raise BrokenFile(error.start, NOT_UTF8) from error

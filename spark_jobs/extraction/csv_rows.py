@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from spark_jobs.extraction.compression import Readable
 from spark_jobs.extraction.csv_format import UNCLOSED_QUOTE, CsvFormat
-from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.errors import NOT_UTF8, BrokenFile
 from spark_jobs.extraction.parsing import UTF8_BOM
 from spark_jobs.extraction.source_record import SourceRecord
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece
@@ -49,7 +49,7 @@ def read_rows(
             for cells in reader:
                 offset, text = lines.end_row()
                 if lines.may_be_damaged and _NOT_UTF8.search(text):
-                    yield _make_faulty(offset, text, "not UTF-8")
+                    yield _make_faulty(offset, text, NOT_UTF8)
                 elif len(cells) == width:
                     yield SourceRecord(offset, text, dict(zip(names, cells)))  # noqa: B905 # they are as many
                 elif cells:

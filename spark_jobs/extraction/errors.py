@@ -8,6 +8,8 @@ from spark_jobs.extraction.parsing import BLANKS
 _CUT_TOKEN = re.compile(rb"|-|\.|[eE][+-]?|\\?u?[0-9a-fA-F]{0,4}|t(ru?)?|f(a(ls?)?)?|n(ul?)?")
 """What is left of a word, a number or an escape where a file ends in the middle of one."""
 
+NOT_UTF8 = "not UTF-8"
+
 
 class BrokenFile(Exception):
     """The file as a whole cannot be trusted: `offset` is the byte (of the unpacked text), `reason` what is wrong."""
@@ -26,7 +28,7 @@ def describe_parse_error(error: ValueError, content: bytes, offset: int, what: s
     cut_short = BrokenFile(offset + len(content), f"the {what} is cut short")
     if isinstance(error, UnicodeDecodeError):
         is_cut = error.end == len(content) and error.reason == "unexpected end of data"
-        return cut_short if is_cut else BrokenFile(offset + error.start, "not UTF-8")
+        return cut_short if is_cut else BrokenFile(offset + error.start, NOT_UTF8)
     if not isinstance(error, json.JSONDecodeError):
         return BrokenFile(offset, str(error))
     place = len(error.doc[: error.pos].encode())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from spark_jobs.extraction.assignments import FileFormat, Source, expand_archive
+from spark_jobs.extraction.errors import NOT_UTF8
 from spark_jobs.extraction.reading import BrokenSource
 from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileFault, FileToRead
@@ -78,8 +79,8 @@ def _recognize(file: Source, decided: str, formats: Sequence[Format]) -> Source:
         found = _take_decided(decided, formats) if decided else detect(head, file.file, formats)
     except UnknownSource as refused:
         return replace(file, fault=FileFault(file.file, 0, str(refused)))
-    except BrokenSource as broken:
-        return replace(file, fault=broken.fault)
+    except BrokenSource as broken:  # the reader of a native file says in its own words why it cannot be read
+        return replace(file, fault=broken.fault) if broken.fault.reason == NOT_UTF8 else file
     return file if found.is_native else replace(file, format=FileFormat(found, head, {}, keeps_private=False))
 
 

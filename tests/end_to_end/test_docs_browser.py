@@ -51,7 +51,7 @@ def test_page__shows_the_marts_where_readers_see_them(page):
     [
         ("model/model.socialmart.user_engagement_mart", "One row per user, with or without posts"),
         ("model/model.socialmart.fact_comments", "One row per comment."),
-        ("source/source.socialmart.raw_data.users", "One row per batch and user."),
+        ("source/source.socialmart.raw_data.users", "One row per batch, platform and user."),
         ("source/source.socialmart.etl.remarks", "One row per anomaly of a run."),
         ("exposure/exposure.socialmart.report", "One HTML file that the stage Report writes after Publish"),
     ],

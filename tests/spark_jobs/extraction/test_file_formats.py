@@ -106,9 +106,9 @@ def test_recognize_files__what_somebody_decided_counts(tmp_path):
     assert reason.startswith("_source.toml names the source nope; there are bluesky_feed, ")
 
 
-def test_recognize_files__one_that_cannot_be_read_says_why(tmp_path):
+def test_recognize_files__leaves_it_to_its_reader_to_say_why_a_file_is_damaged(tmp_path):
     (tmp_path / "a.json.gz").write_bytes(b"\x1f\x8b\x08damaged")
     (tmp_path / "b.csv").write_bytes("naïve,b\n1,2\n".encode("latin-1"))
-    reasons = describe(recognize(tmp_path))
-    assert reasons["a.json.gz"].startswith("damaged compressed data (")
-    assert reasons["b.csv"] == "not UTF-8"
+    assert describe(recognize(tmp_path)) == {"a.json.gz": None, "b.csv": "not UTF-8"}
+    damaged, _ = preview_files(*ask(tmp_path))
+    assert damaged.fault.startswith("damaged compressed data (")
