@@ -22,14 +22,30 @@ from psycopg2.errors import (
 )
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import warehouse
+from luigi_tasks import paths, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import change_queue, ownership, project_claim, relation_states, rights
-from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA
+from luigi_tasks.warehouse.schema_names import (
+    CANDIDATES,
+    CORE,
+    ETL,
+    INTERMEDIATE,
+    MARTS,
+    PUBLISHED,
+    RAW_DATA,
+    STAGING,
+)
 from spark_jobs.schemas import TABLES
 
 FOLDER = Path(__file__).with_name("schema_versions")
 
+SCHEMAS_OF_MODELS = {
+    "staging": (STAGING,),
+    "core": (CORE,),
+    "intermediate": (INTERMEDIATE, PUBLISHED),
+    "marts": (CANDIDATES, PUBLISHED, MARTS),
+}
+"""By folder of models, the schemas in which their relations are made."""
 CREATED_TABLE = re.compile(r"^create table if not exists (\w+)\.(\w+)", re.MULTILINE)
 """How a file creates a table."""
 OLDEST_MARKERS = {"update_id", "target_table", "batch", "inserted"}
@@ -130,11 +146,24 @@ def _apply() -> None:
 
 
 def require_free_names(cursor: Cursor) -> None:
-    """Raise PipelineError where something of others has the name of a table or index that is to be created."""
+    """Raise PipelineError where something of others has the name of a table or index that is to be created; before
+    anything was ever loaded also that of a model, so that a first run does not stop halfway."""
+    if not _list_columns(cursor, "table_updates"):
+        ownership.require_free_names(cursor, list_models())
     known = _list_unmarked_tables(cursor)
     indexes = [(RAW_DATA, name) for table, name in change_queue.INDEXES if (RAW_DATA, table) not in known]
     ownership.require_free_names(cursor, list_tables(), known)
     ownership.require_free_names(cursor, indexes, change_queue.list_indexes(cursor))
+
+
+def list_models() -> list[ownership.Name]:
+    """The relations that dbt and Publish make, by the names of the models' files."""
+    return [
+        (schema, path.stem)
+        for folder, schemas in SCHEMAS_OF_MODELS.items()
+        for path in sorted((paths.dbt_project() / "models" / folder).glob("*.sql"))
+        for schema in schemas
+    ]
 
 
 def _list_unmarked_tables(cursor: Cursor) -> list[ownership.Name]:

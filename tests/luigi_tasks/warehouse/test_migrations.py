@@ -167,6 +167,11 @@ def test_apply__takes_no_right_to_create_schemas_where_they_are_there(own_wareho
             "create table raw_data.mine (n int); create index users_versions on raw_data.mine (n)",
             "index raw_data.users_versions",
         ),
+        (
+            "create schema published; create table published.tag_analysis_mart (n int)",
+            "table published.tag_analysis_mart",
+        ),
+        ("create schema core; create view core.dim_users as select 1 as n", "view core.dim_users"),
     ],
 )
 def test_apply__names_what_is_in_the_way_and_changes_nothing(own_warehouse, made, name):
