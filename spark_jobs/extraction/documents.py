@@ -51,8 +51,7 @@ def build_document_row(value: object, text: str) -> Row:
         row = _build_checked_row(parse_repeating(text), found)
     if found.has_lost_records:
         _keep_raw(row, text)
-    escape = text.find("\\")
-    return _replace_lone_surrogates(row) if escape >= 0 and _SURROGATE.search(text, escape) else row
+    return replace_lone_surrogates(row, text)
 
 
 class _Findings:
@@ -233,8 +232,13 @@ def _skip_comma(text: str, place: int) -> int:
     return skip_blanks(text, place + 1) if text[place] == "," else place
 
 
+def replace_lone_surrogates(value: Any, text: str) -> Any:
+    """A value of the JSON `text`. A lone half of a surrogate pair is legal in JSON and nowhere else: it is U+FFFD."""
+    escape = text.find("\\")
+    return _replace_lone_surrogates(value) if escape >= 0 and _SURROGATE.search(text, escape) else value
+
+
 def _replace_lone_surrogates(value: Any) -> Any:
-    """A lone half of a surrogate pair is legal in JSON and nowhere else: it becomes U+FFFD."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):

@@ -11,7 +11,7 @@ from typing import Any
 
 from spark_jobs.extraction.documents import format_leaf
 from spark_jobs.extraction.keys import read_key
-from spark_jobs.schemas import INVALID_PREFIX, REACTIONS
+from spark_jobs.schemas import INVALID_PREFIX, REACTIONS, RECORD_FIELDS
 from spark_jobs.sources.environment import Place, Row
 from spark_jobs.sources.expressions import (
     Condition,
@@ -25,17 +25,7 @@ from spark_jobs.sources.paths import Getter, compile_path
 from spark_jobs.sources.texts import classify_emoji, count_left_over
 
 USER, POST, COMMENT, SKIPPED, WRAPPER = "user", "post", "comment", "skipped", "wrapper"
-FIELDS = {
-    USER: ("user_id", "username", "email", "name", "age", "gender", "date_created", "location", "followers"),
-    POST: (
-        *("post_id", "user_id", "post_text", "location", "timestamp", "tags", "shares", *REACTIONS, "other_reactions"),
-        *("score", "reported_comments", "views", "quotes", "saves", "url", "post_type", "lang", "channel"),
-    ),
-    COMMENT: (
-        *("comment_id", "post_id", "parent_comment_id", "user_id", "author_name", "comment", "timestamp"),
-        *("likes", "score"),
-    ),
-}
+FIELDS = {entity: RECORD_FIELDS[entity] for entity in (USER, POST, COMMENT)}
 """By entity, the fields that a table can give a value."""
 KEYS = frozenset({"user_id", "post_id", "comment_id", "parent_comment_id"})
 """Fields that hold a key: a number among them is written out."""

@@ -15,12 +15,12 @@ all these lists are the records, and the object's other members are `enclosing`;
 """
 
 import contextlib
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from spark_jobs.extraction.documents import replace_lone_surrogates
 from spark_jobs.extraction.keys import is_key
 from spark_jobs.schemas import NOT_AN_OBJECT
 from spark_jobs.sources.environment import NO_MEMBERS, Context, Place, Row
@@ -35,8 +35,6 @@ from spark_jobs.sources.rules import OWN_KEY, SKIPPED, USER, WRAPPER, Group, Rul
 UNKNOWN_KIND, UNREADABLE_RECORD, CELL_COUNT = "unknown_kind", "unreadable_record", "cell_count"
 """Rules by which a record is rejected: no rule of the table holds; it surprises in another way; a CSV row has more or
 fewer cells than the header has columns."""
-
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -117,10 +115,8 @@ class Source:
             for row in rows:
                 entity = row["entity"]
                 row["record_index"] = counts[entity] = counts.get(entity, -1) + 1
-        escape = text.find("\\")
-        if escape >= 0 and _SURROGATE.search(text, escape):
-            return [_replace_lone_surrogates(row) for row in rows]
-        return rows
+        found: list[Row] = replace_lone_surrogates(rows, text)
+        return found
 
     def may_share(self, head: Head) -> bool:
         """Whether a file says something that other files of the same archive or folder need."""
@@ -226,14 +222,3 @@ class Source:
 
     def _reject(self, rule: str, raw: str) -> Row:
         return {"entity": "rejected", "record_index": 0, "platform": self.platform, "reason": rule, "raw": raw}
-
-
-def _replace_lone_surrogates(value: Any) -> Any:
-    """A lone half of a surrogate pair is legal in JSON and nowhere else: it becomes U+FFFD."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_replace_lone_surrogates(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _replace_lone_surrogates(item) for key, item in value.items()}
-    return value
