@@ -58,7 +58,9 @@ def preview_files(batch: BatchToExtract, request: ExtractRequest) -> Iterator[Fi
     for source in batch_files.files:
         found = FilePreview(source.file)
         try:
-            if source.format is None:
+            if source.fault:
+                found.fault = source.fault.reason
+            elif source.format is None:
                 _preview_documents(source, found)
             else:
                 _preview_mapped(source, batch.name, found)

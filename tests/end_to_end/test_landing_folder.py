@@ -58,7 +58,7 @@ def land_bad_entries(project: Project) -> dict[str, str]:
     project.land("part-empty/a.json", export("half"))
     project.land("part-empty/b.json", "")
     project.land("blank.json", "\n\n")
-    project.land("upload.csv", "user_id,name\n1,Ann\n2,Ben\n")
+    project.land("upload.csv", "colour,size\nred,1\n")
     replace = "nothing of the batch is loaded; replace the file and run again"
     nothing = f"at byte 0: nothing is in it; an export without records is []; {replace}"
     name = f"its name is not UTF-8, or holds control characters: rename it; {ENDS}"
@@ -81,8 +81,8 @@ def land_bad_entries(project: Project) -> dict[str, str]:
         "unmounted": f"unmounted: a folder without a file to read; an export without records is []; {ENDS}",
         "part-empty": f"file b.json: {nothing}",
         "blank": f"file blank.json: {nothing}",
-        "upload.csv": "file upload.csv: at byte 0: it looks like CSV; JSON is read: an array of documents, one "
-        f"document, or one a line, in UTF-8, plain or packed by gzip or bzip2; {replace}",
+        "upload": "file upload.csv: at byte 0: no source looks like CSV with the columns colour, size; the closest is "
+        f"flat_csv, which wants the column user_id; {replace}",
     }
     return {batch: f"batch {batch}, {fault}" for batch, fault in said.items()}
 
