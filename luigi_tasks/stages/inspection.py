@@ -129,6 +129,12 @@ def record_findings(cursor: Cursor, findings: Iterable[Finding]) -> None:
 
 
 def _examine_changes(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:
+    if any(change.reason == relation_states.NOTHING_RECORDED for change in changes):
+        for name in (CANDIDATES, MARTS):
+            Marker(name, "").clear(cursor)
+        relation_states.forget(cursor, relation_states.BUILT_BY_DBT)
+        yield Finding(f"{ETL}.relations", "it has lost what was recorded", f"{REBUILD_MODELS}, and published again")
+    changes = [change for change in changes if change.relation.partition(".")[2]]
     by_schema: dict[str, list[Change]] = {}
     for change in changes:
         by_schema.setdefault(change.schema, []).append(change)

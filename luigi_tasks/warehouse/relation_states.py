@@ -134,7 +134,7 @@ def find_changes(cursor: Cursor, verify_days: float = 0, everything: bool = Fals
     cursor.execute(COMPARED_STATES)
     changes = [_find_change(_ComparedState(*row), verify_days, everything) for row in cursor.fetchall()]
     cursor.execute(UNRECORDED)
-    unrecorded = [Change(name, "nothing is recorded of it", is_lost=False) for (name,) in cursor.fetchall()]
+    unrecorded = [Change(name, NOTHING_RECORDED, is_lost=False) for (name,) in cursor.fetchall()]
     return [*(change for change in changes if change), *unrecorded]
 
 
@@ -177,8 +177,16 @@ UNRECORDED = """
         (starts_with(target_table, 'raw_data.') or target_table = 'etl.ledger')
         and to_regclass(target_table) is not null
         and target_table not in (select name from etl.relations)
+    union all
+    select schema_name || '.'
+    from (values ('candidates', 'core'), ('marts', 'published')) as built (marker, schema_name)
+    where
+        exists (select from etl.table_updates where target_table = marker)
+        and not exists (select from etl.relations where starts_with(name, schema_name || '.'))
 """
-"""Tables that have markers, and of which nothing is recorded: somebody emptied or dropped etl.relations."""
+"""Tables that have markers, and schemas that were built, of which nothing is recorded: somebody emptied or dropped
+etl.relations."""
+NOTHING_RECORDED = "nothing is recorded of it"
 
 
 def _find_change(state: _ComparedState, verify_days: float, everything: bool) -> Change | None:

@@ -29,6 +29,8 @@ from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_TABLES
 
 Json = Any
 Row = dict[str, Any]
+NATIVE = "native"
+"""Decided for all files: some that are made at random would look like those of another source."""
 PLACE = ("file", "position", "post_index", "comment_index")
 
 
@@ -110,7 +112,8 @@ def run(
     """Extract and clean batches (name -> files, in order), building below `place`; in Spark, where one is given."""
     spark = spark or InThisProcess()
     landed = [
-        BatchToExtract(name, [FileToRead(path.name, str(path)) for path in files]) for name, files in batches.items()
+        BatchToExtract(name, [FileToRead(path.name, str(path)) for path in files], NATIVE)
+        for name, files in batches.items()
     ]
     extracted = extract.run(spark, ExtractRequest(landed, str(place / "extract"), max_unpacked_bytes), _ignore)
     gc.enable()  # which a task of Extract turns off in its process
