@@ -217,6 +217,7 @@ def list_rejected(batch: str, rule: str, as_json: bool, file: str | None) -> Non
 @click.pass_context
 def list_sources(context: click.Context, as_json: bool) -> None:
     """List the exports that can be read. `socialmart sources try FILE` shows what one would become."""
+    config.require_project()
     if context.invoked_subcommand:
         return
     from luigi_tasks.cli import sources

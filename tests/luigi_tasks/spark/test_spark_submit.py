@@ -94,8 +94,9 @@ def test_build_command__sends_the_whole_package_to_other_machines(settings, mast
     archive = Path(command[command.index("--py-files") + 1])
     with zipfile.ZipFile(archive) as file:
         names = set(file.namelist())
-    assert {"spark_jobs/__init__.py", "spark_jobs/cleaning/rules.py", "spark_jobs/messages/jobs.py"} <= names
-    assert names == {str(path.relative_to(paths.PROJECT)) for path in paths.SPARK_JOBS.rglob("*.py")}
+    assert {"spark_jobs/__init__.py", "spark_jobs/cleaning/rules.py", "spark_jobs/sources/formats/x_v2.toml"} <= names
+    files = [path for ending in ("py", "toml") for path in paths.SPARK_JOBS.rglob(f"*.{ending}")]
+    assert names == {str(path.relative_to(paths.PROJECT)) for path in files}
 
 
 @pytest.mark.parametrize(
