@@ -6,7 +6,7 @@ import pytest
 from damages import DAMAGES, DamagedProject, choose
 from project import projects
 
-TRIALS = 4
+TRIALS = 3
 DAMAGES_A_TRIAL = 4
 
 
