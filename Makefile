@@ -39,7 +39,7 @@ test: .venv/.test lint ## lint, then run all tests, AT_ONCE files of tests in pa
 	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
 test-faults: .venv/.test ## run every fault: killed runs, full disks, servers that go away; about 45 minutes
-	FAULTS=all $(BIN)/python -m pytest tests/faults
+	FAULTS=all $(BIN)/python -m pytest tests/faults tests/end_to_end/test_odd_records.py
 
 lint: .venv/.test ## ruff, mypy and sqlfluff
 	$(BIN)/ruff check .

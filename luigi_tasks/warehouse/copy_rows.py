@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
+import pyarrow.parquet as pq
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, warehouse
@@ -77,12 +78,20 @@ def _encode_blocks(folder: Path, columns: list[str], report: Callable[[int], Non
     rows = 0
     options = pv.WriteOptions(include_header=False)
     for path in sorted(folder.glob("*.parquet")):
-        for block in read_blocks(path, ROWS_A_BLOCK, columns):
+        present = set(pq.read_schema(path).names)
+        for block in read_blocks(path, ROWS_A_BLOCK, [column for column in columns if column in present]):
             sink = pa.BufferOutputStream()
-            pv.write_csv(_flatten_lists(block).select(columns), sink, options)
+            pv.write_csv(_add_columns(_flatten_lists(block), columns), sink, options)
             yield sink.getvalue()
             rows += len(block)
             report(rows)
+
+
+def _add_columns(block: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+    """The block with all columns; one that a checkpoint of an older version does not have is null."""
+    missing = pa.nulls(len(block), pa.string())
+    present = set(block.schema.names)
+    return pa.RecordBatch.from_arrays([block[name] if name in present else missing for name in columns], columns)
 
 
 def _flatten_lists(block: pa.RecordBatch) -> pa.RecordBatch:

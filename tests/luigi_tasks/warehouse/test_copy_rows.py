@@ -68,6 +68,12 @@ def test_row_stream__reads_many_files_and_blocks(cursor, tmp_path):
     assert cursor.fetchall() == [(2 * (ROWS_A_BLOCK + 1), ROWS_A_BLOCK * (ROWS_A_BLOCK + 1))]
 
 
+def test_row_stream__has_null_for_a_column_that_an_older_checkpoint_lacks(tmp_path):
+    pq.write_table(pa.table({"n": [1, 2]}), tmp_path / "old.parquet")
+    pq.write_table(pa.table({"n": [3], "t": ["x"]}), tmp_path / "part.parquet")
+    assert RowStream(tmp_path, ["t", "n"]).read() == b',1\n,2\n"x",3\n'
+
+
 def test_row_stream__is_empty_without_files(tmp_path):
     assert RowStream(tmp_path / "none", ["n"]).read() == b""
 
