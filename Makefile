@@ -35,11 +35,11 @@ run: setup ## run the pipeline on the landing folder; if that is empty and all i
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
-test: .venv/.test lint ## lint, then run all tests, AT_ONCE files of tests in parallel
+test: .venv/.test lint ## lint, then run all tests but the slow ones, AT_ONCE files of tests in parallel
 	$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile --no-loadscope-reorder
 
-test-faults: .venv/.test ## run every fault: killed runs, full disks, servers that go away; about 45 minutes
-	FAULTS=all $(BIN)/python -m pytest tests/faults tests/end_to_end/test_odd_records.py
+test-faults: .venv/.test ## run every fault (killed runs, full disks, servers that go away), and the slow tests; an hour
+	FAULTS=all $(BIN)/python -m pytest -m 'slow or faults'
 
 lint: .venv/.test ## ruff, mypy and sqlfluff
 	$(BIN)/ruff check .

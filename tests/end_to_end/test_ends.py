@@ -135,7 +135,9 @@ def test_sigkill_of_luigi__leaves_no_worker_that_holds_the_lock_and_no_socket(pr
     assert project.run().code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGHUP, signal.SIGINT))]
+)
 def test_signal__ends_a_run_that_waits_for_the_server_in_time_and_is_told(project, posts, number):
     with locked(project, "raw_data.users"):
         process = start_and_wait_for_a_lock(project, f"cyd {number}", SOCIALMART_NOTIFY=project.address)

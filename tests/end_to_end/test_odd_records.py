@@ -1,14 +1,11 @@
 """What is inside of documents, up to the marts: keys that stand twice, ids, tags, locations, partial users."""
 
-import os
 import shutil
 
 import pytest
 from project import MakeProject, Project
 
 FIELDS = "username, email, name, age, age_imputed, gender, date_created::text"
-ALL = os.environ.get("FAULTS") == "all"
-"""Whether everything is to be tried."""
 BUILT = ("staging", "core", "intermediate", "candidates", "published", "marts")
 
 
@@ -65,7 +62,8 @@ def run(project: Project) -> None:
     assert ran.code == 0, ran.output
 
 
-@pytest.mark.parametrize("fill_missing_age", ["none", "median"] if ALL else ["median"])
+@pytest.mark.slow
+@pytest.mark.parametrize("fill_missing_age", ["none", "median"])
 def test_partial_users__are_filled_in_where_configured_and_as_a_rebuild_does(
     make_project: MakeProject, fill_missing_age: str
 ) -> None:

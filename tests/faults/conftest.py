@@ -19,6 +19,10 @@ def world() -> Iterator[World]:
         yield World(make(), trials)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker("faults")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     faults = [item for item in items if Path(__file__).parent in item.path.parents]

@@ -104,6 +104,7 @@ def checksums(project: Any) -> dict[str, tuple[str, int]]:
     }
 
 
+@pytest.mark.slow
 def test_marts__are_the_same_bytes_in_any_order_all_at_once_and_rebuilt_from_nothing(make_project):
     project = make_project()
     for batch in ("2026-01-03", "2026-01-01", "2026-01-02"):
