@@ -13,7 +13,7 @@ from luigi_tasks.stages.audit import Audit
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.load import Load
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import migrations, project_claim
+from luigi_tasks.warehouse import migrations, project_claim, relation_states
 from spark_jobs.schemas import TABLES
 
 
@@ -181,6 +181,8 @@ def test_inspection__has_a_batch_audited_again_whose_ledger_changed(loaded):
 def test_inspection__has_everything_built_where_a_queue_lost_rows(loaded, lost):
     with warehouse.transaction() as cursor:
         Marker("candidates", "").touch(cursor, {"inputs": "i"})
+        cursor.execute("create schema core; create table core.dim_users (n int)")
+        relation_states.remember(cursor, ["core.dim_users"])
     load(loaded, "a", ["ann"])  # which queues the keys that it replaced
     execute(lost)
     warehouse.close()
