@@ -98,7 +98,6 @@ RECORD_FIELDS = {
     REJECTED: ("reason",),
 }
 """By entity, the fields that a mapped record can have. All but `tags` are texts."""
-RECORD_PLACE = ("batch", "file", "position", "record_index")
 RECORD_ISSUE = pa.struct([(name, TEXT) for name in ("field", "rule", "value")])
 RECORDS = pa.schema(
     [

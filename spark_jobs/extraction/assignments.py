@@ -106,18 +106,17 @@ def assign_files(batch_no: int, batch: str, files: Iterable[Source]) -> list[Ass
     return [Assignment(batch_no, batch, number, tuple(group)) for number, group in enumerate(groups)]
 
 
-def expand_archive(source: Source) -> tuple[list[Source], Mapping[str, int]] | None:
-    """The members of an archive as sources, and how many others are left alone, by what they are; None for any other
-    file. A broken archive is one source, whose reader says why."""
+def expand_archive(source: Source) -> list[Source] | None:
+    """The members of an archive as sources; None for any other file. A broken archive is one source, whose reader says
+    why."""
     try:
         archive = list_archive(source.path, source.max_unpacked_bytes, source.folder)
     except BrokenFile as broken:
         fault = FileFault(source.file, broken.offset, broken.reason)
-        return [replace(source, fault=fault)], {}
+        return [replace(source, fault=fault)]
     if archive is None:
         return None
-    members = [replace(source, file=f"{source.file}/{member.name}", member=member) for member in archive.members]
-    return members, archive.left_alone
+    return [replace(source, file=f"{source.file}/{member.name}", member=member) for member in archive.members]
 
 
 def _split_source(source: Source) -> list[Source]:

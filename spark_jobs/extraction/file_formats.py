@@ -1,6 +1,5 @@
 """File formats: which source each file of a batch is of, and what its files say to one another."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -11,22 +10,19 @@ from spark_jobs.extraction.reading import BrokenSource
 from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileFault, FileToRead
 from spark_jobs.sources.catalog import Source as Format
-from spark_jobs.sources.detection import detect, looks_like, make_unknown_source
+from spark_jobs.sources.detection import detect, join_names, looks_like, make_unknown_source
 from spark_jobs.sources.errors import UnknownSource
 
-SHOWN_NAMES = 12
-"""Names of files that a sentence shows at most."""
 OF_NO_SOURCE = ""
 """Stands for the file in the fault of a member of an archive that is left alone."""
 
 
 @dataclass(frozen=True)
 class BatchFiles:
-    """The files of a batch to read, in their order, each with its format, or with its fault; and the members of its
-    archives that are left alone: how many, by what they are, and of those that are of no source the names and why."""
+    """The files of a batch to read, in their order, each with its format, or with its fault; and why members of its
+    archives are of no source, by their names: they are left alone."""
 
     files: list[Source]
-    left_alone: dict[str, int]
     unknown: dict[str, str]
 
 
@@ -34,7 +30,6 @@ def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Seq
     """The files of a batch, and the members of its archives. An archive has files of many kinds: those that are of no
     source are left alone, any other file without a source is refused."""
     files: list[Source] = []
-    left_alone: Counter[str] = Counter()
     unknown: dict[str, str] = {}
     for file in batch.files:
         whole = _make_source(file, request)
@@ -42,19 +37,13 @@ def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Seq
         if expanded is None:
             files.append(_recognize(whole, batch.source, formats))
             continue
-        members = [_recognize(member, batch.source, formats) for member in expanded[0]]
+        members = [_recognize(member, batch.source, formats) for member in expanded]
         known = [member for member in members if not (member.fault and member.fault.file == OF_NO_SOURCE)]
         reasons = {each.file: each.fault.reason for each in members if each.fault and each.fault.file == OF_NO_SOURCE}
-        fault = FileFault(file.name, 0, f"no source looks like {_list_names(list(reasons))}")
+        fault = FileFault(file.name, 0, f"no source looks like {join_names(list(reasons))}")
         files += known or [replace(whole, fault=fault)]
-        left_alone.update(expanded[1])
         unknown |= reasons
-    return BatchFiles(_share(files, formats, request.keeps_private), dict(left_alone), unknown)
-
-
-def _list_names(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:SHOWN_NAMES])
-    return shown + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else "")
+    return BatchFiles(_share(files, formats, request.keeps_private), unknown)
 
 
 def _make_source(file: FileToRead, request: ExtractRequest) -> Source:

@@ -5,6 +5,7 @@ it as one part of the checkpoint. The assignments of a broken file are read agai
 the first broken file of each batch, and the place.
 """
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -59,7 +60,6 @@ def _summarize_batch(files: BatchFiles, outcomes: list[Outcome]) -> ExtractedBat
         documents=_summarize_table(outcomes, "documents"),
         records=_summarize_table(outcomes, "records"),
         found=_sum_found(outcomes),
-        left_alone=files.left_alone,
         unknown_files=tuple(files.unknown),
         fault=next((outcome.fault for outcome in outcomes if outcome.fault), None),
     )
@@ -72,10 +72,8 @@ def _summarize_table(outcomes: list[Outcome], table: str) -> TableFacts:
 
 def _sum_found(outcomes: list[Outcome]) -> dict[str, dict[str, int]]:
     """By source and mapped path, how often the path was found."""
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, Counter[str]] = {}
     for outcome in outcomes:
         for source, paths in outcome.found.items():
-            of_source = found.setdefault(source, {})
-            for path, times in paths.items():
-                of_source[path] = of_source.get(path, 0) + times
-    return found
+            found.setdefault(source, Counter()).update(paths)
+    return {source: dict(paths) for source, paths in found.items()}

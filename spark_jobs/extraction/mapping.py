@@ -6,12 +6,12 @@ from typing import Any
 from spark_jobs.extraction.assignments import FileFormat, Source
 from spark_jobs.extraction.mapped_rows import place_rows, settle_rows
 from spark_jobs.extraction.record_reading import SourceRecords, read_source_records
-from spark_jobs.schemas import REJECTED, SKIPPED
 from spark_jobs.sources.environment import Context
 from spark_jobs.sources.recognition import name_columns
 
 Row = dict[str, Any]
 NOTHING_TO_LOAD = "nothing_to_load"
+"""Why a record is skipped that says nothing about any user, post or comment."""
 
 
 class MappedFile:
@@ -40,10 +40,10 @@ class MappedFile:
             self._context = known.start(*arguments)
         for record in found.records:
             if record.fault:
-                rows = [self._reject(record.fault, record.text)]
+                rows = [known.make_rejected(record.fault, record.text)]
             else:
-                rows = known.map(record.value, record.text, self._context) or [self._skip(NOTHING_TO_LOAD)]
-                rows = settle_rows(rows)
+                rows = settle_rows(known.map(record.value, record.text, self._context))
+                rows = rows or [known.make_skipped(NOTHING_TO_LOAD, "document")]
             self._made.update([row["entity"] for row in rows])
             yield list(place_rows(rows, self._batch, self._source.file, record.offset)), len(record.text)
 
@@ -55,18 +55,3 @@ class MappedFile:
         head, known = self._format.head, self._format.source
         names = name_columns(head.columns)
         return read_source_records(self._source, head, names, known.records, careful=self._careful)
-
-    def _skip(self, reason: str) -> Row:
-        """The row of a record that says nothing about any user, post or comment."""
-        platform = self._format.source.platform
-        place = {"entity": SKIPPED, "record_index": 0, "platform": platform}
-        return place | {"skipped_entity": "document", "reason": reason}
-
-    def _reject(self, rule: str, text: str) -> Row:
-        return {
-            "entity": REJECTED,
-            "record_index": 0,
-            "platform": self._format.source.platform,
-            "reason": rule,
-            "raw": text,
-        }

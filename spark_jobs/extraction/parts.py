@@ -1,6 +1,7 @@
 """Parts: what each task of Extract writes, documents of the native export or mapped records of other sources."""
 
 import gc
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ ROWS_PER_BLOCK = 1_000
 MAPPED_PER_BLOCK = 5_000
 BYTES_PER_BLOCK = 4 << 20
 """A block of rows is small enough to be in memory several times over."""
-Found = dict[str, dict[str, int]]
+Found = dict[str, Counter[str]]
 """By source and mapped path, how often it was found."""
 
 
@@ -66,7 +67,5 @@ def _map_records(assignment: Assignment, found: Found) -> Iterator[pa.RecordBatc
             if len(rows) >= MAPPED_PER_BLOCK or size >= BYTES_PER_BLOCK:
                 yield build_block(rows)
                 rows, size = [], 0
-        of_source = found.setdefault(source.format.source.name, {})
-        for path, times in file.count_found().items():
-            of_source[path] = of_source.get(path, 0) + times
+        found.setdefault(source.format.source.name, Counter()).update(file.count_found())
     yield build_block(rows)

@@ -66,14 +66,12 @@ class TableFacts:
 @dataclass(frozen=True)
 class ExtractedBatch:
     """What was read of a batch: its documents, its mapped records, or the first of its files that is broken. `found`:
-    by source and mapped path, how often it was found. `left_alone`: how many members of archives were not read, by what
-    they are; `unknown_files`: those that are of no source."""
+    by source and mapped path, how often it was found. `unknown_files`: members of archives that are of no source."""
 
     documents: TableFacts
     records: TableFacts
     fault: FileFault | None
     found: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    left_alone: Mapping[str, int] = field(default_factory=dict)
     unknown_files: Sequence[str] = ()
 
 

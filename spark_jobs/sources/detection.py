@@ -1,6 +1,6 @@
 """Detection: which source a file is of, by its content; names of files only break ties."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePath
 
@@ -9,7 +9,7 @@ from spark_jobs.sources.heads import CSV, JS, Head
 from spark_jobs.sources.source import Source
 
 SHOWN_NAMES = 12
-"""Columns or keys that an error shows at most."""
+"""Columns, keys or files that an error shows at most."""
 
 
 def detect(head: Head, file_name: str, sources: Sequence[Source]) -> Source:
@@ -60,13 +60,18 @@ def _describe_closest(head: Head, sources: Sequence[Source]) -> str:
 
 def _describe_head(head: Head) -> str:
     if head.kind == CSV:
-        return f"CSV with the columns {_join_names(head.columns)}"
+        return f"CSV with the columns {join_names(_trim_names(head.columns))}"
     if head.kind == JS:
         return f"JavaScript that assigns to {head.variable}"
     first: dict[str, object] = next((value for value in head.values if isinstance(value, dict)), {})
-    return f"a {head.kind.replace('json', 'JSON')} whose first value has the keys {_join_names(list(first))}"
+    return f"a {head.kind.replace('json', 'JSON')} whose first value has the keys {join_names(_trim_names(first))}"
 
 
-def _join_names(names: Sequence[str]) -> str:
-    shown = ", ".join(name.replace("\ufeff", "").strip() for name in names[:SHOWN_NAMES])
+def _trim_names(names: Iterable[str]) -> list[str]:
+    return [name.replace("\ufeff", "").strip() for name in names]
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Names in a sentence, SHOWN_NAMES of them at most."""
+    shown = ", ".join(names[:SHOWN_NAMES])
     return shown + (f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else "")

@@ -109,7 +109,7 @@ class Source:
             else:
                 self._map_record(value, Place(value, context.enclosing, context), value, text, rows)
         except Exception:  # whatever a record holds, it stops no file
-            rows = [self._reject(UNREADABLE_RECORD, text)]
+            rows = [self.make_rejected(UNREADABLE_RECORD, text)]
         if len(rows) > 1:
             counts: dict[str, int] = {}
             for row in rows:
@@ -169,7 +169,7 @@ class Source:
                 is_known = self._map_part(node, where, group, value, text, rows) or is_known
         if not is_known:
             rule = UNKNOWN_KIND if is_object else CELL_COUNT if self.is_csv else NOT_AN_OBJECT
-            rows.append(self._reject(rule, self._raw(text, value, record)))
+            rows.append(self.make_rejected(rule, self._raw(text, value, record)))
         if self.known is not None and is_object and len(rows) > before and not self.known.issuperset(record):
             rows[before]["unknown_fields"] = sorted(record.keys() - self.known)
 
@@ -186,7 +186,7 @@ class Source:
         if rule is not None:
             rows += [user for user in users if remember_user(user, place.context.last_users)]
             if rule.make == SKIPPED:
-                rows.append(self._skip(rule.reason, rule.skipped_entity))
+                rows.append(self.make_skipped(rule.reason, rule.skipped_entity))
             elif rule.make != WRAPPER:
                 rows.append(self._make_row(rule, members, place, value, text, node))
             return True
@@ -195,14 +195,14 @@ class Source:
             return False
         if users and (not group.rules or any(each.is_alone for each in user_rules)):
             return True
-        rows.append(self._reject(UNKNOWN_KIND if members else NOT_AN_OBJECT, self._raw(text, value, node)))
+        rows.append(self.make_rejected(UNKNOWN_KIND if members else NOT_AN_OBJECT, self._raw(text, value, node)))
         return True
 
     def _make_row(self, rule: Rule, members: Any, place: Place, value: object, text: str, node: Any) -> Row:
         if members is NO_MEMBERS:
-            return self._reject(NOT_AN_OBJECT, self._raw(text, value, node))
+            return self.make_rejected(NOT_AN_OBJECT, self._raw(text, value, node))
         if rule.make != USER and (reason := self.indexing.find_reason(members, place)):
-            return self._skip(reason, rule.make)
+            return self.make_skipped(reason, rule.make)
         row = build_row(rule, members, place, self.platform, self.is_csv)
         if not is_key(row.get(OWN_KEY[rule.make])):
             row["raw"] = self._raw(text, value, node)
@@ -211,7 +211,8 @@ class Source:
     def _raw(self, text: str, value: object, node: Any) -> str:
         return text if self.is_csv else find_raw_text(text, value, node)
 
-    def _skip(self, reason: str, entity: str) -> Row:
+    def make_skipped(self, reason: str, entity: str) -> Row:
+        """The row of what is left out on purpose."""
         return {
             "entity": SKIPPED,
             "record_index": 0,
@@ -220,5 +221,6 @@ class Source:
             "skipped_entity": entity,
         }
 
-    def _reject(self, rule: str, raw: str) -> Row:
+    def make_rejected(self, rule: str, raw: str) -> Row:
+        """The row of what broke a rule as a whole, with its text."""
         return {"entity": "rejected", "record_index": 0, "platform": self.platform, "reason": rule, "raw": raw}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from spark_jobs.extraction.archives import list_archive
 from spark_jobs.extraction.assignments import Source, expand_archive
 from spark_jobs.extraction.json_records import FIRST, LAST, LAST_FILLED
 from spark_jobs.extraction.reading import BrokenSource, read_documents
@@ -119,9 +120,9 @@ def test_archive__stands_for_its_members_and_native_ones_are_read_as_ever(tmp_pa
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04")
     (tmp_path / "b.json").write_bytes(b'[{"user_id": "u1", "posts": []}]')
     files = [Source(name, tmp_path / name) for name in ("a.zip", "broken.zip", "b.json")]
-    sources = [source for file in files for source in (expand_archive(file) or ([file], {}))[0]]
+    sources = [source for file in files for source in expand_archive(file) or [file]]
     assert [source.file for source in sources] == ["a.zip/a.json", "a.zip/b/tweets.js", "broken.zip", "b.json"]
-    assert expand_archive(files[0])[1] == {"pictures, sounds, videos or pages": 1}
+    assert list_archive(files[0].path).left_alone == {"pictures, sounds, videos or pages": 1}
     for careful in (True, False):
         assert list(read_documents(sources[0], careful)) == list(read_documents(sources[3], careful))
     assert [record.value for record in read_source_records(sources[1], look_at_source(sources[1])).records] == ["1"]
