@@ -15,15 +15,15 @@ from spark_jobs.extraction.documents import build_document_row
 from spark_jobs.extraction.parsing import parse_json, parse_repeating
 from spark_jobs.schemas import REACTIONS, USER_FIELDS
 from spark_jobs.sources import heads
+from spark_jobs.sources.catalog import list_sources
 from spark_jobs.sources.detection import detect
 from spark_jobs.sources.environment import Row
 from spark_jobs.sources.heads import Head
 from spark_jobs.sources.recognition import name_columns
 from spark_jobs.sources.source import Source
-from spark_jobs.sources.tables import load_sources
 
 GOLDENS = Path(__file__).parent / "goldens"
-SOURCES = load_sources()
+SOURCES = list_sources({})
 COUNTS = (
     *("shares", *REACTIONS, "other_reactions", "reported_comments", "views", "quotes", "saves", "likes", "followers"),
 )

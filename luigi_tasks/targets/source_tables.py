@@ -8,7 +8,7 @@ from pathlib import Path
 from luigi_tasks import config, fingerprints
 from luigi_tasks.errors import PipelineError
 from spark_jobs.messages import FileFault
-from spark_jobs.sources.catalog import SUFFIX, TableError, compile_source, list_tables
+from spark_jobs.sources.catalog import SUFFIX, TableError, compile_source, list_tables, read_tables
 
 DECISION = "_source.toml"
 """A file in the folder of a batch that names its source, where its files do not tell."""
@@ -24,9 +24,7 @@ def read_own_tables() -> dict[str, str]:
     if folder is None:
         return {}
     try:
-        tables = {
-            path.stem: path.read_text(encoding="utf-8-sig") for path in sorted(folder.iterdir()) if _is_table(path)
-        }
+        tables = read_tables(folder)
     except (OSError, UnicodeDecodeError) as error:
         raise PipelineError(f"folder of sources {folder}: cannot be read ({error}); fix [sources] tables") from error
     for name, text in tables.items():
@@ -70,7 +68,3 @@ def read_decision(entry: Path | None) -> Decision:
 def fingerprint_tables() -> str:
     """Return the fingerprint of all tables: another one can change what any file is."""
     return fingerprints.of_value({**list_tables(), **read_own_tables()})
-
-
-def _is_table(path: Path) -> bool:
-    return path.suffix == SUFFIX and not path.name.startswith(".")

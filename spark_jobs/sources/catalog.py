@@ -6,12 +6,15 @@ Pure Python, without Spark.
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 from spark_jobs.sources.errors import TableError
 from spark_jobs.sources.source import Source
-from spark_jobs.sources.tables import SUFFIX, compile_source
+from spark_jobs.sources.tables import compile_source
 
-__all__ = ["SUFFIX", "Source", "TableError", "compile_source", "list_sources", "list_tables"]
+__all__ = ["SUFFIX", "Source", "TableError", "compile_source", "list_sources", "list_tables", "read_tables"]
+
+SUFFIX = ".toml"
 
 
 @cache
@@ -20,6 +23,12 @@ def list_tables() -> dict[str, str]:
     folder = files("spark_jobs.sources") / "formats"
     found = {each.name.removesuffix(SUFFIX): each for each in folder.iterdir() if each.name.endswith(SUFFIX)}
     return {name: found[name].read_text("utf-8") for name in sorted(found)}
+
+
+def read_tables(folder: Path) -> dict[str, str]:
+    """The texts of a project's own tables by name. Raises OSError, UnicodeDecodeError."""
+    found = [path for path in sorted(folder.iterdir()) if path.suffix == SUFFIX and not path.name.startswith(".")]
+    return {path.stem: path.read_text(encoding="utf-8-sig") for path in found}
 
 
 def list_sources(own_tables: Mapping[str, str]) -> tuple[Source, ...]:

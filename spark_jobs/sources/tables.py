@@ -1,12 +1,10 @@
-"""Tables: the TOML files that describe sources, ours in `formats/` and those of users in folders of their own."""
+"""Tables: what the TOML files that describe sources say, compiled."""
 
 import copyreg
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache, partial
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, TypeVar
 
 from spark_jobs.sources.errors import TableError
@@ -18,7 +16,6 @@ from spark_jobs.sources.recognition import Detection
 from spark_jobs.sources.rules import Rule, compile_rule, group_rules
 from spark_jobs.sources.source import Source
 
-SUFFIX = ".toml"
 KINDS = {"json": (JSON_ARRAY, JSON_LINES, JSON_OBJECT), "csv": (CSV,), "js": (JS,)}
 """By the word of a table, the kinds of a head."""
 TABLE_KEYS = frozenset(
@@ -30,24 +27,6 @@ TABLE_KEYS = frozenset(
 DETECT_KEYS = frozenset({"kind", "columns", "any_column", "without", "variable", "when"})
 Faults = list[str]
 T = TypeVar("T")
-
-
-def load_sources(folders: Sequence[Path] = ()) -> tuple[Source, ...]:
-    """All sources: ours, then the tables in the folders of users, in the order of their names. A user's table with the
-    name of one of ours takes its place. Raises TableError."""
-    tables = {each.name.removesuffix(SUFFIX): each.read_text("utf-8") for each in _list_formats()}
-    for folder in folders:
-        for path in sorted(folder.glob("*" + SUFFIX)):
-            try:
-                tables[path.stem] = path.read_text("utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                raise TableError(path.stem, [f"{path} cannot be read: {error}"]) from error
-    return tuple(compile_source(name, table) for name, table in tables.items())
-
-
-def _list_formats() -> list[Any]:
-    folder = files("spark_jobs.sources") / "formats"
-    return sorted((each for each in folder.iterdir() if each.name.endswith(SUFFIX)), key=lambda each: each.name)
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,14 @@
 
 import pytest
 
+from spark_jobs.sources.catalog import list_sources
 from spark_jobs.sources.detection import detect
 from spark_jobs.sources.errors import UnknownSource
 from spark_jobs.sources.heads import CSV, JS, JSON_ARRAY, JSON_LINES, JSON_OBJECT, Head
 from spark_jobs.sources.recognition import name_columns
-from spark_jobs.sources.tables import compile_source, load_sources
+from spark_jobs.sources.tables import compile_source
 
-SOURCES = load_sources()
+SOURCES = list_sources({})
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from test_formats import expected
 from test_surprises import spoil
 
 from spark_jobs.extraction.parsing import parse_json
+from spark_jobs.sources.catalog import list_sources
 from spark_jobs.sources.environment import Row
 from spark_jobs.sources.heads import JSON_LINES, JSON_OBJECT, Head
 from spark_jobs.sources.recognition import name_columns
 from spark_jobs.sources.source import Source
-from spark_jobs.sources.tables import load_sources
 
-SOURCES = {source.name: source for source in load_sources()}
+SOURCES = {source.name: source for source in list_sources({})}
 
 
 def parse(value: Any) -> Any:

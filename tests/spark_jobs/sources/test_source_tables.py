@@ -4,8 +4,9 @@ import pickle
 
 import pytest
 
+from spark_jobs.sources.catalog import list_sources, read_tables
 from spark_jobs.sources.errors import TableError
-from spark_jobs.sources.tables import compile_source, load_sources
+from spark_jobs.sources.tables import compile_source
 
 GOOD = """
 platform = "p"
@@ -21,7 +22,7 @@ post_id = "id"
 def test_load__takes_a_users_table_in_the_place_of_ours(tmp_path):
     (tmp_path / "reddit_dump.toml").write_text(GOOD)
     (tmp_path / "another.toml").write_text("\ufeff" + GOOD)
-    found = {source.name: source for source in load_sources([tmp_path])}
+    found = {source.name: source for source in list_sources(read_tables(tmp_path))}
     assert found["reddit_dump"].platform == "p"
     assert found["another"].paths == ("id",)
     assert found.keys() > {"native", "flat_csv", "x_v1"}
@@ -98,7 +99,7 @@ def test_table__with_a_fault(table, reason):
         compile_source("mine", table)
 
 
-@pytest.mark.parametrize("source", load_sources(), ids=lambda source: source.name)
+@pytest.mark.parametrize("source", list_sources({}), ids=lambda source: source.name)
 def test_tables_of_ours__are_split_unless_records_refer_to_one_another(source):
     whole = {"mastodon_archive", "mastodon_statuses", "x_archive", "x_v1"}
     split = {"flat_csv", "flat_jsonl", "reddit_dump", "reddit_api", "youtube_api", "x_v2", "facebook_statuses"}

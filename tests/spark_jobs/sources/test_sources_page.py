@@ -6,13 +6,14 @@ from pathlib import Path
 
 from luigi_tasks import paths
 from spark_jobs.extraction.parsing import parse_json
+from spark_jobs.sources.catalog import list_sources, read_tables
 from spark_jobs.sources.detection import detect
 from spark_jobs.sources.environment import Row
 from spark_jobs.sources.heads import CSV, JSON_LINES, JSON_OBJECT, Head
 from spark_jobs.sources.recognition import name_columns
 from spark_jobs.sources.rules import FIELDS, RULE_KEYS
 from spark_jobs.sources.source import Source
-from spark_jobs.sources.tables import TABLE_KEYS, load_sources
+from spark_jobs.sources.tables import TABLE_KEYS
 from spark_jobs.sources.transforms import PLACED_TRANSFORMS, TRANSFORMS
 
 PAGE = (paths.PROJECT / "docs" / "sources.md").read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def find_blocks(kind: str) -> list[str]:
 def load_tables(folder: Path) -> tuple[Source, ...]:
     for name, table in zip(("forum", "agora_members", "agora_threads"), find_blocks("toml"), strict=True):
         (folder / f"{name}.toml").write_text(table, encoding="utf-8")
-    return load_sources([folder])
+    return list_sources(read_tables(folder))
 
 
 def drop_places(rows: list[Row], platform: str) -> list[Row]:
@@ -82,4 +83,4 @@ def test_page__names_every_word_of_a_table():
 
 def test_page__names_every_source():
     named = set(re.findall(r"`(\w+)`", PAGE.partition("## The formats that are here")[2]))
-    assert {source.name for source in load_sources()} - named == set()
+    assert {source.name for source in list_sources({})} - named == set()
