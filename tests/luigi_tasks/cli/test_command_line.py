@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -220,8 +219,8 @@ def test_psql__has_ctrl_c_for_itself(project):
         os.chdir(project.folder)
         os.execv(SOCIALMART, ["socialmart", "psql", "-X", "-P", "pager=off"])
     read_until(terminal, b"=# ")
-    os.write(terminal, b"select pg_sleep(50);\n")
-    time.sleep(1)
+    os.write(terminal, b"do $$ begin raise notice 'asleep'; perform pg_sleep(50); end $$;\n")
+    read_until(terminal, b"NOTICE:  asleep")
     os.write(terminal, b"\x03")
     read_until(terminal, b"canceling statement due to user request")
     os.write(terminal, b"select 40 + 2 as answer;\n")
@@ -235,11 +234,11 @@ def test_psql__has_ctrl_c_for_itself(project):
 
 
 def read_until(terminal: int, expected: bytes) -> None:
-    """Read what a terminal shows, up to what is expected."""
+    """Read what a terminal shows, up to what is expected and not a byte further: that is the next call's."""
     shown = b""
-    while expected not in shown:
+    while not shown.endswith(expected):
         assert select.select([terminal], [], [], 60)[0], shown
-        shown += os.read(terminal, 1024)
+        shown += os.read(terminal, 1)
 
 
 def test_client__is_ended_by_a_signal_that_ends_the_command(project):
