@@ -2,7 +2,8 @@
 
 `pathlib.Path` and `ObjectPath` share these; what differs is said here once. An object store has no folders (a folder is
 what the names of objects begin with), no rename, and no unfinished object: one is there once it was written whole.
-Credentials come from the environment variables and files of the store's own tools, never from a setting.
+Credentials come from the environment variables and files of the store's own tools, never from a setting. pyarrow is imported where it is
+used: it takes longer than most commands.
 """
 
 import errno
@@ -15,9 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 
-import pyarrow.parquet as pq
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 SCHEMES = ("s3", "gs")
 """The object stores that are known: Amazon S3, or what speaks its protocol, and Google Cloud Storage."""
@@ -135,8 +137,10 @@ class ObjectPath:
             if not missing_ok:
                 raise
 
-    def open_parquet(self) -> pq.ParquetFile:
+    def open_parquet(self) -> "pq.ParquetFile":
         """Open a Parquet file, of which only what is asked for is read."""
+        import pyarrow.parquet as pq
+
         with _translate_errors(self):
             return pq.ParquetFile(self.key, filesystem=self._connect(), pre_buffer=True)
 
@@ -203,8 +207,10 @@ def read_size(location: Location) -> int:
     return location.stat().st_size if isinstance(location, Path) else location.read_status().size
 
 
-def open_parquet(location: Location) -> pq.ParquetFile:
+def open_parquet(location: Location) -> "pq.ParquetFile":
     """Open a Parquet file."""
+    import pyarrow.parquet as pq
+
     return pq.ParquetFile(location) if isinstance(location, Path) else location.open_parquet()
 
 
