@@ -62,8 +62,8 @@ def locate(folder: str, setting: str) -> Location:
     scheme, _, key = folder.partition("://")
     if scheme not in storage.SCHEMES or not key.strip("/") or re.search(r"[@?#]", key):
         raise PipelineError(
-            f"luigi.cfg, section {setting}: expected a folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER; correct it; credentials "
-            "belong into the environment, an endpoint into [storage]"
+            f"luigi.cfg, section {setting}: expected a folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER; correct it; "
+            "credentials belong into the environment, an endpoint into [storage]"
         )
     settings = config.read_section(config.storage)
     return storage.locate(folder, settings.endpoint, settings.region)

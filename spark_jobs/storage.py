@@ -2,8 +2,8 @@
 
 `pathlib.Path` and `ObjectPath` share these; what differs is said here once. An object store has no folders (a folder is
 what the names of objects begin with), no rename, and no unfinished object: one is there once it was written whole.
-Credentials come from the environment variables and files of the store's own tools, never from a setting. pyarrow is imported where it is
-used: it takes longer than most commands.
+Credentials come from the environment variables and files of the store's own tools, never from a setting. pyarrow is
+imported where it is used: that takes longer than most commands.
 """
 
 import errno
@@ -61,9 +61,7 @@ class ObjectPath:
 
     def relative_to(self, folder: "ObjectPath") -> PurePosixPath:
         """Return the path below a folder. Raises ValueError where it is not below it."""
-        if not self.key.startswith(f"{folder.key}/"):
-            raise ValueError(f"{self} is not below {folder}")
-        return PurePosixPath(self.key.removeprefix(f"{folder.key}/"))
+        return PurePosixPath(self.key).relative_to(folder.key)
 
     def exists(self) -> bool:
         return self.is_file() or self.is_dir()

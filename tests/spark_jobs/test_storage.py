@@ -60,7 +60,7 @@ def test_folder__is_what_names_begin_with(folder):
     found = folder.list_files()
     assert sorted(str(path.relative_to(folder)) for path in found) == ["a.json", "b/c.json", "b/d/e.json"]
     assert all(status.size == 1 and abs(time.time() - status.mtime_ns / 1e9) < 60 for status in found.values())
-    with pytest.raises(ValueError, match="is not below"):
+    with pytest.raises(ValueError, match="is not in the subpath of"):
         folder.relative_to(folder / "b")
 
 
