@@ -95,9 +95,11 @@ class ObjectPath:
         return ObjectStatus(info.size, info.mtime_ns or 0, self.read_version())
 
     def read_version(self) -> str:
-        """Return the ETag of the object, which only S3 has. Raises FileNotFoundError where there is no such object."""
-        with _translate_errors(self), self._connect().open_input_stream(self.key, compression=None) as stream:
-            return str((stream.metadata() or {}).get("ETag", b"").decode())
+        """Return what each overwriting changes: the ETag in S3, the generation in Google's. Raises FileNotFoundError
+        where there is no such object."""
+        with _translate_errors(self), self._connect().open_input_file(self.key) as file:
+            found = file.metadata() or {}
+        return bytes(found.get("ETag") or found.get("generation") or b"").decode()
 
     def open(self, mode: str = "rb") -> io.BufferedReader:
         """Open the object to read its bytes, from any place."""
@@ -169,7 +171,7 @@ Location = Path | ObjectPath
 @dataclass(frozen=True)
 class ObjectStatus:
     """What tells whether an object is still the same: its size in bytes, when it was written (ns since 1970; S3 tells
-    whole seconds), and its version (the ETag; S3 alone has one)."""
+    whole seconds), and its version (see `ObjectPath.read_version`)."""
 
     size: int
     mtime_ns: int
