@@ -112,8 +112,8 @@ def _read_content(source: Source) -> tuple[bytes, int, bytes | None] | None:
 def _read_documents(text: bytes, position: int, separator: bytes, is_array: bool) -> pa.StructArray | None:
     """The documents of a block, the first of which stands at `position` of the file; None where any is not plain.
 
-    Each is told its position where it seems to start, as a key that no other object has: then they are as many as there
-    are positions, and all have one, only if the block was split where they start.
+    Each is told its position where it seems to start, as a key that no other object may have. So if they are as many as
+    there are such places, those are where they start.
     """
 
     def add_position(found: re.Match[bytes]) -> bytes:
@@ -139,11 +139,10 @@ def _read_documents(text: bytes, position: int, separator: bytes, is_array: bool
 
 
 def _are_plain(documents: pa.StructArray) -> bool:
-    """Whether no value is missing that a row has to have."""
+    """Whether nothing is missing that a row has to have. What is null in place of an object has no lists either."""
     posts = documents.field("posts")
     comments = posts.values.field("comments")
-    needed = (documents, documents.field("position"), posts, posts.values, comments, comments.values)
-    is_complete = not any(each.null_count for each in needed)
+    is_complete = not (posts.null_count or comments.null_count or comments.values.null_count)
     return is_complete and are_keys(documents.field("user_id")) and are_keys(posts.values.field("post_id"))
 
 

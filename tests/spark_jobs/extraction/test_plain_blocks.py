@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from spark_jobs.extraction import plain_blocks
-from spark_jobs.extraction.assignments import Source
+from spark_jobs.extraction.assignments import Assignment, Source
+from spark_jobs.extraction.members import Member
+from spark_jobs.extraction.parts import write_part
 from spark_jobs.extraction.plain_blocks import read_plain_blocks
 from spark_jobs.extraction.reading import read_documents
 from spark_jobs.extraction.splitting import WHOLE_FILE, Piece
+from spark_jobs.messages import FileFault
 from spark_jobs.schemas import DOCUMENTS
 
 Rows = list[dict[str, Any]]
@@ -53,6 +57,7 @@ PLAIN = [
 ]
 
 
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 @pytest.mark.parametrize(
     ("start", "separator", "end"),
@@ -64,7 +69,10 @@ PLAIN = [
         ("", " \r\n", "\n\n"),
     ],
 )
-def test_read_plain_blocks__reads_what_the_strict_reader_reads(tmp_path, mark, start, separator, end):
+def test_read_plain_blocks__reads_what_the_strict_reader_reads(
+    tmp_path, monkeypatch, block_bytes, mark, start, separator, end
+):
+    monkeypatch.setattr(plain_blocks, "BLOCK_BYTES", block_bytes)
     (tmp_path / "f").write_bytes((mark + start + separator.join(PLAIN) + end).encode())
     assert read_at_once(tmp_path / "f") == (read_strictly(tmp_path / "f"), None)
 
@@ -134,13 +142,17 @@ def test_read_plain_blocks__stops_at_a_document_that_is_not_plain(tmp_path, star
         b"[\n%b,\n%b] x",
         b"[\n%b,\n%b,\n]",
         b"[\n%b,\n%b",
+        b"[\n%b,\n%b}",
+        b"[\n%b,\n%b,",
         b"[\n%b,\n%b\n%b]",
         b"[\n%b,\n%b %b]",
         b"[\n%b,\n%b, %b]",
         b"[\n%b,\n%b}]",
         b"[\n%b,\n%b\0]",
         b"[\n%b,\n%b, null]",
-        b'[\n%b,\n{"user_id": "u1", "posts": []}]} null {"documents": [{}]',
+        b'[\n%b,\n%b, {"position": 5, "user_id": "u1", "posts": []}]',
+        b'[\n%b,\n%b]} null {"documents": [{}]',
+        b'[\n%b,\n%b]} null {"documents": []',
         b'[\n%b,\n{"user_id": "u1", "posts": [], "name": "\xff"}]',
         b'[\n%b,\n{"user_id": "u1", "posts": [], "name": "\xed\xa0\x80"}]',
         b'[\n%b,\n{"user_id": "u1", "posts": [], "name": "a\tb"}]',
@@ -196,11 +208,39 @@ def test_read_plain_blocks__are_none_in_a_file_that_is_gone(tmp_path):
     assert read_at_once(tmp_path / "f") == ([], 0)
 
 
-@pytest.mark.parametrize(("start", "separator", "end"), [("[\n    ", ",\n    ", "\n]\n"), ("", "\n", "\n")])
+@pytest.mark.parametrize("refused", [{"member": Member("m", 0, 1)}, {"fault": FileFault("f", 0, "no source")}])
+def test_read_plain_blocks__are_none_in_a_member_of_an_archive_or_a_refused_file(tmp_path, refused):
+    (tmp_path / "f").write_text(U1)
+    assert list(read_plain_blocks(Source("f", tmp_path / "f", **refused), "b")) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "separator", "end"), [("[\n    ", ",\n    ", "\n]\n"), ("[\n", ",\n", "]"), ("", "\n", "\n")]
+)
 def test_read_plain_blocks__reads_a_piece_of_a_file(tmp_path, start, separator, end):
-    content = start + separator.join([U1, U2, U1, U2]) + end
+    content = start + separator.join([U1, U2, "{}", U1]) + end
     (tmp_path / "f").write_text(content)
-    cuts = [0, *(content.index("\n", content.index(user)) + 1 for user in (U1, U2)), None]
-    pieces = [read_at_once(tmp_path / "f", Piece(*each)) for each in pairwise(cuts)]
-    assert [row for rows, _ in pieces for row in rows] == read_strictly(tmp_path / "f")
-    assert [rest for _, rest in pieces] == [None, None, None]
+    second, third, fourth = (content.index("\n", content.index(each)) + 1 for each in (U1, U2, "{}"))
+    pieces = [read_at_once(tmp_path / "f", Piece(*each)) for each in pairwise([0, second, fourth, None])]
+    assert [rest for _, rest in pieces] == [None, third - 1, None]
+    whole = read_strictly(tmp_path / "f")
+    assert [row for rows, _ in pieces for row in rows] == [*whole[:2], whole[3]]
+
+
+def test_read_plain_blocks__reads_no_line_without_its_beginning(tmp_path):
+    (tmp_path / "f").write_text(f"{U1}\nx{U2[1:]}\n")
+    assert read_at_once(tmp_path / "f", Piece(len(U1) + 1)) == ([], len(U1) + 1)
+
+
+def test_write_part__keeps_the_order_of_plain_and_other_documents(tmp_path):
+    contents = [f"[{U1}]", f"[\n{U1},\n{U2},\n{{}},\n{U1}]", f"{U1}\n{U2}", "{}\nx"]
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}").write_text(content)
+    sources = tuple(Source(f"{number}", tmp_path / f"{number}") for number in range(len(contents)))
+    tables = []
+    for is_careful in (False, True):
+        assignment = Assignment(0, "b", 0, sources, careful=is_careful)
+        assert write_part(assignment, tmp_path).part.rows == 9
+        tables.append(pq.ParquetFile(assignment.path(tmp_path)))
+    assert tables[0].read().equals(tables[1].read())
+    assert [table.num_row_groups for table in tables] == [7, 1]
