@@ -5,6 +5,9 @@ A text is what it says. A number is written out, so that 7, 7.0 and 7e0 are the 
 
 import re
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from spark_jobs.extraction.parsing import WrittenNumber
 from spark_jobs.schemas import LONGEST_KEY, WHITE_SPACE
 
@@ -23,6 +26,12 @@ def read_key(value: object) -> str | None:
 def is_key(value: object) -> bool:
     """Whether a value is a text that can be a key: neither blank nor too long."""
     return value.__class__ is str and 0 < len(value.strip(_BLANK)) <= LONGEST_KEY  # type: ignore[attr-defined]
+
+
+def are_keys(column: pa.StringArray) -> bool:
+    """Whether `is_key` holds of all values of a column."""
+    lengths = pc.min_max(pc.utf8_length(pc.utf8_trim(column, _BLANK))).as_py()
+    return not column.null_count and (not len(column) or (lengths["min"] > 0 and lengths["max"] <= LONGEST_KEY))
 
 
 def write_out(number: WrittenNumber) -> str | None:

@@ -12,6 +12,8 @@ COMMON = frozenset(("batch", "file", "position", "record_index", "is_counted", "
 """The columns of every row."""
 SELDOM = ("unknown_fields", "issues", "raw")
 """Those that few rows of any entity have."""
+_COLUMNS = [(field.name, field.type) for field in RECORDS]
+"""Arrow makes the name of a field anew each time it is asked for, which took as long as all else about a value."""
 
 
 def place_rows(rows: Iterable[Row], batch: str, file: str, position: int) -> Iterator[dict[str, Any]]:
@@ -46,7 +48,7 @@ def build_block(rows: Iterable[Row]) -> pa.RecordBatch:
 def _build_columns(entity: str, rows: list[Row]) -> pa.RecordBatch:
     own = COMMON.union(RECORD_FIELDS[entity])
     columns = []
-    for field in RECORDS:
-        values = [row.get(field.name) for row in rows] if field.name in own or field.name in SELDOM else None
-        columns.append(pa.nulls(len(rows), field.type) if values is None else pa.array(values, field.type))
+    for name, kind in _COLUMNS:
+        values = [row.get(name) for row in rows] if name in own or name in SELDOM else None
+        columns.append(pa.nulls(len(rows), kind) if values is None else pa.array(values, kind))
     return pa.RecordBatch.from_arrays(columns, schema=RECORDS)

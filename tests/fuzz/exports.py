@@ -191,7 +191,7 @@ lines: st.SearchStrategy[bytes] = st.builds(
 )
 
 
-def _damaged(content: bytes, where: float, what: bytes, dropped: int) -> bytes:
+def damage(content: bytes, where: float, what: bytes, dropped: int) -> bytes:
     place = int(where * len(content))
     return content[:place] + what + content[place + dropped :]
 
@@ -213,7 +213,7 @@ ODD_PIECES = (
     b"[" * 2_000,
 )
 damaged: st.SearchStrategy[bytes] = st.builds(
-    _damaged,
+    damage,
     st.one_of(arrays, lines),
     st.floats(0, 1),
     st.one_of(one_of((*ODD_BYTES, *ODD_PIECES)), st.binary(max_size=4)),
