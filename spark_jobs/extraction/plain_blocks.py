@@ -100,7 +100,7 @@ def _read_content(source: Source) -> tuple[bytes, int, bytes | None] | None:
     try:
         with open_regular_file(source.path, source.folder) as file:
             beginning = _BEGINNING.match(file.read(HEAD_BYTES))
-            size = (piece.end or os.fstat(file.fileno()).st_size) - piece.start
+            size = (piece.end or file.seek(0, os.SEEK_END)) - piece.start
             if beginning is None or not LEAST_BYTES <= size <= LONGEST_PIECE_BYTES:
                 return None
             file.seek(piece.start)
