@@ -80,8 +80,8 @@ def write_export(folder: Location, on_progress: OnProgress) -> int:
         lake.write_text(folder / paths.MANIFEST, to_json(manifest, indent=1))
     except OSError as error:
         raise PipelineError(
-            f"{folder}: the marts cannot be exported there ({error.strerror or error}); they are published, and the "
-            "last export stays; make the folder writable, or set [export] folder elsewhere, and run again"
+            f"{folder}: the marts cannot be exported there ({error.strerror or error}); they are published, and "
+            "what was exported before stays; make the folder writable, or set [export] folder elsewhere, and run again"
         ) from error
     return sum(file.rows for files in manifest.marts.values() for file in files)
 
