@@ -4,10 +4,10 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import pyarrow as pa
 import pyarrow.csv as pv
@@ -51,10 +51,10 @@ def write_mart(cursor: Cursor, mart: str, version: Location) -> list[ExportedFil
     selected = ", ".join(column.expression for column in columns)
     query = f"select {selected} from {MARTS}.{quote_ident(mart, cursor)}"
     try:
-        with _open_writer(version, mart, columns) as writer:
+        with _MartWriter(version, mart, columns) as writer:
             cursor.copy_expert(f"copy ({query}) to stdout (format csv)", writer)
-        return writer.files
-    except pa.ArrowInvalid as error:
+            return writer.finish()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         found = FAULTY_COLUMN.search(str(error))
         name = columns[int(found[1])].name if found else "?"
         fault = format_line(FAULTY_COLUMN.sub("", str(error)))
@@ -68,12 +68,21 @@ class _MartWriter:
     """What COPY writes the rows of a mart to."""
 
     def __init__(self, version: Location, mart: str, columns: Sequence[Column]) -> None:
-        self.files: list[ExportedFile] = []
+        self._files: list[ExportedFile] = []
         self._version = version
         self._mart = mart
         self._columns = columns
         self._csv = bytearray(BYTE_ORDER_MARK)
         self._part: _Part | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the file at work, where the mart could not be written as a whole."""
+        if self._part:
+            with suppress(OSError):
+                self._part.finish()
 
     def write(self, row: bytes) -> None:
         """Take the CSV of a row. psycopg2 calls this for each."""
@@ -81,38 +90,26 @@ class _MartWriter:
         if len(self._csv) >= ROW_GROUP_BYTES:
             self._write_row_group()
 
-    def finish(self) -> None:
-        """Write the rows that are left. A mart without any rows has a file, too."""
-        if len(self._csv) > len(BYTE_ORDER_MARK) or not self.files:
+    def finish(self) -> list[ExportedFile]:
+        """Write the rows that are left, and return all files. A mart without any rows has one, too."""
+        if len(self._csv) > len(BYTE_ORDER_MARK) or not self._files:
             self._write_row_group()
         if self._part:
-            self.files.append(self._part.finish())
-
-    def abandon(self) -> None:
-        """Close the file at work as it is."""
-        if self._part:
-            self._part.abandon()
+            self._finish_part(self._part)
+        return self._files
 
     def _write_row_group(self) -> None:
         if self._part is None:
-            path = f"{self._mart}/part-{len(self.files)}.parquet"
+            path = f"{self._mart}/part-{len(self._files)}.parquet"
             self._part = _Part(self._version, path, make_schema(self._columns))
         self._part.write(_parse_csv(self._csv, self._columns))
         self._csv = bytearray(BYTE_ORDER_MARK)
         if self._part.size >= PART_BYTES:
-            self.files.append(self._part.finish())
-            self._part = None
+            self._finish_part(self._part)
 
-
-@contextmanager
-def _open_writer(version: Location, mart: str, columns: Sequence[Column]) -> Iterator[_MartWriter]:
-    writer = _MartWriter(version, mart, columns)
-    try:
-        yield writer
-        writer.finish()
-    except BaseException:
-        writer.abandon()
-        raise
+    def _finish_part(self, part: "_Part") -> None:
+        self._files.append(part.finish())
+        self._part = None
 
 
 class _Part:
@@ -123,7 +120,7 @@ class _Part:
         self._rows = 0
         self._stack = ExitStack()
         self._sink = _DigestingSink(self._stack.enter_context(lake.create_file(version / path)))
-        self._parquet = pq.ParquetWriter(self._sink, schema)
+        self._parquet = self._stack.enter_context(pq.ParquetWriter(self._sink, schema))
 
     @property
     def size(self) -> int:
@@ -138,15 +135,8 @@ class _Part:
 
     def finish(self) -> ExportedFile:
         """Complete the file, and describe it."""
-        with self._stack:
-            self._parquet.close()
+        self._stack.close()
         return ExportedFile(self._path, self._rows, self._sink.size, self._sink.digest.hexdigest())
-
-    def abandon(self) -> None:
-        """Close the file without its end."""
-        self._sink.is_abandoned = True
-        with suppress(OSError), self._stack:
-            self._parquet.close()
 
 
 class _DigestingSink(io.RawIOBase):
@@ -155,17 +145,15 @@ class _DigestingSink(io.RawIOBase):
     def __init__(self, file: IO[bytes]) -> None:
         self.size = 0
         self.digest = hashlib.sha256()
-        self.is_abandoned = False
         self._file = file
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
-        if not self.is_abandoned:
-            self._file.write(data)
-            self.digest.update(data)
-            self.size += len(data)
+        self._file.write(data)
+        self.digest.update(data)
+        self.size += len(data)
         return len(data)
 
 

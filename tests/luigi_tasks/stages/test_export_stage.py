@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -116,6 +117,25 @@ def test_export__leaves_the_marts_as_they_are_in_the_warehouse(folder, publish, 
     assert sorted(lake.list_names(folder / "latest")) == ["a_mart", "b_mart"], "the view of others is theirs"
 
 
+def test_export__has_all_marts_of_one_moment(set_folder, publish, tmp_path, monkeypatch):
+    set_folder(tmp_path / "lake")
+    with warehouse.transaction() as cursor:
+        cursor.execute("drop table if exists public.numbers cascade; create table public.numbers as select 1 as n")
+    query = "select (select count(*) from public.numbers) as numbers"
+    marts = publish(1, {"a_mart": query, "b_mart": query})
+    write_mart = version.write_mart
+
+    def write_and_insert(*arguments: Any) -> Any:
+        files = write_mart(*arguments)
+        with warehouse.reading() as other_session:
+            other_session.execute("insert into public.numbers values (2)")
+        return files
+
+    monkeypatch.setattr(version, "write_mart", write_and_insert)
+    Export().run()
+    assert read_current(tmp_path / "lake", tmp_path) == marts
+
+
 def test_export__is_written_again_where_the_marts_changed_or_a_file_did_and_only_then(folder, publish, tmp_path):
     publish(10)
     Export().run()
@@ -147,8 +167,8 @@ def test_export__keeps_the_version_before_for_one_round_and_no_mart_that_is_gone
 
 @pytest.mark.parametrize(
     ("module", "function"),
-    [(version, "write_mart"), (lake, "write_text")],
-    ids=["between marts", "before the manifest"],
+    [(version, "write_mart"), (lake, "replace_by_copy"), (lake, "write_text")],
+    ids=["between marts", "before latest", "before the manifest"],
 )
 def test_export__that_is_killed_leaves_the_version_before_and_the_next_one_nothing_of_it(
     folder, publish, tmp_path, monkeypatch, module, function
