@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -237,6 +238,17 @@ def test_export__of_nothing_that_is_published_says_what_to_do(folder, publish):
         Marker("marts", "").clear(cursor)
     with pytest.raises(PipelineError, match="no marts are published yet"):
         Export().run()
+
+
+def test_manual__shows_how_to_read_the_current_version(set_folder, publish, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    set_folder(tmp_path / "data/lake")
+    publish(1, {"platform_mart": "select 'example' as platform"})
+    Export().run()
+    page = (paths.PROJECT / "docs/operating.md").read_text(encoding="utf-8")
+    [program] = re.findall(r"^```python\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    exec(program, {})
+    assert "example" in capfd.readouterr().out
 
 
 def test_export__is_off_unless_a_folder_is_set(place, set_folder):
