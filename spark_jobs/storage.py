@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -92,16 +92,21 @@ class ObjectPath:
         info = self._read_info()
         if not info.is_file:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
-        with _translate_errors(self), self._connect().open_input_stream(self.key, compression=None) as stream:
-            version = (stream.metadata() or {}).get("ETag", b"").decode()
-        return ObjectStatus(info.size, info.mtime_ns or 0, version)
+        return ObjectStatus(info.size, info.mtime_ns or 0, self.read_version())
 
-    def open(self, mode: str = "rb") -> BinaryIO:
+    def read_version(self) -> str:
+        """Return what each overwriting changes: the ETag in S3, the generation in Google's. Raises FileNotFoundError
+        where there is no such object."""
+        with _translate_errors(self), self._connect().open_input_file(self.key) as file:
+            found = file.metadata() or {}
+        return bytes(found.get("ETag") or found.get("generation") or b"").decode()
+
+    def open(self, mode: str = "rb") -> io.BufferedReader:
         """Open the object to read its bytes, from any place."""
         assert mode == "rb", mode
         with _translate_errors(self):
             file = self._connect().open_input_file(self.key)
-        return cast(BinaryIO, io.BufferedReader(_ObjectReader(self, file), READ_BYTES))
+        return io.BufferedReader(_ObjectReader(self, file), READ_BYTES)
 
     def read_bytes(self) -> bytes:
         with self.open() as file:
@@ -181,7 +186,7 @@ Location = Path | ObjectPath
 @dataclass(frozen=True)
 class ObjectStatus:
     """What tells whether an object is still the same: its size in bytes, when it was written (ns since 1970; S3 tells
-    whole seconds), and its version (the ETag; S3 alone has one)."""
+    whole seconds), and its version (see `ObjectPath.read_version`)."""
 
     size: int
     mtime_ns: int
@@ -297,8 +302,7 @@ def _translate_errors(path: ObjectPath) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that pyarrow does not take
         text = " ".join(str(error).split())
-        raise OSError(
-            error.errno or errno.EIO, text[text.find("AWS Error") :] if "AWS Error" in text else text
-        ) from error
+        number = error.errno if isinstance(error, OSError) else errno.EINVAL
+        raise OSError(number or errno.EIO, text[max(0, text.find("AWS Error")) :]) from error
