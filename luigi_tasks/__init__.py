@@ -25,6 +25,7 @@ try:
     from luigi_tasks.stages.clean import Clean
     from luigi_tasks.stages.dbt_run import DbtRun
     from luigi_tasks.stages.dbt_test import DbtTest
+    from luigi_tasks.stages.export import Export
     from luigi_tasks.stages.extract import Extract
     from luigi_tasks.stages.load import Load
     from luigi_tasks.stages.publish import Publish
@@ -36,7 +37,7 @@ except (configparser.Error, UnicodeDecodeError) as error:
 except KeyboardInterrupt:
     raise SystemExit(128 + signal.SIGINT) from None
 
-__all__ = ["Audit", "Clean", "DbtRun", "DbtTest", "Extract", "Load", "Publish", "Replay", "Report", "RunAll"]
+__all__ = ["Audit", "Clean", "DbtRun", "DbtTest", "Export", "Extract", "Load", "Publish", "Replay", "Report", "RunAll"]
 
 if IS_LUIGI:
     command_line.name_tasks_on_error(__all__)

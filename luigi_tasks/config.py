@@ -230,6 +230,14 @@ class report(luigi.Config):
     )
 
 
+class export(luigi.Config):
+    """[export]: where the marts are copied to as Parquet."""
+
+    folder: str = luigi.Parameter(
+        default="", description="a folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER; empty: the marts are not exported"
+    )
+
+
 class dashboard(luigi.Config):
     """[dashboard]: whether a run reports to luigid, whose address is in [core]."""
 
@@ -279,6 +287,7 @@ SECTIONS: tuple[type[luigi.Config], ...] = (
     warehouse,
     dbt,
     report,
+    export,
     dashboard,
     notify,
 )

@@ -85,7 +85,9 @@ def list_places() -> list[Path]:
 
     The embedded server has an account of its own: see warehouse/embedded.
     """
-    return [paths.checkpoints(), paths.logs(), paths.report(), paths.docs()]
+    exported = paths.export()
+    places = [paths.checkpoints(), paths.logs(), paths.report(), paths.docs()]
+    return [*places, exported] if isinstance(exported, Path) else places
 
 
 def prepare_places() -> None:

@@ -32,6 +32,7 @@ LOADER_CODE = (
 PUBLISH_CODE = (PROJECT / "luigi_tasks/dbt/publication.py",)
 REPORT_CODE = tuple(PROJECT / "luigi_tasks/report" / name for name in ("page.py", "data.py", "queries.py", "target.py"))
 REPORT_TEMPLATE = PROJECT / "luigi_tasks/report/template"
+EXPORT_CODE = tuple(PROJECT / "luigi_tasks/export" / name for name in ("columns.py", "mart_files.py", "version.py"))
 AUDIT_CODE = (PROJECT / "luigi_tasks/quality/ledger.py", PROJECT / "luigi_tasks/targets/ledger_file.py")
 
 PATTERN_CHARACTERS = re.compile(r"[%*?\[\]{}\\^,:]")
@@ -149,6 +150,12 @@ def embedded_postgres() -> Path:
 
 def report() -> Path:
     return Path(config.read_section(config.report).folder).absolute() / "index.html"
+
+
+def export() -> Location | None:
+    """Where the marts are copied to as Parquet; None where they are not."""
+    folder = config.read_section(config.export).folder
+    return locate(folder, "[export], key folder") if folder else None
 
 
 def docs() -> Path:

@@ -117,6 +117,11 @@ class ObjectPath:
         with _translate_errors(self), self._write() as stream:
             stream.write(content)
 
+    def create(self) -> io.RawIOBase:
+        """Open the object to write it, in place of the one before. It is there once the file is closed."""
+        with _translate_errors(self):
+            return _ObjectWriter(self, self._write())
+
     def upload(self, file: Path) -> None:
         """Write the object, in place of the one before, from a file."""
         with (
@@ -131,6 +136,11 @@ class ObjectPath:
         with _translate_errors(self):
             self._connect().move(self.key, target.key)
 
+    def copy(self, target: "ObjectPath") -> None:
+        """Have the store copy the object, of 5 GB at most, to another place, in place of the one before."""
+        with _translate_errors(self):
+            self._connect().copy_file(self.key, target.key)
+
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete the object."""
         try:
@@ -139,6 +149,11 @@ class ObjectPath:
         except FileNotFoundError:
             if not missing_ok:
                 raise
+
+    def delete_folder(self) -> None:
+        """Delete all objects of a folder. Raises FileNotFoundError where there is none."""
+        with _translate_errors(self):
+            self._connect().delete_dir(self.key)
 
     def open_parquet(self) -> "pq.ParquetFile":
         """Open a Parquet file, of which only what is asked for is read."""
@@ -243,6 +258,27 @@ class _ObjectReader(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class _ObjectWriter(io.RawIOBase):
+    """An object that is being written, as a raw stream whose errors are those of files."""
+
+    def __init__(self, path: ObjectPath, file: Any) -> None:
+        self._path = path
+        self._file = file
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        with _translate_errors(self._path):
+            return int(self._file.write(data))
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            with _translate_errors(self._path):
+                self._file.close()
 
 
 @cache

@@ -8,7 +8,7 @@ from luigi_tasks.stages import inspection
 from luigi_tasks.stages.admission import find_stop_reason
 from luigi_tasks.stages.answers import share_answers
 from luigi_tasks.stages.load import Load
-from luigi_tasks.stages.registry import STAGES, StageKind
+from luigi_tasks.stages.registry import StageKind, list_stage_kinds
 from luigi_tasks.targets import checkpoint, landing
 from luigi_tasks.warehouse import relation_states
 from luigi_tasks.warehouse.relation_states import Change
@@ -39,7 +39,8 @@ def explain_stages() -> list[Answer]:
         gone = checkpoint.list_loadable_batches(without=landed)
         of_gone = [_explain_stage(kind, batch, None) for kind, batch in _list_batch_stages(gone)]
         answers += [answer for answer in of_gone if answer.reason]
-        return answers + [_explain_stage(kind, "", changed.get(kind.name)) for kind in STAGES if not kind.per_batch]
+        about_all = [kind for kind in list_stage_kinds() if not kind.per_batch]
+        return answers + [_explain_stage(kind, "", changed.get(kind.name)) for kind in about_all]
 
 
 def _explain_stage(kind: StageKind, batch: str, change: Change | None) -> Answer:
@@ -66,7 +67,7 @@ def _name_stage(change: Change) -> str:
 def _list_batch_stages(batches: Iterable[str]) -> Iterator[tuple[StageKind, str]]:
     """The stages of batches: each its kind and its batch."""
     for batch in batches:
-        yield from ((kind, batch) for kind in STAGES if kind.per_batch)
+        yield from ((kind, batch) for kind in list_stage_kinds() if kind.per_batch)
 
 
 def list_lines(answers: list[Answer]) -> Iterator[tuple[str, str]]:

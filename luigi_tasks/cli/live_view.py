@@ -16,7 +16,7 @@ from luigi_tasks.cli.output import make_text
 from luigi_tasks.runs import journal
 from luigi_tasks.runs.journal import StageProgress, StageRecord
 from luigi_tasks.stages.base import format_title
-from luigi_tasks.stages.registry import STAGES
+from luigi_tasks.stages.registry import list_stage_kinds
 from luigi_tasks.texts import count
 
 BAR_WIDTH = 16
@@ -51,7 +51,7 @@ class LiveView:
         table.add_column(width=BAR_WIDTH)
         table.add_column(justify="right", no_wrap=True, min_width=8)
         table.add_column(no_wrap=True, overflow="ellipsis")
-        for stage in dict.fromkeys([*(kind.name for kind in STAGES), *self._finished, *self._at_work]):
+        for stage in dict.fromkeys([*(kind.name for kind in list_stage_kinds()), *self._finished, *self._at_work]):
             table.add_row(*self._make_row(stage))
         return Group(table, self._render_footer())
 

@@ -12,7 +12,7 @@ from luigi_tasks.stages.audit import Audit
 from luigi_tasks.stages.base import BETWEEN_NAMES, Stage, count_batches, list_stale
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.progress import track_stage
-from luigi_tasks.stages.report import Report
+from luigi_tasks.stages.registry import make_last_stages
 from luigi_tasks.targets import landing
 from luigi_tasks.warehouse import migrations
 
@@ -83,7 +83,7 @@ class Replay(Stage):
 
 
 def _list_marts(names: Sequence[str]) -> list[Stage]:
-    return [Report(batch=BETWEEN_NAMES.join(names))] if names else []
+    return make_last_stages(BETWEEN_NAMES.join(names)) if names else []
 
 
 @Replay.event_handler(luigi.Event.DEPENDENCY_PRESENT)

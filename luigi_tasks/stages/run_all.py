@@ -9,15 +9,15 @@ from luigi_tasks.stages.audit import Audit
 from luigi_tasks.stages.base import Stage, count_batches, list_stale
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.publish import Publish
-from luigi_tasks.stages.report import Report
+from luigi_tasks.stages.registry import make_last_stages
 from luigi_tasks.targets import landing
 
 logger = logging.getLogger(__name__)
 
 
 class RunAll(Stage):
-    """Brings every batch of the landing folder, or one, up to date, then the marts, tested and published, and the
-    report on them.
+    """Brings every batch of the landing folder, or one, up to date, then the marts, tested and published, the report on
+    them, and their export, if there is a setting for one.
 
     Luigi is told of stale stages only: of a thousand batches, most have nothing to do. Once all are clean it is known
     which of them Audit stops. The others are loaded and go on to the marts; the Audits of the stopped ones fail, and
@@ -58,7 +58,7 @@ class RunAll(Stage):
         return self._list_cleans()[::-1]
 
     def _list_stages_after_cleaning(self) -> list[Stage]:
-        return [*(Audit(batch=name) for name in self.list_batches()), Report(batch=self.batch)]
+        return [*(Audit(batch=name) for name in self.list_batches()), *make_last_stages(self.batch)]
 
 
 @RunAll.event_handler(luigi.Event.DEPENDENCY_PRESENT)

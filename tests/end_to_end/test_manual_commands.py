@@ -1,7 +1,7 @@
 """The commands of README.md and docs/operating.md run as they are written, one after the other, on the sample.
 
 Indented commands and queries (sql) are run. Blocks in other frames cannot run everywhere: bash or systemd only checks
-that they can be parsed.
+that they can be parsed; Python runs in the test of what it is about.
 """
 
 import re
@@ -25,7 +25,7 @@ DEFAULTS = {
 INSTALLED = "/srv/socialmart"
 """The project's folder in the manual."""
 
-INDENTED, QUERY, SHELL, CRON, UNIT, TEXT = "indented", "sql", "sh", "cron", "ini", "text"
+INDENTED, QUERY, SHELL, CRON, UNIT, TEXT, PYTHON = "indented", "sql", "sh", "cron", "ini", "text", "python"
 BLOCK = re.compile(r"^```(\w*)\n((?:(?!```).*\n)*)```$|^((?:    .+\n)+)", re.MULTILINE)
 COMMAND = re.compile(r" *(make|socialmart|luigi|rm|cp|mv|echo|tail|ls|du) ")
 
@@ -110,4 +110,4 @@ def test_units__are_read_by_systemd(project: Project, tmp_path: Path):
 
 def test_frames__are_of_a_known_kind():
     framed = {frame for page in PAGES for frame in re.findall(r"^```(\w+)$", page.read_text(), re.MULTILINE)}
-    assert framed <= {QUERY, SHELL, CRON, UNIT, TEXT}
+    assert framed <= {QUERY, SHELL, CRON, UNIT, TEXT, PYTHON}

@@ -14,7 +14,7 @@ FLOORS = (
     {"warehouse"},
     {"targets"},
     {"runs", "quality"},
-    {"spark", "dbt", "report"},
+    {"spark", "dbt", "report", "export"},
     {"stages"},
     {"cli"},
 )

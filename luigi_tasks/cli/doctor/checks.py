@@ -8,6 +8,7 @@ CHECKS = (
     Check("landing", folders.check_landing, needs=("settings",)),
     Check("checkpoints", folders.check_checkpoints, needs=("settings",)),
     Check("logs", folders.check_logs, needs=("settings",)),
+    Check("export", folders.check_export, needs=("settings",)),
     Check("file modes", folders.check_file_modes, needs=("settings", "landing")),
     Check("free space", folders.check_free_space, needs=("settings", "landing", "checkpoints")),
     Check("memory", limits.check_memory, needs=("settings",)),

@@ -61,6 +61,24 @@ def check_logs() -> Result:
     return Result(OK, require_writable(paths.logs(), "[logs] folder"))
 
 
+def check_export() -> Result:
+    """Whether the folder of the export, where there is one, can be written to."""
+    folder = paths.export()
+    if folder is None:
+        return Result(OK, "off: [export] folder is empty")
+    if isinstance(folder, Path):
+        return Result(OK, require_writable(folder, "[export] folder"))
+    try:
+        (folder / ".doctor").write_bytes(b"")
+        (folder / ".doctor").unlink()
+    except OSError as error:
+        raise PipelineError(
+            f"{folder}: no object can be made there ({error.strerror or error}); have it writable, or set [export] "
+            "folder elsewhere"
+        ) from error
+    return Result(OK, f"{folder}, writable")
+
+
 def check_file_modes() -> Result:
     """Whether others can read what runs have left, or write to the landing folder."""
     faults = [fault for place in file_modes.list_places() if (fault := file_modes.find_fault(place))]

@@ -5,10 +5,12 @@ import logging
 import luigi
 import pytest
 
+from luigi_tasks import config
 from luigi_tasks.quality.quarantine import RejectedCounts
 from luigi_tasks.stages import replay
 from luigi_tasks.stages.audit import Audit
 from luigi_tasks.stages.clean import Clean
+from luigi_tasks.stages.export import Export
 from luigi_tasks.stages.publish import Publish
 from luigi_tasks.stages.replay import Replay
 from luigi_tasks.stages.report import Report
@@ -25,7 +27,7 @@ def stages(place, monkeypatch):
     """Stages that are stale as STALE says, and a landing folder with two batches."""
     STALE.clear()
     STARTED.clear()
-    for stage in (Clean, Audit, Publish, Report):
+    for stage in (Clean, Audit, Publish, Report, Export):
         monkeypatch.setattr(stage, "find_stale_reason", lambda self: STALE.get(self.title))
         monkeypatch.setattr(stage, "start_services", lambda self: STARTED.append(self.title))
     place.land("a.json")
@@ -40,6 +42,14 @@ def test_run_all__has_stale_batches_cleaned_and_then_what_is_stale_after_them():
     assert RunAll().find_stale_reason() == "Clean b is not up to date"
     assert RunAll().requires() == [Clean(batch="b")]
     assert list(RunAll().run()) == [[Audit(batch="b"), Report(batch="")]]
+
+
+def test_run_all__exports_the_marts_where_a_folder_is_set(monkeypatch):
+    STALE.update({"Export": "its marts changed"})
+    monkeypatch.setattr(config.read_section_once(config.export), "folder", "lake")
+    assert RunAll().find_stale_reason() == "Export is not up to date"
+    assert list(RunAll().run()) == [[Export(batch="")]]
+    assert replay._list_marts(["a"]) == [Report(batch="a"), Export(batch="a")]
 
 
 def test_run_all__of_one_batch_is_about_no_other():

@@ -1,0 +1,1 @@
+"""The export: the published marts as Parquet files, for those who read from a lake."""
