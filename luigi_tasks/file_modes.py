@@ -85,7 +85,7 @@ def list_places() -> list[Path]:
 
     The embedded server has an account of its own: see warehouse/embedded.
     """
-    return [paths.checkpoints(), paths.logs(), paths.report(), paths.docs()]
+    return [paths.local_state(), paths.logs(), paths.report(), paths.docs()]
 
 
 def prepare_places() -> None:

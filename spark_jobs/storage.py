@@ -12,11 +12,11 @@ import os
 import shutil
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -96,12 +96,12 @@ class ObjectPath:
             version = (stream.metadata() or {}).get("ETag", b"").decode()
         return ObjectStatus(info.size, info.mtime_ns or 0, version)
 
-    def open(self, mode: str = "rb") -> BinaryIO:
+    def open(self, mode: str = "rb") -> io.BufferedReader:
         """Open the object to read its bytes, from any place."""
         assert mode == "rb", mode
         with _translate_errors(self):
             file = self._connect().open_input_file(self.key)
-        return cast(BinaryIO, io.BufferedReader(_ObjectReader(self, file), READ_BYTES))
+        return io.BufferedReader(_ObjectReader(self, file), READ_BYTES)
 
     def read_bytes(self) -> bytes:
         with self.open() as file:
@@ -134,6 +134,11 @@ class ObjectPath:
         except FileNotFoundError:
             if not missing_ok:
                 raise
+
+    def delete_tree(self) -> None:
+        """Delete all objects below a folder, if there are any."""
+        with suppress(FileNotFoundError), _translate_errors(self):
+            self._connect().delete_dir(self.key)
 
     def open_parquet(self) -> "pq.ParquetFile":
         """Open a Parquet file, of which only what is asked for is read."""
@@ -205,6 +210,26 @@ def read_size(location: Location) -> int:
     return location.stat().st_size if isinstance(location, Path) else location.read_status().size
 
 
+def list_parquet(folder: Location) -> dict[Location, int]:
+    """Return the Parquet files of a folder, and their sizes in bytes; none where there is no folder."""
+    if isinstance(folder, Path):
+        return {path: path.stat().st_size for path in folder.glob("*.parquet")}
+    try:
+        return {path: found.size for path, found in folder.list_files().items() if path.name.endswith(".parquet")}
+    except FileNotFoundError:
+        return {}
+
+
+def move(source: Location, target: Location) -> None:
+    """Move a file to another place of its file system or store, over what is there."""
+    if isinstance(source, Path) and isinstance(target, Path):
+        os.replace(source, target)
+    elif isinstance(source, ObjectPath) and isinstance(target, ObjectPath):
+        source.replace(target)
+    else:
+        raise ValueError(f"{source} and {target} are not in one place")
+
+
 def open_parquet(location: Location) -> "pq.ParquetFile":
     """Open a Parquet file."""
     import pyarrow.parquet as pq
@@ -249,7 +274,13 @@ def _connect(scheme: str, endpoint: str, region: str, process: int) -> Any:
     elsewhere = {"endpoint_override": url.netloc, "scheme": url.scheme} if endpoint else {}
     if scheme == "s3":
         of_region = {"region": region} if region else {}
-        return S3FileSystem(connect_timeout=CONNECT_SECONDS, request_timeout=REQUEST_SECONDS, **elsewhere, **of_region)
+        return S3FileSystem(
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=REQUEST_SECONDS,
+            allow_delayed_open=True,  # a small object takes one request, not three
+            **elsewhere,
+            **of_region,
+        )
     is_anonymous = bool(endpoint) and "GOOGLE_APPLICATION_CREDENTIALS" not in os.environ
     return GcsFileSystem(anonymous=is_anonymous, **elsewhere)
 

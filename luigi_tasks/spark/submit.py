@@ -180,12 +180,14 @@ def quote_option(option: str) -> str:
 def make_environment(master: str = "") -> dict[str, str]:
     """The environment of spark-submit: its Java, its Python and its network.
 
-    A local master takes nothing of another Spark, Hadoop or Java; a cluster may be found by their variables.
+    A local master takes nothing of another Spark, Hadoop or Java; a cluster may be found by their variables. The
+    credentials of a store are in it where folders of the pipeline are in one.
     """
     settings = config.read_section(config.spark)
     is_local = is_local_master(master or settings.master)
+    store = environment.STORE if paths.uses_store() else ()
     return environment.make_environment(
-        environment.SPARK_LOCAL if is_local else environment.SPARK_CLUSTER,
+        (*(environment.SPARK_LOCAL if is_local else environment.SPARK_CLUSTER), *store),
         settings.environment,
         **({"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}),
         JAVA_HOME=str(java_home(paths.java_runtime())),

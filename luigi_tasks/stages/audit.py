@@ -5,7 +5,6 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
@@ -22,6 +21,7 @@ from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations, relation_states
 from spark_jobs.schemas import TABLES
+from spark_jobs.storage import Location, open_parquet
 
 PASSED, STOPPED = "passed", "stopped"
 
@@ -126,9 +126,14 @@ def judge_batch(cleaned: CleanManifest) -> tuple[list[LedgerLine], str | None]:
 def _count_rows_on_disk(cleaned: CleanManifest) -> dict[str, int]:
     """The rows of each table by the footers of its files."""
     rows = dict.fromkeys(TABLES, 0)
-    folder = checkpoint.clean_checkpoint(cleaned.batch).folder
-    for file in cleaned.files:
-        table = file.path.split("/")[0]
-        if table in rows:
-            rows[table] += pq.read_metadata(folder / file.path).num_rows
+    root = checkpoint.clean_checkpoint(cleaned.batch).find_root()
+    files = [(table, root / file.path) for file in cleaned.files if (table := file.path.split("/")[0]) in rows]
+    counted = checkpoint.map_files(_count_rows, [path for _, path in files])
+    for (table, _), of_file in zip(files, counted, strict=True):
+        rows[table] += of_file
     return rows
+
+
+def _count_rows(path: Location) -> int:
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)

@@ -179,7 +179,7 @@ def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
     for batch, verdict, lines in cursor.fetchall():
         found.setdefault(batch, []).append((verdict, lines))
     for batch in marker.list_contents(relation_states.LEDGER):
-        ledger = read_ledger(checkpoint.audit_checkpoint(batch).folder / paths.LEDGER)
+        ledger = read_ledger(checkpoint.audit_checkpoint(batch).find_root() / paths.LEDGER)
         if ledger is None:
             continue
         lines = sorted(

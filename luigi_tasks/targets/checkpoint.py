@@ -3,9 +3,8 @@
 import os
 import shutil
 import uuid
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -14,11 +13,22 @@ import luigi
 from luigi_tasks import fingerprints, paths, run_id
 from luigi_tasks.atomic_files import open_replacement, sync_to_disk
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.targets import stored_checkpoints
 from luigi_tasks.targets.built_from import BuiltFrom, describe_changes
-from luigi_tasks.targets.manifests import AuditManifest, CheckpointFile, CleanManifest, ExtractManifest, Manifest
-from spark_jobs.messages import MessageError, from_json, to_json
+from luigi_tasks.targets.ledger_file import BatchLedger, read_ledger
+from luigi_tasks.targets.manifests import (
+    AuditManifest,
+    CheckpointFile,
+    CleanManifest,
+    ExtractManifest,
+    Manifest,
+    read_manifest_file,
+)
+from spark_jobs.messages import to_json
+from spark_jobs.storage import Location, ObjectPath
 
 AnyManifest = TypeVar("AnyManifest", bound=Manifest)
+Result = TypeVar("Result")
 
 
 def extract_checkpoint(batch: str) -> "CheckpointTarget[ExtractManifest]":
@@ -26,15 +36,10 @@ def extract_checkpoint(batch: str) -> "CheckpointTarget[ExtractManifest]":
     return CheckpointTarget("extract", batch, ExtractManifest)
 
 
+@stored_checkpoints.share_listings()
 def read_extract_manifests() -> list[ExtractManifest]:
     """The manifests of all batches' documents, those of batches that have left the landing folder included."""
-    found = []
-    for folder in sorted((paths.checkpoints() / "extract").glob("*")):
-        target = CheckpointTarget("extract", "", ExtractManifest)
-        target.folder = folder
-        if manifest := target.read_manifest():
-            found.append(manifest)
-    return found
+    return [manifest for target in _list_targets("extract", ExtractManifest) if (manifest := target.read_manifest())]
 
 
 def clean_checkpoint(batch: str) -> "CheckpointTarget[CleanManifest]":
@@ -47,6 +52,23 @@ def audit_checkpoint(batch: str) -> "CheckpointTarget[AuditManifest]":
     return CheckpointTarget("audit", batch, AuditManifest)
 
 
+def read_ledgers(batches: Sequence[str]) -> list[BatchLedger]:
+    """The ledgers of these batches, of those that have one."""
+    return _read_ledgers([audit_checkpoint(batch) for batch in batches], batches)
+
+
+def read_all_ledgers() -> list[BatchLedger]:
+    """The ledgers of all batches, those of batches that have left the landing folder included."""
+    with stored_checkpoints.share_listings():
+        return _read_ledgers(_list_targets("audit", AuditManifest), ())
+
+
+def _read_ledgers(targets: Sequence["CheckpointTarget[AuditManifest]"], batches: Sequence[str]) -> list[BatchLedger]:
+    with stored_checkpoints.share_listings(batches):
+        files = [target.find_root() / paths.LEDGER for target in targets]
+    return [found for found in stored_checkpoints.map_at_once(read_ledger, files) if found]
+
+
 def is_loadable(batch: str) -> bool:
     """Whether a batch can be loaded from its checkpoints as they stand: its tables are there, and Audit passed them."""
     cleaned, audited = clean_checkpoint(batch), audit_checkpoint(batch).read_manifest()
@@ -55,19 +77,28 @@ def is_loadable(batch: str) -> bool:
     return is_whole and audited is not None and audited.fault is None
 
 
+@stored_checkpoints.share_listings()
 def list_loadable_batches(without: Iterable[str]) -> list[str]:
     """The other batches that can be loaded from their checkpoints as they stand, in the order of their names."""
     known = {paths.folder_name(batch) for batch in without}
-    folder = paths.checkpoints() / "clean"
-    folders = [path for path in (folder.iterdir() if folder.is_dir() else ()) if path.name not in known]
-    manifests = [_read_folder(path) for path in folders]
+    targets = [target for target in _list_targets("clean", CleanManifest) if target.folder.name not in known]
+    manifests = [target.read_manifest() for target in targets]
     return sorted(manifest.batch for manifest in manifests if manifest and is_loadable(manifest.batch))
 
 
-def _read_folder(folder: Path) -> CleanManifest | None:
-    target = CheckpointTarget("clean", "", CleanManifest)
-    target.folder = folder
-    return target.read_manifest()
+def _list_targets(stage: str, kind: type[AnyManifest]) -> list["CheckpointTarget[AnyManifest]"]:
+    """The checkpoints of a stage, in the order of their folders' names, whatever has become of their batches."""
+    folder = paths.checkpoints() / stage
+    if isinstance(folder, Path):
+        folders: Sequence[Location] = sorted(folder.glob("*"))
+    else:
+        folders = stored_checkpoints.list_folders(kind, folder)
+    targets = []
+    for each in folders:
+        target = CheckpointTarget(stage, "", kind)
+        target.folder = each
+        targets.append(target)
+    return targets
 
 
 class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
@@ -87,13 +118,15 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
 
     def read_manifest(self) -> AnyManifest | None:
         """The manifest; None where there is none that can be read."""
+        if isinstance(self.folder, ObjectPath):
+            return cast(AnyManifest | None, stored_checkpoints.read_manifest(self._kind, self.folder))
         path = self.folder / paths.MANIFEST
         try:
             status = path.stat()
         except OSError:
             return None
         kind = cast(Hashable, self._kind)  # mypy knows no class to be hashable
-        return _read_manifest(kind, path, status.st_mtime_ns, status.st_size)
+        return cast(AnyManifest | None, read_manifest_file(kind, path, status.st_mtime_ns, status.st_size))
 
     def require_manifest(self) -> AnyManifest:
         """The manifest. Raises PipelineError where there is none that can be read."""
@@ -107,12 +140,41 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
         """Why the checkpoint is damaged or was not built from `built_from` (None: do not ask); None when it is fine."""
         manifest = self.read_manifest()
         if manifest is None:
-            return "its manifest is missing or unreadable" if self.folder.exists() else "its checkpoint is missing"
+            return "its manifest is missing or unreadable" if self._holds_anything() else "its checkpoint is missing"
+        sizes = self._measure_files(manifest)
         for file in manifest.files:
-            path = self.folder / file.path
-            if not path.is_file() or path.stat().st_size != file.bytes:
+            if sizes.get(file.path) != file.bytes:
                 return f"its file {file.path} is missing or has another size"
         return None if built_from is None else describe_changes(manifest.built_from, built_from)
+
+    def find_root(self) -> Location:
+        """The folder that holds the files of the checkpoint: its own, or in a store that of an attempt."""
+        manifest = self.read_manifest()
+        return self._find_root(manifest) if manifest else self.folder
+
+    def list_files(self, folder: str) -> list[Location]:
+        """The files of a folder below the checkpoint, in order. Raises PipelineError without a manifest."""
+        manifest = self.require_manifest()
+        root = self._find_root(manifest)
+        return [root / file.path for file in manifest.files if file.path.startswith(f"{folder}/")]
+
+    def _find_root(self, manifest: Manifest) -> Location:
+        return self.folder / manifest.attempt if manifest.attempt else self.folder
+
+    def _holds_anything(self) -> bool:
+        if isinstance(self.folder, ObjectPath):
+            return bool(stored_checkpoints.find_objects(self._kind, self.folder))
+        return self.folder.exists()
+
+    def _measure_files(self, manifest: Manifest) -> dict[str, int]:
+        """The sizes in bytes of those files of the manifest that are there."""
+        root = self._find_root(manifest)
+        if isinstance(root, ObjectPath):
+            objects = stored_checkpoints.find_objects(self._kind, cast(ObjectPath, self.folder))
+            found = {file.path: objects.get(root / file.path) for file in manifest.files}
+            return {path: status.size for path, status in found.items() if status}
+        files = {file.path: root / file.path for file in manifest.files}
+        return {name: path.stat().st_size for name, path in files.items() if path.is_file()}
 
     def require_intact(self, folder: str = "") -> AnyManifest:
         """Compare every file, or every file of a folder below the checkpoint, with the manifest, and return that.
@@ -120,31 +182,42 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
         Raises PipelineError, which names the damaged file.
         """
         manifest = self.require_manifest()
-        for file in manifest.files:
-            if not file.path.startswith(folder):
-                continue
-            path = self.folder / file.path
-            if not path.is_file() or fingerprints.of_file(path) != file.sha256:
+        files = [file for file in manifest.files if file.path.startswith(folder)]
+        digests = map_files(_digest_file, [self._find_root(manifest) / file.path for file in files])
+        for file, digest in zip(files, digests, strict=True):
+            if digest != file.sha256:
                 raise PipelineError(
                     f"checkpoint {self.folder}: {file.path} is not what its manifest says; "
                     f"delete the folder {self.folder} and run again"
                 )
         return manifest
 
-    def publish(self, staging: Path, parts: Mapping[str, Path], built_from: BuiltFrom, **facts: Any) -> None:
+    def locate_output(self, staging: Path, number: int) -> Location:
+        """Where the tables of the checkpoint, the batch of this number in a request, are to be written before they are
+        published: below `staging`, or, in a store, in the folder of the attempt, where they stay."""
+        return self.folder / staging.name if isinstance(self.folder, ObjectPath) else staging / f"batch_no={number}"
+
+    def publish(self, staging: Path, parts: Mapping[str, Location], built_from: BuiltFrom, **facts: Any) -> None:
         """Make the checkpoint appear: `parts` (path below its folder -> file or folder as built) and the manifest.
 
-        `staging` is a folder on the same file system. `facts` are the fields that the stage's manifest has besides
-        those of all. What was there before is gone once the new checkpoint is there.
+        `staging` is a folder of `staging_folder`. `facts` are the fields that the stage's manifest has besides those of
+        all. What was there before is gone once the new checkpoint is there.
         """
+        if isinstance(self.folder, ObjectPath):
+            attempt = staging.name
+            files: Sequence[CheckpointFile] = stored_checkpoints.collect_files(self.folder, attempt, parts)
+            manifest = self._describe(files, built_from, facts, attempt)
+            stored_checkpoints.write_manifest(self.folder, manifest)
+            stored_checkpoints.delete_others(self.folder, manifest)
+            return
         unfinished = staging / f"publish-{uuid.uuid4().hex}"
         unfinished.mkdir(parents=True)
         for name, built in parts.items():
-            if built.exists():
+            if isinstance(built, Path) and built.exists():
                 (unfinished / name).parent.mkdir(parents=True, exist_ok=True)
                 built.rename(unfinished / name)
         files = _sync_files(unfinished)
-        manifest = self._kind(self.stage, self.batch, run_id.get_run_id(), files, dict(built_from), **facts)
+        manifest = self._describe(files, built_from, facts)
         with (unfinished / paths.MANIFEST).open("w", encoding="utf-8") as file:
             file.write(to_json(manifest, indent=1))
             file.flush()
@@ -156,11 +229,28 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
         unfinished.rename(self.folder)
         sync_to_disk(self.folder.parent)
 
+    def _describe(
+        self, files: Sequence[CheckpointFile], built_from: BuiltFrom, facts: Mapping[str, Any], attempt: str = ""
+    ) -> AnyManifest:
+        run = run_id.get_run_id()
+        return self._kind(self.stage, self.batch, run, files, dict(built_from), attempt=attempt, **facts)
+
     def rewrite_manifest(self, manifest: AnyManifest) -> None:
         """Replace the manifest of a checkpoint that stays as it is. Where that fails, the one before stays."""
-        path = self.folder / paths.MANIFEST
-        with suppress(OSError), open_replacement(path) as file:
+        if isinstance(self.folder, ObjectPath):
+            with suppress(PipelineError):
+                stored_checkpoints.write_manifest(self.folder, manifest)
+            return
+        with suppress(OSError), open_replacement(self.folder / paths.MANIFEST) as file:
             file.write(to_json(manifest, indent=1).encode())
+
+
+def map_files(work: Callable[[Location], Result], files: Sequence[Location]) -> Iterable[Result]:
+    """What the work gives for each file of a checkpoint; of those in a store, many are asked at once."""
+    if all(isinstance(file, Path) for file in files):
+        return map(work, files)
+    with stored_checkpoints.translate_errors():
+        return stored_checkpoints.map_at_once(work, files)
 
 
 def _sync_files(folder: Path) -> Sequence[CheckpointFile]:
@@ -174,12 +264,10 @@ def _sync_files(folder: Path) -> Sequence[CheckpointFile]:
     return files
 
 
-@lru_cache(maxsize=50_000)
-def _read_manifest(kind: Any, path: Path, mtime_ns: int, size: int) -> Any:
-    """Read once for each time and size that the file has."""
+def _digest_file(path: Location) -> str | None:
     try:
-        return from_json(kind, path.read_bytes())
-    except (OSError, MessageError):
+        return fingerprints.of_file(path)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
 
 
@@ -192,7 +280,7 @@ def staging_folder(stage: str) -> Iterator[Path]:
         yield folder
     except OSError as error:
         raise PipelineError(
-            f"checkpoints folder {paths.checkpoints()}: {error.strerror or error}; fix it and run again"
+            f"checkpoints folder {paths.local_state()}: {error.strerror or error}; fix it and run again"
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

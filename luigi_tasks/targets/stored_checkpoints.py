@@ -1,0 +1,177 @@
+"""Checkpoints in an object store, which has no rename and answers each request after some ten milliseconds.
+
+A stage and batch has a folder of its own, and below it one of the attempt that built it. The manifest, written last,
+names the attempt: that makes it the checkpoint. Everything else in the folder is then deleted.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from luigi_tasks import fingerprints, paths
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.targets.manifests import CheckpointFile, Manifest, read_manifest_file
+from spark_jobs.messages import to_json
+from spark_jobs.storage import Location, ObjectPath, ObjectStatus
+
+REQUESTS_AT_ONCE = 16
+"""Requests that are on their way together, where many files are asked about."""
+FEWEST_OF_A_STAGE = 8
+"""Batches: for as many, their stage's folder is listed once, however many others it holds."""
+
+Objects = dict[ObjectPath, ObjectStatus]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass
+class _Listings:
+    """What a check has listed: the objects by the folder of their batch, and the stages that were listed whole."""
+
+    batches: Sequence[str]
+    objects: dict[ObjectPath, Objects] = field(default_factory=dict)
+    stages: set[ObjectPath] = field(default_factory=set)
+
+
+_listings: ContextVar[_Listings | None] = ContextVar("listings", default=None)
+_times_written: dict[ObjectPath, int] = {}
+"""How often this process wrote a manifest: S3 dates it by the second, which does not tell two of them apart."""
+
+
+@contextmanager
+def share_listings(batches: Sequence[str] = ()) -> Iterator[None]:
+    """Within the block, which asks about these batches or about all, each folder of checkpoints is listed once."""
+    if _listings.get() is not None:
+        yield
+        return
+    token = _listings.set(_Listings(batches))
+    try:
+        yield
+    finally:
+        _listings.reset(token)
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Raise what a store answers in place of what was asked for as a PipelineError, one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise PipelineError(
+            f"checkpoints folder {paths.checkpoints()}: the store refuses or does not answer "
+            f"({error.strerror or error}); correct the bucket, [storage] or the credentials, and run again"
+        ) from error
+
+
+def find_objects(kind: type[Manifest], folder: ObjectPath) -> Objects:
+    """Return the objects of a checkpoint with a manifest of this kind, or of what is left of one."""
+    shared = _listings.get()
+    if shared is None:
+        return _list_objects(folder)
+    if folder not in shared.objects and folder.parent not in shared.stages:
+        if 0 < len(shared.batches) < FEWEST_OF_A_STAGE:
+            shared.objects[folder] = _list_objects(folder)
+        else:
+            _list_stage(shared, kind, folder.parent)
+    return shared.objects.get(folder, {})
+
+
+def list_folders(kind: type[Manifest], stage: ObjectPath) -> list[ObjectPath]:
+    """Return the folders of a stage, one a batch. Within `share_listings` their manifests are read, many at once."""
+    shared = _listings.get() or _Listings(())
+    if stage not in shared.stages:
+        _list_stage(shared, kind, stage)
+    return sorted(folder for folder in shared.objects if folder.parent == stage)
+
+
+def read_manifest(kind: Any, folder: ObjectPath) -> Any:
+    """Return the manifest of a checkpoint; None where there is none that can be read."""
+    return _read_manifest(kind, folder, find_objects(kind, folder))
+
+
+def write_manifest(folder: ObjectPath, manifest: Manifest) -> None:
+    """Write the manifest of a checkpoint, in place of the one before."""
+    path = folder / paths.MANIFEST
+    with translate_errors():
+        path.write_bytes(to_json(manifest, indent=1).encode())
+    _times_written[path] = _times_written.get(path, 0) + 1
+    if shared := _listings.get():
+        shared.objects[folder] = _list_objects(folder)
+
+
+def collect_files(folder: ObjectPath, attempt: str, parts: Mapping[str, Location]) -> list[CheckpointFile]:
+    """Upload the parts that are on this machine, and describe the files of all. Hidden ones are none of them."""
+    root = folder / attempt
+    with translate_errors():
+        for name, built in parts.items():
+            if isinstance(built, Path) and built.exists():
+                (root / name).upload(built)
+        found = {
+            path.relative_to(root): (path, status)
+            for path, status in _list_objects(root).items()
+            if not path.name.startswith((".", "_"))
+        }
+        names = sorted(name for name in found if any(name.is_relative_to(part) for part in parts))
+        return map_at_once(lambda name: _describe_file(str(name), *found[name]), names)
+
+
+def delete_others(folder: ObjectPath, manifest: Manifest) -> None:
+    """Delete what is in the folder of a checkpoint besides it: other attempts, and what this one left aside."""
+    root = folder / manifest.attempt
+    objects = _list_objects(folder)
+    found = {_find_child(folder, path) for path in objects}
+    found |= {_find_child(root, path) for path in objects if path.key.startswith(f"{root.key}/")}
+    kept = {folder / paths.MANIFEST, *(_find_child(root, root / file.path) for file in manifest.files)}
+    if manifest.files:
+        kept.add(root)
+    with translate_errors():
+        for path in sorted(found - kept):
+            if path in objects:
+                path.unlink(missing_ok=True)
+            else:
+                path.delete_tree()
+
+
+def map_at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return what the work gives for each item, with the requests of many on their way at once."""
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
+        return list(threads.map(work, items))
+
+
+def _list_stage(shared: _Listings, kind: type[Manifest], stage: ObjectPath) -> None:
+    """List all of a stage, and read the manifests, which are asked for next: Python keeps them."""
+    for path, status in _list_objects(stage).items():
+        shared.objects.setdefault(_find_child(stage, path), {})[path] = status
+    shared.stages.add(stage)
+    of_stage = [(folder, objects) for folder, objects in shared.objects.items() if folder.parent == stage]
+    map_at_once(lambda found: _read_manifest(kind, *found), of_stage)
+
+
+def _list_objects(folder: ObjectPath) -> Objects:
+    with translate_errors():
+        try:
+            return folder.list_files()
+        except FileNotFoundError:
+            return {}
+
+
+def _read_manifest(kind: Any, folder: ObjectPath, objects: Objects) -> Any:
+    path = folder / paths.MANIFEST
+    status = objects.get(path)
+    if status is None:
+        return None
+    with translate_errors():
+        return read_manifest_file(kind, path, status.mtime_ns, status.size, _times_written.get(path, 0))
+
+
+def _describe_file(name: str, path: ObjectPath, status: ObjectStatus) -> CheckpointFile:
+    return CheckpointFile(name, status.size, fingerprints.of_file(path))
+
+
+def _find_child(folder: ObjectPath, path: ObjectPath) -> ObjectPath:
+    """Return the object or folder directly below a folder that a path leads to or through."""
+    return folder / path.relative_to(folder).parts[0]
