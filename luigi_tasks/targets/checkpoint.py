@@ -66,7 +66,7 @@ def read_all_ledgers() -> list[BatchLedger]:
 def _read_ledgers(targets: Sequence["CheckpointTarget[AuditManifest]"], batches: Sequence[str]) -> list[BatchLedger]:
     with stored_checkpoints.share_listings(batches):
         files = [target.find_root() / paths.LEDGER for target in targets]
-    return [found for found in stored_checkpoints.map_at_once(read_ledger, files) if found]
+    return [found for found in map_files(read_ledger, files) if found]
 
 
 def is_loadable(batch: str) -> bool:

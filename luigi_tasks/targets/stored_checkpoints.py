@@ -5,10 +5,10 @@ names the attempt: that makes it the checkpoint. Everything else in the folder i
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -137,9 +137,12 @@ def delete_others(folder: ObjectPath, manifest: Manifest) -> None:
 
 
 def map_at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return what the work gives for each item, with the requests of many on their way at once."""
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as threads:
-        return list(threads.map(work, items))
+    """Return what the work gives for each item, with the requests of many on their way at once.
+
+    The threads are none of an executor: those do not start any more when a run is concluded at the end of its process.
+    """
+    with ThreadPool(REQUESTS_AT_ONCE) as threads:
+        return threads.map(work, items, chunksize=1)
 
 
 def _list_stage(shared: _Listings, kind: type[Manifest], stage: ObjectPath) -> None:
