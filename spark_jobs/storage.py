@@ -220,16 +220,6 @@ def list_parquet(folder: Location) -> dict[Location, int]:
         return {}
 
 
-def move(source: Location, target: Location) -> None:
-    """Move a file to another place of its file system or store, over what is there."""
-    if isinstance(source, Path) and isinstance(target, Path):
-        os.replace(source, target)
-    elif isinstance(source, ObjectPath) and isinstance(target, ObjectPath):
-        source.replace(target)
-    else:
-        raise ValueError(f"{source} and {target} are not in one place")
-
-
 def open_parquet(location: Location) -> "pq.ParquetFile":
     """Open a Parquet file."""
     import pyarrow.parquet as pq

@@ -1,5 +1,5 @@
-"""Runs with their checkpoints in an object store (moto's server, a mock of Amazon S3): killed, repeated, damaged, and on
-a cluster. They leave the marts of a run on folders, and no credentials anywhere."""
+"""Runs with their checkpoints in an object store (moto's server, a mock of Amazon S3): killed, repeated, damaged, on a
+cluster. They leave the marts of a run on folders, and no credentials anywhere."""
 
 import json
 import os
@@ -60,13 +60,13 @@ def list_named(folder: ObjectPath) -> set[str]:
 
 
 def digest_checkpoints(folder: ObjectPath) -> dict[str, str]:
-    """What the manifests say of Extract's and Clean's files, by the path that they have in a folder."""
+    """What the manifests of Extract and Clean say of their files, by the path that those have in a folder."""
     found = {}
     for name in list_keys(folder):
-        stage, batch, *_ = name.split("/")
-        if name.endswith("/manifest.json") and stage != "audit":
+        if name.endswith("/manifest.json"):
             manifest = json.loads((folder / name).read_bytes())
-            found |= {f"{stage}/{batch}/{file['path']}": file["sha256"] for file in manifest["files"]}
+            place = name.removesuffix("manifest.json")
+            found |= {f"{place}{file['path']}": file["sha256"] for file in manifest["files"]}
             found[name] = manifest["content"]
     return found
 

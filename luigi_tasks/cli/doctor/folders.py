@@ -67,19 +67,16 @@ def _require_usable(folder: ObjectPath) -> str:
     Raises PipelineError where one of that cannot be done.
     """
     probe = folder / f".doctor-{uuid.uuid4().hex}"
-    step = "written"
     try:
         probe.write_bytes(b"")
-        step = "listed"
         list(folder.iterdir())
-        step = "deleted"
         probe.unlink()
     except OSError as error:
         raise PipelineError(
-            f"{folder}: no object can be {step} there ({error.strerror}); correct the bucket, [storage] or the "
-            "credentials and their rights, or set [checkpoints] folder elsewhere"
+            f"{folder}: objects have to be written, listed and deleted there ({error.strerror}); correct the bucket, "
+            "[storage], the credentials or their rights, or set [checkpoints] folder elsewhere"
         ) from error
-    return f"{folder}, can be written, listed and deleted"
+    return f"{folder}, writable"
 
 
 def check_logs() -> Result:
