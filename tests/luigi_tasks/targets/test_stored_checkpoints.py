@@ -128,9 +128,7 @@ def test_target__is_stale_where_a_file_or_the_manifest_is_gone(folder, attempts)
     [part] = target.list_files("users")
     content = part.read_bytes()
     part.write_bytes(content[:-1] + b"?")
-    with pytest.raises(
-        PipelineError, match=r"users/000000\.parquet is not what its manifest says; delete the"
-    ):
+    with pytest.raises(PipelineError, match=r"users/000000\.parquet is not what its manifest says; delete the"):
         target.require_intact("users/")
     part.unlink()
     assert target.find_stale_reason(None) == "its file users/000000.parquet is missing or has another size"
