@@ -205,6 +205,14 @@ def read_location(text: str) -> Location:
     return locate(uri, **dict(urllib.parse.parse_qsl(options)))
 
 
+def write_uri(path: ObjectPath) -> str:
+    """Return the URI by which `pyarrow.fs.FileSystem.from_uri` finds an object by itself."""
+    url = urllib.parse.urlsplit(path.endpoint)
+    options = {"endpoint_override": url.netloc, "scheme": url.scheme, "region": path.region}
+    given = {name: value for name, value in options.items() if value}
+    return f"{path.scheme}://{urllib.parse.quote(path.key)}?{urllib.parse.urlencode(given)}"
+
+
 def read_size(location: Location) -> int:
     """Return the size of a file in bytes. Raises OSError where there is none."""
     return location.stat().st_size if isinstance(location, Path) else location.read_status().size

@@ -58,7 +58,7 @@ def _read_record(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
 
 
 def _read_ledgers() -> list[dict[str, Any]]:
-    return [asdict(ledger) for ledger in checkpoint.read_ledgers(landing.list_batches())]
+    return [asdict(ledger) for ledger in checkpoint.read_ledgers(landing.list_batches()).values()]
 
 
 def sum_records(batches: Sequence[dict[str, Any]]) -> dict[str, list[int]]:

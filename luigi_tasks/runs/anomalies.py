@@ -165,7 +165,7 @@ def find_drifted_batches(audited: Sequence[str]) -> Iterator[Anomaly]:
     """Yield the batches with unknown fields that no other batch has."""
     if not audited:
         return
-    drift = {ledger.batch: set(ledger.drift) for ledger in checkpoint.read_all_ledgers()}
+    drift = {batch: set(ledger.drift) for batch, ledger in checkpoint.read_all_ledgers().items()}
     for batch in audited:
         elsewhere = set().union(*(fields for name, fields in drift.items() if name != batch))
         new = sorted(drift.get(batch, set()) - elsewhere)

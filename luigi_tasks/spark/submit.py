@@ -24,6 +24,7 @@ from luigi_tasks.spark import known_errors, resources
 from luigi_tasks.spark.java import java_home
 from spark_jobs.messages import JobProgress, MessageError, Tell, read_message, write_message
 from spark_jobs.messages.exchange import Operation
+from spark_jobs.storage import write_uri
 
 CLIENT, CLUSTER = "client", "cluster"
 SHARED = "shared"
@@ -221,16 +222,34 @@ def read_confs(master: str = "") -> dict[str, str]:
 def run_once(operation: Operation[Request, Result], request: Request, staging: Path, tell: Tell) -> Result:
     """The result of an operation, from a spark-submit of its own.
 
-    Its messages are exchanged as files in `staging`, which the driver can reach wherever it runs. Raises PipelineError
+    Its messages are exchanged as files in `staging`, which the driver can reach wherever it runs; or in the store where
+    the checkpoints are, if the driver runs elsewhere. Raises PipelineError
     in a sentence, where its log tells why it failed.
     """
     require_possible()
     log = journal.make_run_folder() / f"spark_{operation.name}.log"
-    files = {name: str(staging / f"{operation.name}_{name}.json") for name in ("request", "result", "progress")}
-    staging.mkdir(parents=True, exist_ok=True)
+    checkpoints = paths.checkpoints()
+    if isinstance(checkpoints, Path) or config.read_section(config.spark).deploy_mode == CLIENT:
+        staging.mkdir(parents=True, exist_ok=True)
+        return _run_once(operation, request, str(staging), "", log, tell)
+    exchange = checkpoints / ".exchange" / staging.name
+    folder, _, options = write_uri(exchange).partition("?")
+    try:
+        return _run_once(operation, request, folder, f"?{options}", log, tell)
+    finally:
+        with contextlib.suppress(OSError):
+            exchange.delete_tree()
+
+
+def _run_once(
+    operation: Operation[Request, Result], request: Request, folder: str, options: str, log: Path, tell: Tell
+) -> Result:
+    """The same, with the messages as files in a folder; `options` end the URI of each where that is one."""
+    names = ("request", "result", "progress")
+    files = {name: f"{folder}/{operation.name}_{name}.json{options}" for name in names}
     write_message(files["request"], request)
-    options = [part for name, path in files.items() for part in (f"--{name}", path)]
-    process = child_process.start([*build_command(operation.name), *options], make_environment(), log)
+    arguments = [part for name, path in files.items() for part in (f"--{name}", path)]
+    process = child_process.start([*build_command(operation.name), *arguments], make_environment(), log)
     try:
         code = _wait(process, files["progress"], tell)
     finally:

@@ -52,21 +52,21 @@ def audit_checkpoint(batch: str) -> "CheckpointTarget[AuditManifest]":
     return CheckpointTarget("audit", batch, AuditManifest)
 
 
-def read_ledgers(batches: Sequence[str]) -> list[BatchLedger]:
+def read_ledgers(batches: Sequence[str]) -> dict[str, BatchLedger]:
     """The ledgers of these batches, of those that have one."""
-    return _read_ledgers([audit_checkpoint(batch) for batch in batches], batches)
-
-
-def read_all_ledgers() -> list[BatchLedger]:
-    """The ledgers of all batches, those of batches that have left the landing folder included."""
-    with stored_checkpoints.share_listings():
-        return _read_ledgers(_list_targets("audit", AuditManifest), ())
-
-
-def _read_ledgers(targets: Sequence["CheckpointTarget[AuditManifest]"], batches: Sequence[str]) -> list[BatchLedger]:
     with stored_checkpoints.share_listings(batches):
-        files = [target.find_root() / paths.LEDGER for target in targets]
-    return [found for found in map_files(read_ledger, files) if found]
+        return _read_ledgers([audit_checkpoint(batch) for batch in batches])
+
+
+@stored_checkpoints.share_listings()
+def read_all_ledgers() -> dict[str, BatchLedger]:
+    """The ledgers of all batches, those of batches that have left the landing folder included."""
+    return _read_ledgers(_list_targets("audit", AuditManifest))
+
+
+def _read_ledgers(targets: Sequence["CheckpointTarget[AuditManifest]"]) -> dict[str, BatchLedger]:
+    files = [target.find_root() / paths.LEDGER for target in targets]
+    return {ledger.batch: ledger for ledger in map_files(read_ledger, files) if ledger}
 
 
 def is_loadable(batch: str) -> bool:
