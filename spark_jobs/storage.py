@@ -64,7 +64,9 @@ class ObjectPath:
         return PurePosixPath(self.key).relative_to(folder.key)
 
     def exists(self) -> bool:
-        return self.is_file() or self.is_dir()
+        from pyarrow.fs import FileType
+
+        return bool(self._read_info().type != FileType.NotFound)
 
     def is_file(self) -> bool:
         return bool(self._read_info().is_file)

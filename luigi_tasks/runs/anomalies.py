@@ -13,6 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import config
 from luigi_tasks.runs.journal import DONE, StageRecord
 from luigi_tasks.targets import checkpoint
+from luigi_tasks.targets.stored_checkpoints import share_listings
 from luigi_tasks.texts import count, format_names
 from luigi_tasks.warehouse import set_aside
 
@@ -61,6 +62,7 @@ class Anomaly:
     text: str
 
 
+@share_listings()
 def find_anomalies(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> list[Anomaly]:
     """Return all anomalies of a run; its `stages` are in etl.stages already."""
     audited = [batch for stage in stages if stage.stage == "Audit" for batch in stage.batches]

@@ -27,7 +27,7 @@ def share_answers(batches: Sequence[str] = ()) -> Iterator[Answers]:
     answers = dict.fromkeys(_up_to_date)
     token = _answers.set(answers)
     try:
-        with marker.share_lookup(batches), stored_checkpoints.share_listings(batches):
+        with marker.share_lookup(batches), stored_checkpoints.share_listings():
             yield answers
     finally:
         _answers.reset(token)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations, relation_states
 from spark_jobs.schemas import TABLES
-from spark_jobs.storage import Location, open_parquet
+from spark_jobs.storage import Location, ObjectPath, open_parquet
 
 PASSED, STOPPED = "passed", "stopped"
 
@@ -135,5 +136,15 @@ def _count_rows_on_disk(cleaned: CleanManifest) -> dict[str, int]:
 
 
 def _count_rows(path: Location) -> int:
+    return _count_rows_once(path) if isinstance(path, ObjectPath) else _read_rows(path)
+
+
+@lru_cache(maxsize=50_000)
+def _count_rows_once(path: ObjectPath) -> int:
+    """The same, read once: no file of a store is replaced, as each attempt has a folder of its own."""
+    return _read_rows(path)
+
+
+def _read_rows(path: Location) -> int:
     with open_parquet(path) as file:
         return int(file.metadata.num_rows)

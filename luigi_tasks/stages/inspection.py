@@ -178,8 +178,7 @@ def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
     found: dict[str, list[object]] = {}
     for batch, verdict, lines in cursor.fetchall():
         found.setdefault(batch, []).append((verdict, lines))
-    audited = list(marker.list_contents(relation_states.LEDGER))
-    for batch, ledger in checkpoint.read_ledgers(audited).items():
+    for batch, ledger in checkpoint.read_ledgers(marker.list_contents(relation_states.LEDGER)).items():
         lines = sorted(
             (line.entity, line.measure, f"({','.join(str(value) for value in astuple(line))})")
             for line in ledger.entries

@@ -52,10 +52,10 @@ def audit_checkpoint(batch: str) -> "CheckpointTarget[AuditManifest]":
     return CheckpointTarget("audit", batch, AuditManifest)
 
 
-def read_ledgers(batches: Sequence[str]) -> dict[str, BatchLedger]:
+@stored_checkpoints.share_listings()
+def read_ledgers(batches: Iterable[str]) -> dict[str, BatchLedger]:
     """The ledgers of these batches, of those that have one."""
-    with stored_checkpoints.share_listings(batches):
-        return _read_ledgers([audit_checkpoint(batch) for batch in batches])
+    return _read_ledgers([audit_checkpoint(batch) for batch in batches])
 
 
 @stored_checkpoints.share_listings()
@@ -207,8 +207,7 @@ class CheckpointTarget(luigi.Target, Generic[AnyManifest]):
             attempt = staging.name
             files: Sequence[CheckpointFile] = stored_checkpoints.collect_files(self.folder, attempt, parts)
             manifest = self._describe(files, built_from, facts, attempt)
-            stored_checkpoints.write_manifest(self.folder, manifest)
-            stored_checkpoints.delete_others(self.folder, manifest)
+            stored_checkpoints.publish(self.folder, manifest)
             return
         unfinished = staging / f"publish-{uuid.uuid4().hex}"
         unfinished.mkdir(parents=True)

@@ -4,7 +4,7 @@ A stage and batch has a folder of its own, and below it one of the attempt that 
 names the attempt: that makes it the checkpoint. Everything else in the folder is then deleted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ from spark_jobs.storage import Location, ObjectPath, ObjectStatus
 
 REQUESTS_AT_ONCE = 16
 """Requests that are on their way together, where many files are asked about."""
-FEWEST_OF_A_STAGE = 8
-"""Batches: for as many, their stage's folder is listed once, however many others it holds."""
+BATCHES_ALONE = 8
+"""How many batches of a stage a check asks about one by one; from the next on, the stage is listed as a whole."""
 
 Objects = dict[ObjectPath, ObjectStatus]
 Item = TypeVar("Item")
@@ -32,7 +32,6 @@ Result = TypeVar("Result")
 class _Listings:
     """What a check has listed: the objects by the folder of their batch, and the stages that were listed whole."""
 
-    batches: Sequence[str]
     objects: dict[ObjectPath, Objects] = field(default_factory=dict)
     stages: set[ObjectPath] = field(default_factory=set)
 
@@ -43,12 +42,13 @@ _times_written: dict[ObjectPath, int] = {}
 
 
 @contextmanager
-def share_listings(batches: Sequence[str] = ()) -> Iterator[None]:
-    """Within the block, which asks about these batches or about all, each folder of checkpoints is listed once."""
+def share_listings() -> Iterator[None]:
+    """Within the outermost such block each folder of checkpoints is listed once. What other processes publish
+    meanwhile may not show."""
     if _listings.get() is not None:
         yield
         return
-    token = _listings.set(_Listings(batches))
+    token = _listings.set(_Listings())
     try:
         yield
     finally:
@@ -73,7 +73,7 @@ def find_objects(kind: type[Manifest], folder: ObjectPath) -> Objects:
     if shared is None:
         return _list_objects(folder)
     if folder not in shared.objects and folder.parent not in shared.stages:
-        if 0 < len(shared.batches) < FEWEST_OF_A_STAGE:
+        if sum(each.parent == folder.parent for each in shared.objects) < BATCHES_ALONE:
             shared.objects[folder] = _list_objects(folder)
         else:
             _list_stage(shared, kind, folder.parent)
@@ -82,7 +82,7 @@ def find_objects(kind: type[Manifest], folder: ObjectPath) -> Objects:
 
 def list_folders(kind: type[Manifest], stage: ObjectPath) -> list[ObjectPath]:
     """Return the folders of a stage, one a batch. Within `share_listings` their manifests are read, many at once."""
-    shared = _listings.get() or _Listings(())
+    shared = _listings.get() or _Listings()
     if stage not in shared.stages:
         _list_stage(shared, kind, stage)
     return sorted(folder for folder in shared.objects if folder.parent == stage)
@@ -93,14 +93,16 @@ def read_manifest(kind: Any, folder: ObjectPath) -> Any:
     return _read_manifest(kind, folder, find_objects(kind, folder))
 
 
-def write_manifest(folder: ObjectPath, manifest: Manifest) -> None:
-    """Write the manifest of a checkpoint, in place of the one before."""
+def write_manifest(folder: ObjectPath, manifest: Manifest) -> Objects:
+    """Write the manifest of a checkpoint, in place of the one before. Returns all objects in its folder."""
     path = folder / paths.MANIFEST
     with translate_errors():
         path.write_bytes(to_json(manifest, indent=1).encode())
     _times_written[path] = _times_written.get(path, 0) + 1
+    objects = _list_objects(folder)
     if shared := _listings.get():
-        shared.objects[folder] = _list_objects(folder)
+        shared.objects[folder] = objects
+    return objects
 
 
 def collect_files(folder: ObjectPath, attempt: str, parts: Mapping[str, Location]) -> list[CheckpointFile]:
@@ -119,10 +121,10 @@ def collect_files(folder: ObjectPath, attempt: str, parts: Mapping[str, Location
         return map_at_once(lambda name: _describe_file(str(name), *found[name]), names)
 
 
-def delete_others(folder: ObjectPath, manifest: Manifest) -> None:
-    """Delete what is in the folder of a checkpoint besides it: other attempts, and what this one left aside."""
+def publish(folder: ObjectPath, manifest: Manifest) -> None:
+    """Make an attempt the checkpoint, and delete the others, and what this one left aside."""
     root = folder / manifest.attempt
-    objects = _list_objects(folder)
+    objects = write_manifest(folder, manifest)
     found = {_find_child(folder, path) for path in objects}
     found |= {_find_child(root, path) for path in objects if path.key.startswith(f"{root.key}/")}
     kept = {folder / paths.MANIFEST, *(_find_child(root, root / file.path) for file in manifest.files)}
