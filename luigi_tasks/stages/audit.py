@@ -15,7 +15,7 @@ from luigi_tasks.quality import ledger
 from luigi_tasks.stages.base import BatchStage, count_batches
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.progress import ProgressReporter
-from luigi_tasks.targets import checkpoint
+from luigi_tasks.targets import checkpoint, stored_checkpoints
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.ledger_file import BatchLedger, LedgerLine, write_ledger
 from luigi_tasks.targets.manifests import CleanManifest
@@ -129,7 +129,7 @@ def _count_rows_on_disk(cleaned: CleanManifest) -> dict[str, int]:
     rows = dict.fromkeys(TABLES, 0)
     root = checkpoint.clean_checkpoint(cleaned.batch).find_root()
     files = [(table, root / file.path) for file in cleaned.files if (table := file.path.split("/")[0]) in rows]
-    counted = checkpoint.map_files(_count_rows, [path for _, path in files])
+    counted = stored_checkpoints.map_files(_count_rows, [path for _, path in files])
     for (table, _), of_file in zip(files, counted, strict=True):
         rows[table] += of_file
     return rows

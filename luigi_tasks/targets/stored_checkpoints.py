@@ -4,7 +4,7 @@ A stage and batch has a folder of its own, and below it one of the attempt that 
 names the attempt: that makes it the checkpoint. Everything else in the folder is then deleted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -136,6 +136,14 @@ def publish(folder: ObjectPath, manifest: Manifest) -> None:
                 path.unlink(missing_ok=True)
             else:
                 path.delete_tree()
+
+
+def map_files(work: Callable[[Location], Result], files: Sequence[Location]) -> Iterable[Result]:
+    """What the work gives for each file of a checkpoint; of those in a store, many are asked at once."""
+    if all(isinstance(file, Path) for file in files):
+        return map(work, files)
+    with translate_errors():
+        return map_at_once(work, files)
 
 
 def map_at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
