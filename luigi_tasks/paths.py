@@ -82,8 +82,8 @@ def checkpoints() -> Location:
 @cache
 def local_state() -> Path:
     """What a run keeps on this machine: the checkpoints folder, or another one where that is in an object store."""
-    folder = checkpoints()
-    return folder if isinstance(folder, Path) else Path(config.read_section(config.checkpoints).local_folder).absolute()
+    settings = config.read_section(config.checkpoints)
+    return Path(settings.local_folder if storage.is_uri(settings.folder) else settings.folder).absolute()
 
 
 def uses_store() -> bool:

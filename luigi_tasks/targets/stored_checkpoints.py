@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from luigi_tasks import fingerprints, paths
-from luigi_tasks.errors import PipelineError
+from luigi_tasks.store_errors import translate_store_errors
 from luigi_tasks.targets.manifests import CheckpointFile, Manifest, read_manifest_file
 from spark_jobs.messages import to_json
 from spark_jobs.storage import Location, ObjectPath, ObjectStatus
@@ -55,18 +55,6 @@ def share_listings() -> Iterator[None]:
         _listings.reset(token)
 
 
-@contextmanager
-def translate_errors() -> Iterator[None]:
-    """Raise what a store answers in place of what was asked for as a PipelineError, one sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise PipelineError(
-            f"checkpoints folder {paths.checkpoints()}: the store refuses or does not answer "
-            f"({error.strerror or error}); correct the bucket, [storage] or the credentials, and run again"
-        ) from error
-
-
 def find_objects(kind: type[Manifest], folder: ObjectPath) -> Objects:
     """Return the objects of a checkpoint with a manifest of this kind, or of what is left of one."""
     shared = _listings.get()
@@ -96,7 +84,7 @@ def read_manifest(kind: Any, folder: ObjectPath) -> Any:
 def write_manifest(folder: ObjectPath, manifest: Manifest) -> Objects:
     """Write the manifest of a checkpoint, in place of the one before. Returns all objects in its folder."""
     path = folder / paths.MANIFEST
-    with translate_errors():
+    with translate_store_errors():
         path.write_bytes(to_json(manifest, indent=1).encode())
     _times_written[path] = _times_written.get(path, 0) + 1
     objects = _list_objects(folder)
@@ -108,7 +96,7 @@ def write_manifest(folder: ObjectPath, manifest: Manifest) -> Objects:
 def collect_files(folder: ObjectPath, attempt: str, parts: Mapping[str, Location]) -> list[CheckpointFile]:
     """Upload the parts that are on this machine, and describe the files of all. Hidden ones are none of them."""
     root = folder / attempt
-    with translate_errors():
+    with translate_store_errors():
         for name, built in parts.items():
             if isinstance(built, Path) and built.exists():
                 (root / name).upload(built)
@@ -130,7 +118,7 @@ def publish(folder: ObjectPath, manifest: Manifest) -> None:
     kept = {folder / paths.MANIFEST, *(_find_child(root, root / file.path) for file in manifest.files)}
     if manifest.files:
         kept.add(root)
-    with translate_errors():
+    with translate_store_errors():
         for path in sorted(found - kept):
             if path in objects:
                 path.unlink(missing_ok=True)
@@ -142,7 +130,7 @@ def map_files(work: Callable[[Location], Result], files: Sequence[Location]) -> 
     """What the work gives for each file of a checkpoint; of those in a store, many are asked at once."""
     if all(isinstance(file, Path) for file in files):
         return map(work, files)
-    with translate_errors():
+    with translate_store_errors():
         return map_at_once(work, files)
 
 
@@ -165,7 +153,7 @@ def _list_stage(shared: _Listings, kind: type[Manifest], stage: ObjectPath) -> N
 
 
 def _list_objects(folder: ObjectPath) -> Objects:
-    with translate_errors():
+    with translate_store_errors():
         try:
             return folder.list_files()
         except FileNotFoundError:
@@ -177,7 +165,7 @@ def _read_manifest(kind: Any, folder: ObjectPath, objects: Objects) -> Any:
     status = objects.get(path)
     if status is None:
         return None
-    with translate_errors():
+    with translate_store_errors():
         return read_manifest_file(kind, path, status.mtime_ns, status.size, _times_written.get(path, 0))
 
 

@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import atomic_files, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.store_errors import translate_store_errors
 from luigi_tasks.warehouse.connection import is_external
 from spark_jobs.storage import Location, ObjectPath
 
@@ -62,12 +63,13 @@ def read_project_id(checkpoints: Location | None = None) -> str | None:
     path = checkpoints / paths.project_id().name if checkpoints else paths.project_id()
     try:
         return path.read_bytes().decode("ascii").strip() or None
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeDecodeError):
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        if isinstance(path, ObjectPath) and isinstance(error, OSError):  # the id may be there
-            raise _make_error(error) from error
-        return None
+    except OSError:
+        if isinstance(path, Path):
+            return None
+        with translate_store_errors():  # it may be there
+            raise
 
 
 def _is_copy(project_id: str, text: str) -> bool:
@@ -92,20 +94,17 @@ def _record_place(cursor: Cursor, host: str, checkpoints: str) -> None:
 def _write_project_id(project_id: str) -> None:
     path = paths.project_id()
     text = f"{project_id}\n"
-    try:
-        if isinstance(path, ObjectPath):
+    if isinstance(path, ObjectPath):
+        with translate_store_errors():
             path.write_bytes(text.encode())
-        else:
-            atomic_files.write_file(path, text)
+        return
+    try:
+        atomic_files.write_file(path, text)
     except OSError as error:
-        raise _make_error(error) from error
-
-
-def _make_error(error: OSError) -> PipelineError:
-    return PipelineError(
-        f"checkpoints folder {paths.checkpoints()}: cannot be written ({error.strerror}); make it writable, or set "
-        "[checkpoints] folder in luigi.cfg"
-    )
+        raise PipelineError(
+            f"checkpoints folder {path.parent}: cannot be written ({error.strerror}); make it writable, or set "
+            "[checkpoints] folder in luigi.cfg"
+        ) from error
 
 
 def _describe_place() -> tuple[str, str]:

@@ -188,11 +188,10 @@ def test_store__that_does_not_answer_is_an_error_and_not_a_missing_checkpoint(fo
     away = ObjectPath("s3", "lake/checkpoints", "http://127.0.0.1:9", "us-east-1")
     have_checkpoints_in(away, tmp_path, monkeypatch)
     started = time.monotonic()
-    for ask in (audit_checkpoint("b").exists, lambda: audit_checkpoint("b").publish(tmp_path, {}, {}, fault=None)):
+    target = audit_checkpoint("b")
+    for ask in (target.exists, lambda: target.publish(tmp_path, {}, {}, fault=None), project_claim.read_project_id):
         with pytest.raises(PipelineError, match=f"^checkpoints folder {away}: the store refuses or does not answer "):
             ask()
-    with pytest.raises(PipelineError, match=f"^checkpoints folder {away}: cannot be written "):
-        project_claim.read_project_id()
     assert time.monotonic() - started < 30
 
 
