@@ -106,7 +106,11 @@ class checkpoints(luigi.Config):
     """[checkpoints]: where Extract, Clean and Audit keep their results."""
 
     folder: str = luigi.Parameter(
-        default="data/checkpoints", description="a path that the driver and all executors share"
+        default="data/checkpoints", description="a path that the driver and all executors share, or s3://… or gs://…"
+    )
+    local_folder: str = luigi.Parameter(
+        default="data/local",
+        description="what a run keeps on this machine where `folder` is in a store",
     )
 
 

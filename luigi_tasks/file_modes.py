@@ -86,7 +86,7 @@ def list_places() -> list[Path]:
     The embedded server has an account of its own: see warehouse/embedded.
     """
     exported = paths.export()
-    places = [paths.checkpoints(), paths.logs(), paths.report(), paths.docs()]
+    places = [paths.local_state(), paths.logs(), paths.report(), paths.docs()]
     return [*places, exported] if isinstance(exported, Path) else places
 
 

@@ -76,12 +76,25 @@ def landing() -> Location:
 
 
 @cache
-def checkpoints() -> Path:
-    return Path(config.read_section(config.checkpoints).folder).absolute()
+def checkpoints() -> Location:
+    return locate(config.read_section(config.checkpoints).folder, "[checkpoints], key folder")
 
 
 @cache
-def checkpoint(stage: str, batch: str) -> Path:
+def local_state() -> Path:
+    """What a run keeps on this machine: the checkpoints folder, or another one where that is in an object store."""
+    settings = config.read_section(config.checkpoints)
+    return Path(settings.local_folder if storage.is_uri(settings.folder) else settings.folder).absolute()
+
+
+def uses_store() -> bool:
+    """Whether the landing folder or the checkpoints are in an object store."""
+    settings = (config.read_section(config.landing), config.read_section(config.checkpoints))
+    return any(storage.is_uri(each.folder) for each in settings)
+
+
+@cache
+def checkpoint(stage: str, batch: str) -> Location:
     """The folder of one stage's checkpoint of a batch."""
     return checkpoints() / stage / folder_name(batch)
 
@@ -97,16 +110,16 @@ def folder_name(batch: str) -> str:
 
 def staging() -> Path:
     """Where stages build checkpoints: on the same file system, so that a finished one appears by a rename."""
-    return checkpoints() / ".staging"
+    return local_state() / ".staging"
 
 
-def project_id() -> Path:
+def project_id() -> Location:
     """Tells this project from others that name the same warehouse."""
     return checkpoints() / ".project"
 
 
 def run_lock() -> Path:
-    return checkpoints() / ".run.lock"
+    return local_state() / ".run.lock"
 
 
 def logs() -> Path:
@@ -179,4 +192,4 @@ def dbt_project() -> Path:
 
 
 def dbt_target() -> Path:
-    return checkpoints() / "dbt"
+    return local_state() / "dbt"

@@ -5,19 +5,20 @@ together.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from spark_jobs.storage import Location, open_parquet
 
 BLOCK_BYTES = 16 << 20
 """A block holds at most this many bytes of texts, or one row group where that is larger: a document of many MB."""
 
 
-def read_blocks(path: Path, max_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+def read_blocks(path: Location, max_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file in order, in blocks of `max_rows` and BLOCK_BYTES at most; only these columns, if any
     are named."""
-    with pq.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         for row_groups in _group_by_bytes(file.metadata):
             yield from file.iter_batches(max_rows, row_groups=row_groups, columns=columns)
 

@@ -12,7 +12,7 @@ import os
 import shutil
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -64,7 +64,9 @@ class ObjectPath:
         return PurePosixPath(self.key).relative_to(folder.key)
 
     def exists(self) -> bool:
-        return self.is_file() or self.is_dir()
+        from pyarrow.fs import FileType
+
+        return bool(self._read_info().type != FileType.NotFound)
 
     def is_file(self) -> bool:
         return bool(self._read_info().is_file)
@@ -150,9 +152,9 @@ class ObjectPath:
             if not missing_ok:
                 raise
 
-    def delete_folder(self) -> None:
-        """Delete all objects of a folder. Raises FileNotFoundError where there is none."""
-        with _translate_errors(self):
+    def delete_tree(self) -> None:
+        """Delete all objects below a folder, if there are any."""
+        with suppress(FileNotFoundError), _translate_errors(self):
             self._connect().delete_dir(self.key)
 
     def open_parquet(self) -> "pq.ParquetFile":
@@ -220,9 +222,27 @@ def read_location(text: str) -> Location:
     return locate(uri, **dict(urllib.parse.parse_qsl(options)))
 
 
+def write_uri(path: ObjectPath) -> str:
+    """Return the URI by which `pyarrow.fs.FileSystem.from_uri` finds an object by itself."""
+    url = urllib.parse.urlsplit(path.endpoint)
+    options = {"endpoint_override": url.netloc, "scheme": url.scheme, "region": path.region}
+    given = {name: value for name, value in options.items() if value}
+    return f"{path.scheme}://{urllib.parse.quote(path.key)}?{urllib.parse.urlencode(given)}"
+
+
 def read_size(location: Location) -> int:
     """Return the size of a file in bytes. Raises OSError where there is none."""
     return location.stat().st_size if isinstance(location, Path) else location.read_status().size
+
+
+def list_parquet(folder: Location) -> dict[Location, int]:
+    """Return the Parquet files of a folder, and their sizes in bytes; none where there is no folder."""
+    if isinstance(folder, Path):
+        return {path: path.stat().st_size for path in folder.glob("*.parquet")}
+    try:
+        return {path: found.size for path, found in folder.list_files().items() if path.name.endswith(".parquet")}
+    except FileNotFoundError:
+        return {}
 
 
 def open_parquet(location: Location) -> "pq.ParquetFile":
@@ -290,7 +310,13 @@ def _connect(scheme: str, endpoint: str, region: str, process: int) -> Any:
     elsewhere = {"endpoint_override": url.netloc, "scheme": url.scheme} if endpoint else {}
     if scheme == "s3":
         of_region = {"region": region} if region else {}
-        return S3FileSystem(connect_timeout=CONNECT_SECONDS, request_timeout=REQUEST_SECONDS, **elsewhere, **of_region)
+        return S3FileSystem(
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=REQUEST_SECONDS,
+            allow_delayed_open=True,  # a small object takes one request, not three
+            **elsewhere,
+            **of_region,
+        )
     is_anonymous = bool(endpoint) and "GOOGLE_APPLICATION_CREDENTIALS" not in os.environ
     return GcsFileSystem(anonymous=is_anonymous, **elsewhere)
 

@@ -10,9 +10,8 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.quality import replay_outcome
 from luigi_tasks.runs import anomalies, journal
 from luigi_tasks.runs.journal import StageRecord
-from luigi_tasks.targets import landing
-from luigi_tasks.targets.checkpoint import audit_checkpoint
-from luigi_tasks.targets.ledger_file import COUNTS, read_ledger
+from luigi_tasks.targets import checkpoint, landing
+from luigi_tasks.targets.ledger_file import COUNTS
 
 
 def find_last_run() -> str | None:
@@ -59,8 +58,7 @@ def _read_record(run: str, stages: Sequence[StageRecord]) -> dict[str, Any]:
 
 
 def _read_ledgers() -> list[dict[str, Any]]:
-    ledgers = (read_ledger(audit_checkpoint(batch).folder / paths.LEDGER) for batch in landing.list_batches())
-    return [asdict(ledger) for ledger in ledgers if ledger]
+    return [asdict(ledger) for ledger in checkpoint.read_ledgers(landing.list_batches()).values()]
 
 
 def sum_records(batches: Sequence[dict[str, Any]]) -> dict[str, list[int]]:

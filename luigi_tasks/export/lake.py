@@ -79,6 +79,6 @@ def delete_file(location: Location) -> None:
 def delete_folder(folder: Location) -> None:
     """Delete a folder and everything in it."""
     if isinstance(folder, ObjectPath):
-        folder.delete_folder()
+        folder.delete_tree()
     else:
         shutil.rmtree(folder)

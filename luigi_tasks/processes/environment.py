@@ -24,6 +24,13 @@ SPARK_LOCAL = PYTHON
 """Spark with a local master: its Java, and its Python workers."""
 KERBEROS = ("KRB5_CONFIG", "KRB5CCNAME", "KRB5_KTNAME", "KRB5_CLIENT_KTNAME")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+STORE = (
+    *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"),
+    *("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_ROLE_ARN"),
+    *("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_SESSION_NAME", "AWS_CONTAINER_*", "AWS_EC2_METADATA_DISABLED"),
+    *("GOOGLE_APPLICATION_CREDENTIALS", *CERTIFICATES),
+)
+"""What leads to an object store: for Spark and its Python workers, where folders of the pipeline are in one."""
 LIBRARIES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """Where libraries are; with a local master Java would take those of another Java from there."""
 SPARK_CLUSTER = (

@@ -175,7 +175,7 @@ def open_work_table(cursor: Cursor, name: str, definition: str) -> Iterator[str]
 def _copy_stopped(cursor: Cursor, clean: CheckpointTarget[CleanManifest], table: str) -> None:
     clean.require_intact("rejected/")
     columns = list(TABLES["rejected"])
-    stream = RowStream(clean.folder / "rejected", columns)
+    stream = RowStream(clean.list_files("rejected"), columns)
     cursor.copy_expert(f"copy {table} ({', '.join(columns)}) from stdin (format csv)", stream)
 
 

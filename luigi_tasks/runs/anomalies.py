@@ -10,10 +10,10 @@ from operator import itemgetter
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import config, paths
+from luigi_tasks import config
 from luigi_tasks.runs.journal import DONE, StageRecord
 from luigi_tasks.targets import checkpoint
-from luigi_tasks.targets.ledger_file import read_ledger
+from luigi_tasks.targets.stored_checkpoints import share_listings
 from luigi_tasks.texts import count, format_names
 from luigi_tasks.warehouse import set_aside
 
@@ -62,6 +62,7 @@ class Anomaly:
     text: str
 
 
+@share_listings()
 def find_anomalies(cursor: Cursor, run: str, stages: Sequence[StageRecord]) -> list[Anomaly]:
     """Return all anomalies of a run; its `stages` are in etl.stages already."""
     audited = [batch for stage in stages if stage.stage == "Audit" for batch in stage.batches]
@@ -166,12 +167,10 @@ def find_drifted_batches(audited: Sequence[str]) -> Iterator[Anomaly]:
     """Yield the batches with unknown fields that no other batch has."""
     if not audited:
         return
-    ledgers = {path.parent.name: read_ledger(path) for path in paths.checkpoints().glob(f"audit/*/{paths.LEDGER}")}
-    drift = {folder: set(ledger.drift) for folder, ledger in ledgers.items() if ledger}
+    drift = {batch: set(ledger.drift) for batch, ledger in checkpoint.read_all_ledgers().items()}
     for batch in audited:
-        own_folder = paths.folder_name(batch)
-        elsewhere = set().union(*(fields for folder, fields in drift.items() if folder != own_folder))
-        new = sorted(drift.get(own_folder, set()) - elsewhere)
+        elsewhere = set().union(*(fields for name, fields in drift.items() if name != batch))
+        new = sorted(drift.get(batch, set()) - elsewhere)
         if new:
             yield Anomaly("drift", batch, f"batch {batch}: unknown fields: {format_names(new)}")
 

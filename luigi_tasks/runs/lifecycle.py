@@ -1,5 +1,6 @@
 """Lifecycle of a run: what happens when it begins, and when work turns up."""
 
+import importlib
 import logging
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from luigi.scheduler import Scheduler
 from luigi.setup_logging import InterfaceLogging
 from luigi.worker import Worker
 
-from luigi_tasks import config, file_modes, warehouse
+from luigi_tasks import config, file_modes, paths, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import lock, luigi_settings, notifications, record, scheduler
@@ -101,6 +102,8 @@ def begin_run() -> None:
     config.require_valid_settings()
     file_modes.restrict_new_files()
     file_modes.prepare_places()
+    if paths.uses_store():
+        importlib.import_module("pyarrow.fs")  # which ends its connections at exit, after the run was concluded
     if lock.take_lock():
         child_process.kill_forks_with_parent()
         scheduler.find_luigid()

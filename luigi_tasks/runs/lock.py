@@ -1,6 +1,8 @@
 """The run lock: all runs on the same checkpoints share it, so only one runs at a time.
 
-Luigi's own lock compares command lines, and lets two different ones overlap.
+It is a file beside the checkpoints. Where those are in a store, which has no locks, the file keeps out other runs on
+this machine, and a lock in the warehouse those on others. Luigi's own lock compares command lines, and lets two
+different ones overlap.
 """
 
 import contextlib
@@ -15,8 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from luigi.interface import PidLockAlreadyTakenExit
+from psycopg2.extensions import connection as Connection
 
-from luigi_tasks import config, paths, run_id
+from luigi_tasks import config, paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 
 SILENT_RUN = 15
@@ -25,12 +28,34 @@ LONG_RUN_HOURS = 24
 """After which a run that gets on is worth a message, too: where runs are nightly, a second one has ended with 10."""
 LONGEST_HOLDER = 1 << 16
 """Bytes of the lock file that are read."""
+WAREHOUSE_LOCK = int.from_bytes(b"run lock")
+"""The key of the advisory lock in the warehouse's database."""
+TAKE_WAREHOUSE_LOCK = f"""
+set idle_session_timeout = 0;
+set tcp_keepalives_idle = 60;
+set tcp_keepalives_interval = 20;
+set tcp_keepalives_count = 3;
+select pg_try_advisory_lock({WAREHOUSE_LOCK})
+"""
+"""The session has nothing to do while it holds the lock. The server ends it some two minutes after its machine is gone,
+instead of two hours."""
+WAREHOUSE_HOLDER = f"""
+select coalesce(nullif(application_name, ''), 'unnamed'), coalesce(host(client_addr), 'its own machine'), pid
+from pg_locks
+join pg_stat_activity using (pid)
+where
+    locktype = 'advisory' and granted and objsubid = 1
+    and database = (select oid from pg_database where datname = current_database())
+    and (classid::bigint << 32 | objid::bigint) = {WAREHOUSE_LOCK}
+"""
 
 logger = logging.getLogger(__name__)
 
 _handle: int | None = None
 _holder: int | None = None
 """Id of the process that took the lock; its forks inherit the handle."""
+_session: Connection | None = None
+"""The session that holds the lock in the warehouse, until the process ends."""
 
 
 class SilentRunError(PipelineError):
@@ -80,10 +105,40 @@ def take_lock() -> bool:
         _require_life(holder, taken, path)
         logger.warning("another run is at work since %s and holds %s; nothing is done", _format_time(taken), path)
         raise PidLockAlreadyTakenExit from None
+    try:
+        _take_warehouse_lock()
+    except BaseException:
+        os.close(handle)
+        raise
     _handle = handle
     _holder = os.getpid()
     _write_holder(handle)
     return True
+
+
+def _take_warehouse_lock() -> None:
+    """Take the lock in the warehouse, where the checkpoints are in a store and other machines may use both."""
+    global _session
+    if isinstance(paths.checkpoints(), Path) or not warehouse.is_external():
+        return
+    session = warehouse.retry_transaction("the run lock", warehouse.connect)
+    session.autocommit = True
+    with session.cursor() as cursor:
+        cursor.execute(TAKE_WAREHOUSE_LOCK)
+        if cursor.fetchone() == (True,):
+            _session = session
+            return
+        cursor.execute(WAREHOUSE_HOLDER)
+        name, address, pid = cursor.fetchone() or ("unnamed", "unknown", 0)
+    session.close()
+    logger.warning(
+        "another run is at work on the warehouse and the checkpoints %s: %s, from %s (session %s); nothing is done",
+        paths.checkpoints(),
+        name,
+        address,
+        pid,
+    )
+    raise PidLockAlreadyTakenExit
 
 
 def describe_long_run() -> str | None:

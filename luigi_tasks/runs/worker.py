@@ -16,6 +16,7 @@ from luigi_tasks.errors import SIGNALLED, PipelineError, describe_error, describ
 from luigi_tasks.processes import child_process
 from luigi_tasks.runs import record, signals
 from luigi_tasks.runs.scheduler import RunScheduler
+from luigi_tasks.targets.stored_checkpoints import share_listings
 
 SECONDS_TO_END = child_process.SECONDS_TO_END + 2
 """How long a stage may take to end after SIGTERM, before it is killed: it ends children of its own meanwhile."""
@@ -27,7 +28,8 @@ class RunWorker(Worker):
 
     def add(self, task: luigi.Task, multiprocess: bool = False, processes: int = 0) -> bool:
         """Schedule a task and all that it requires, always in this process: forks would each ask the same again."""
-        return bool(super().add(task))
+        with share_listings():
+            return bool(super().add(task))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -30,6 +30,11 @@ KINDS = (
         "fix it, or set TMPDIR to another folder, and run again",
     ),
     Kind(
+        re.compile(r"AWS Error .*|google::cloud::Status\(.*"),
+        "the store of {checkpoints}, or of the landing folder, refuses or does not answer ({found})",
+        "correct the bucket, [storage] or the credentials, of the executors too, and run again",
+    ),
+    Kind(
         re.compile("Too many open files|File too large|Could not reserve enough space.*"),
         "a limit of this process is too low for Spark ({found})",
         "raise it (ulimit -n for open files, -f for the size of a file, -v for memory) and run again",

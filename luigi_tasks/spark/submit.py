@@ -24,6 +24,7 @@ from luigi_tasks.spark import known_errors, resources
 from luigi_tasks.spark.java import java_home
 from spark_jobs.messages import JobProgress, MessageError, Tell, read_message, write_message
 from spark_jobs.messages.exchange import Operation
+from spark_jobs.storage import write_uri
 
 CLIENT, CLUSTER = "client", "cluster"
 SHARED = "shared"
@@ -180,12 +181,14 @@ def quote_option(option: str) -> str:
 def make_environment(master: str = "") -> dict[str, str]:
     """The environment of spark-submit: its Java, its Python and its network.
 
-    A local master takes nothing of another Spark, Hadoop or Java; a cluster may be found by their variables.
+    A local master takes nothing of another Spark, Hadoop or Java; a cluster may be found by their variables. The
+    credentials of a store are in it where folders of the pipeline are in one.
     """
     settings = config.read_section(config.spark)
     is_local = is_local_master(master or settings.master)
+    store = environment.STORE if paths.uses_store() else ()
     return environment.make_environment(
-        environment.SPARK_LOCAL if is_local else environment.SPARK_CLUSTER,
+        (*(environment.SPARK_LOCAL if is_local else environment.SPARK_CLUSTER), *store),
         settings.environment,
         **({"SPARK_LOCAL_IP": "127.0.0.1"} if is_local else {}),
         JAVA_HOME=str(java_home(paths.java_runtime())),
@@ -219,16 +222,34 @@ def read_confs(master: str = "") -> dict[str, str]:
 def run_once(operation: Operation[Request, Result], request: Request, staging: Path, tell: Tell) -> Result:
     """The result of an operation, from a spark-submit of its own.
 
-    Its messages are exchanged as files in `staging`, which the driver can reach wherever it runs. Raises PipelineError
+    Its messages are exchanged as files in `staging`, which the driver can reach wherever it runs; or in the store where
+    the checkpoints are, if the driver runs elsewhere. Raises PipelineError
     in a sentence, where its log tells why it failed.
     """
     require_possible()
     log = journal.make_run_folder() / f"spark_{operation.name}.log"
-    files = {name: str(staging / f"{operation.name}_{name}.json") for name in ("request", "result", "progress")}
-    staging.mkdir(parents=True, exist_ok=True)
+    checkpoints = paths.checkpoints()
+    if isinstance(checkpoints, Path) or config.read_section(config.spark).deploy_mode == CLIENT:
+        staging.mkdir(parents=True, exist_ok=True)
+        return _run_once(operation, request, str(staging), "", log, tell)
+    exchange = checkpoints / ".exchange" / staging.name
+    folder, _, options = write_uri(exchange).partition("?")
+    try:
+        return _run_once(operation, request, folder, f"?{options}", log, tell)
+    finally:
+        with contextlib.suppress(OSError):
+            exchange.delete_tree()
+
+
+def _run_once(
+    operation: Operation[Request, Result], request: Request, folder: str, options: str, log: Path, tell: Tell
+) -> Result:
+    """The same, with the messages as files in a folder; `options` end the URI of each where that is one."""
+    names = ("request", "result", "progress")
+    files = {name: f"{folder}/{operation.name}_{name}.json{options}" for name in names}
     write_message(files["request"], request)
-    options = [part for name, path in files.items() for part in (f"--{name}", path)]
-    process = child_process.start([*build_command(operation.name), *options], make_environment(), log)
+    arguments = [part for name, path in files.items() for part in (f"--{name}", path)]
+    process = child_process.start([*build_command(operation.name), *arguments], make_environment(), log)
     try:
         code = _wait(process, files["progress"], tell)
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from luigi_tasks.targets import marker
+from luigi_tasks.targets import marker, stored_checkpoints
 
 Answers = dict[str, str | None]
 """By the id of a task: why it is stale, None where it is up to date."""
@@ -27,7 +27,7 @@ def share_answers(batches: Sequence[str] = ()) -> Iterator[Answers]:
     answers = dict.fromkeys(_up_to_date)
     token = _answers.set(answers)
     try:
-        with marker.share_lookup(batches):
+        with marker.share_lookup(batches), stored_checkpoints.share_listings():
             yield answers
     finally:
         _answers.reset(token)

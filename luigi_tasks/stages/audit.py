@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
 
@@ -15,13 +15,14 @@ from luigi_tasks.quality import ledger
 from luigi_tasks.stages.base import BatchStage, count_batches
 from luigi_tasks.stages.clean import Clean
 from luigi_tasks.stages.progress import ProgressReporter
-from luigi_tasks.targets import checkpoint
+from luigi_tasks.targets import checkpoint, stored_checkpoints
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.ledger_file import BatchLedger, LedgerLine, write_ledger
 from luigi_tasks.targets.manifests import CleanManifest
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import migrations, relation_states
 from spark_jobs.schemas import TABLES
+from spark_jobs.storage import Location, ObjectPath, open_parquet
 
 PASSED, STOPPED = "passed", "stopped"
 
@@ -127,9 +128,24 @@ def judge_batch(cleaned: CleanManifest) -> tuple[list[LedgerLine], str | None]:
 def _count_rows_on_disk(cleaned: CleanManifest) -> dict[str, int]:
     """The rows of each table by the footers of its files."""
     rows = dict.fromkeys(TABLES, 0)
-    folder = checkpoint.clean_checkpoint(cleaned.batch).folder
-    for file in cleaned.files:
-        table = file.path.split("/")[0]
-        if table in rows:
-            rows[table] += pq.read_metadata(folder / file.path).num_rows
+    root = checkpoint.clean_checkpoint(cleaned.batch).find_root()
+    files = [(table, root / file.path) for file in cleaned.files if (table := file.path.split("/")[0]) in rows]
+    counted = stored_checkpoints.map_files(_count_rows, [path for _, path in files])
+    for (table, _), of_file in zip(files, counted, strict=True):
+        rows[table] += of_file
     return rows
+
+
+def _count_rows(path: Location) -> int:
+    return _count_rows_once(path) if isinstance(path, ObjectPath) else _read_rows(path)
+
+
+@lru_cache(maxsize=50_000)
+def _count_rows_once(path: ObjectPath) -> int:
+    """The same, read once: no file of a store is replaced, as each attempt has a folder of its own."""
+    return _read_rows(path)
+
+
+def _read_rows(path: Location) -> int:
+    with open_parquet(path) as file:
+        return int(file.metadata.num_rows)

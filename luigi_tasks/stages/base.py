@@ -19,6 +19,7 @@ from luigi_tasks.stages.progress import ProgressReporter, track_stage
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.landing_files import format_name
 from luigi_tasks.targets.marker import Marker
+from luigi_tasks.targets.stored_checkpoints import share_listings
 from luigi_tasks.texts import count
 
 BETWEEN_NAMES = "/"
@@ -87,7 +88,7 @@ class Stage(luigi.Task):
         """Build what is stale, with its start, progress and end told to the log, the journal and luigid."""
         stale = self.list_stale_tasks()
         if stale:
-            with signals.keep_exits(), track_stage(self, self.describe_scope(stale)) as progress:
+            with signals.keep_exits(), track_stage(self, self.describe_scope(stale)) as progress, share_listings():
                 self.build(stale, progress)
 
     def complete(self) -> bool:

@@ -14,6 +14,7 @@ from luigi_tasks.targets.checkpoint import CheckpointTarget
 from luigi_tasks.targets.manifests import CleanManifest
 from spark_jobs.messages import BatchToClean, CleanCounts, CleanRequest, FileFault, TableFacts
 from spark_jobs.schemas import ENTITY_TABLES, EXTRACT_TABLES, TABLES
+from spark_jobs.storage import Location, write_location
 
 
 class Clean(BatchStage):
@@ -56,17 +57,18 @@ class Clean(BatchStage):
                     task.publish(staging, {}, {}, None, fault)
             if not whole:
                 return
-            result = jobs.run_clean(_make_request(whole, staging), progress.update)
+            outputs = [task.output().locate_output(staging, number) for number, task in enumerate(whole)]
+            result = jobs.run_clean(_make_request(whole, outputs, staging), progress.update)
             rows = 0
-            for number, (task, cleaned) in enumerate(zip(whole, result.batches, strict=True)):
-                task.publish(staging, _list_parts(staging, number), cleaned.tables, cleaned.counts, None)
+            for task, output, cleaned in zip(whole, outputs, result.batches, strict=True):
+                task.publish(staging, _list_parts(output), cleaned.tables, cleaned.counts, None)
                 rows += sum(table.rows for table in cleaned.tables.values())
             progress.rows = rows
 
     def publish(
         self,
         staging: Path,
-        parts: Mapping[str, Path],
+        parts: Mapping[str, Location],
         tables: Mapping[str, TableFacts],
         counts: CleanCounts | None,
         fault: FileFault | None,
@@ -85,18 +87,19 @@ def _fills_in_users() -> bool:
     return config.read_section(config.quality).partial_users == config.FILL_IN
 
 
-def _make_request(tasks: Sequence[Clean], staging: Path) -> CleanRequest:
+def _make_request(tasks: Sequence[Clean], outputs: Sequence[Location], staging: Path) -> CleanRequest:
     batches = []
-    for task in tasks:
+    for task, output in zip(tasks, outputs, strict=True):
         extracted = task.input()
         tables = extracted.require_intact().tables
-        folders = [str(extracted.folder / table) for table in EXTRACT_TABLES if tables[table].rows]
-        batches.append(BatchToClean(task.batch, folders))
+        root = extracted.find_root()
+        folders = [write_location(root / table) for table in EXTRACT_TABLES if tables[table].rows]
+        batches.append(BatchToClean(task.batch, folders, write_location(output)))
     return CleanRequest(batches, str(staging), _imputes_age(), _fills_in_users())
 
 
-def _list_parts(staging: Path, number: int) -> Mapping[str, Path]:
+def _list_parts(output: Location) -> Mapping[str, Location]:
     """The checkpoint's folders and where they were built: accepted records under their table's name, superseded ones
     in a folder of their own."""
     folders = [*TABLES, *(f"superseded/{table}" for table in ENTITY_TABLES.values())]
-    return {folder: staging / f"batch_no={number}" / folder for folder in folders}
+    return {folder: output / folder for folder in folders}

@@ -24,7 +24,7 @@ from spark_jobs.messages import (
     FileToRead,
     TableFacts,
 )
-from spark_jobs.storage import write_location
+from spark_jobs.storage import Location, write_location
 
 NO_ROWS = TableFacts(0, "0")
 NOT_READ = ExtractedBatch(NO_ROWS, NO_ROWS, None)
@@ -101,20 +101,24 @@ class Extract(BatchStage):
                 hashed = hashing.submit(
                     lambda: {batch: landing.read_source_files(files) for batch, files in before.items()}
                 )
-                asked = _make_request(readable, decisions, staging)
+                outputs = {
+                    batch: checkpoint.extract_checkpoint(batch).locate_output(staging, number)
+                    for number, batch in enumerate(readable)
+                }
+                asked = _make_request(readable, decisions, outputs, staging)
                 result = jobs.run_extract(asked, progress.update) if readable else ExtractResult([])
                 sources = hashed.result()
-            extracted = dict(zip(readable, enumerate(result.batches), strict=True))
+            extracted = dict(zip(readable, result.batches, strict=True))
             for task in stale:
-                number, answer = extracted.get(task.batch, (None, NOT_READ))
+                answer = extracted.get(task.batch, NOT_READ)
                 found = landing.note_change(task.batch, before[task.batch], sources[task.batch])
-                task.publish(staging, staging / f"batch_no={number}", answer, found)
+                task.publish(staging, outputs.get(task.batch), answer, found)
             progress.rows = sum(answer.documents.rows + answer.records.rows for answer in result.batches)
 
     def publish(
-        self, staging: Path, built: Path, extracted: ExtractedBatch, sources: Sequence[landing.SourceFile]
+        self, staging: Path, built: Location | None, extracted: ExtractedBatch, sources: Sequence[landing.SourceFile]
     ) -> None:
-        """Make the batch's checkpoint appear, from the folder that it was built in.
+        """Make the batch's checkpoint appear, from the folder that it was built in (None: Spark was not asked).
 
         What could not be read, or changed meanwhile, is its fault: the batch is held up, and no other.
         """
@@ -125,7 +129,7 @@ class Extract(BatchStage):
         tables = {"documents": answer.documents, "records": answer.records}
         self.output().publish(
             staging,
-            {} if fault else {table: built / table for table in tables},
+            {} if fault or built is None else {table: built / table for table in tables},
             self._fingerprint_inputs(sources),
             sources=sources,
             tables=tables,
@@ -137,13 +141,17 @@ class Extract(BatchStage):
 
 
 def _make_request(
-    batches: Mapping[str, Sequence[landing.LandingFile]], decisions: Mapping[str, Decision], staging: Path
+    batches: Mapping[str, Sequence[landing.LandingFile]],
+    decisions: Mapping[str, Decision],
+    outputs: Mapping[str, Location],
+    staging: Path,
 ) -> ExtractRequest:
     asked = [
         BatchToExtract(
             batch,
             [_ask_for_file(file) for file in files],
             decisions[batch].source,
+            write_location(outputs[batch]),
         )
         for batch, files in batches.items()
     ]

@@ -14,7 +14,7 @@ from functools import cache
 from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import config, fingerprints, paths, warehouse
+from luigi_tasks import config, fingerprints, warehouse
 from luigi_tasks.dbt import comparison
 from luigi_tasks.dbt.publication import OnProgress
 from luigi_tasks.dbt.selection import BUILD, INPUTS
@@ -22,7 +22,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import lock, record
 from luigi_tasks.runs.anomalies import Anomaly
 from luigi_tasks.targets import checkpoint, landing, marker
-from luigi_tasks.targets.ledger_file import COUNTS, read_ledger
+from luigi_tasks.targets.ledger_file import COUNTS
 from luigi_tasks.targets.marker import Marker
 from luigi_tasks.warehouse import change_queue, content_digests, migrations, project_claim, relation_states
 from luigi_tasks.warehouse.relation_states import Change
@@ -178,10 +178,7 @@ def _examine_ledger(cursor: Cursor) -> Iterable[Finding]:
     found: dict[str, list[object]] = {}
     for batch, verdict, lines in cursor.fetchall():
         found.setdefault(batch, []).append((verdict, lines))
-    for batch in marker.list_contents(relation_states.LEDGER):
-        ledger = read_ledger(checkpoint.audit_checkpoint(batch).folder / paths.LEDGER)
-        if ledger is None:
-            continue
+    for batch, ledger in checkpoint.read_ledgers(marker.list_contents(relation_states.LEDGER)).items():
         lines = sorted(
             (line.entity, line.measure, f"({','.join(str(value) for value in astuple(line))})")
             for line in ledger.entries

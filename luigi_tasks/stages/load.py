@@ -72,12 +72,12 @@ class Load(BatchStage):
     def _replace_rows(self, cursor: Cursor, update: Callable[[int], None]) -> str:
         """Replace the batch's rows. Returns their digest."""
         columns, expected = list(TABLES[self.table]), self.count_rows_to_load()
-        folder = self.input()["clean"].folder / self.table
+        files = self.input()["clean"].list_files(self.table)
         is_first = claim_empty_table(cursor, self.table)
         options = "format csv, freeze" if is_first else "format csv"
         change_queue.delete_batch(cursor, self.table, self.batch)
         copy = f"copy raw_data.{self.table} ({', '.join(columns)}) from stdin ({options})"
-        cursor.copy_expert(copy, RowStream(folder, columns, update))
+        cursor.copy_expert(copy, RowStream(files, columns, update))
         if cursor.rowcount != expected:
             raise PipelineError(
                 f"{expected:,} rows expected, {cursor.rowcount:,} copied; nothing was changed; "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spark_jobs.messages import MessageError, from_json, to_json
+from spark_jobs.storage import Location
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def write_ledger(path: Path, ledger: BatchLedger) -> None:
     path.write_text(to_json(ledger, indent=1), encoding="utf-8")
 
 
-def read_ledger(path: Path) -> BatchLedger | None:
+def read_ledger(path: Location) -> BatchLedger | None:
     """Read a ledger file. Returns None if it is missing, and, with a warning that names it, if it is damaged."""
     try:
         return from_json(BatchLedger, path.read_bytes())

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.landing import SourceFile
-from spark_jobs.messages import CleanCounts, FileFault, TableFacts
+from spark_jobs.messages import CleanCounts, FileFault, MessageError, TableFacts, from_json
+from spark_jobs.storage import Location
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,17 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What every checkpoint says: its stage and batch, the run that built it, its files, and what it was built from."""
+    """What every checkpoint says: its stage and batch, the run that built it, its files, and what it was built from.
+
+    `attempt` is the folder below the checkpoint's that holds the files; "" where they are in that itself.
+    """
 
     stage: str
     batch: str
     run: str
     files: Sequence[CheckpointFile]
     built_from: BuiltFrom
+    attempt: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -62,3 +70,20 @@ class AuditManifest(Manifest):
     """Of Audit: why the batch is stopped, None where it passed."""
 
     fault: str | None
+
+
+@lru_cache(maxsize=50_000)
+def read_manifest_file(kind: Any, path: Location, mtime_ns: int, size: int, times_written: int = 0) -> Any:
+    """The manifest of a kind in a file; None where there is none that can be read.
+
+    It is read once for each time and size that the file has, and each time that this process wrote it. Raises OSError
+    where a store does not answer.
+    """
+    try:
+        return from_json(kind, path.read_bytes())
+    except (FileNotFoundError, MessageError):
+        return None
+    except OSError:
+        if isinstance(path, Path):
+            return None
+        raise

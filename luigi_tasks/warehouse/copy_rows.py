@@ -1,17 +1,16 @@
 """COPY: a table of a Clean checkpoint as a stream of CSV, and the claim on an empty table of raw_data."""
 
 import io
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
-import pyarrow.parquet as pq
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, warehouse
 from spark_jobs.parquet_blocks import read_blocks
+from spark_jobs.storage import Location, open_parquet
 
 ROWS_A_BLOCK = 20_000
 """Rows that are in memory at once, at most: a few MB of usual ones; of large ones fewer (see parquet_blocks)."""
@@ -54,10 +53,12 @@ def _is_empty(cursor: Cursor, table: str, after: str = "") -> bool:
 
 
 class RowStream(io.RawIOBase):
-    """The rows of a folder's Parquet files as CSV, for COPY to read; `report` gets the number of rows sent so far."""
+    """The rows of Parquet files as CSV, for COPY to read; `report` gets the number of rows sent so far."""
 
-    def __init__(self, folder: Path, columns: list[str], report: Callable[[int], None] = lambda rows: None) -> None:
-        self._blocks = _encode_blocks(folder, columns, report)
+    def __init__(
+        self, files: Iterable[Location], columns: list[str], report: Callable[[int], None] = lambda rows: None
+    ) -> None:
+        self._blocks = _encode_blocks(files, columns, report)
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
@@ -73,12 +74,13 @@ class RowStream(io.RawIOBase):
         return count
 
 
-def _encode_blocks(folder: Path, columns: list[str], report: Callable[[int], None]) -> Iterator[pa.Buffer]:
+def _encode_blocks(files: Iterable[Location], columns: list[str], report: Callable[[int], None]) -> Iterator[pa.Buffer]:
     """The CSV of a block of rows after the other."""
     rows = 0
     options = pv.WriteOptions(include_header=False)
-    for path in sorted(folder.glob("*.parquet")):
-        present = set(pq.read_schema(path).names)
+    for path in files:
+        with open_parquet(path) as file:
+            present = set(file.schema_arrow.names)
         for block in read_blocks(path, ROWS_A_BLOCK, [column for column in columns if column in present]):
             sink = pa.BufferOutputStream()
             pv.write_csv(_add_columns(_flatten_lists(block), columns), sink, options)

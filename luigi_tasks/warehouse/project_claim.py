@@ -2,7 +2,8 @@
 
 Two projects with checkpoints of their own would replace each other's batches in turn. A project is known by an id in
 its checkpoints folder, so it may move; one whose checkpoints were deleted is known by their place. A copy has the id of
-the project that it was made from: it is another project where that one still is in its place.
+the project that it was made from: it is another project where that one still is in its place. A store stands in the
+place of a host: machines with the same checkpoints in it are one project.
 """
 
 import socket
@@ -13,7 +14,9 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import atomic_files, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.store_errors import translate_store_errors
 from luigi_tasks.warehouse.connection import is_external
+from spark_jobs.storage import Location, ObjectPath
 
 
 def claim_if_free(cursor: Cursor) -> None:
@@ -33,7 +36,7 @@ def require_no_other(cursor: Cursor) -> bool:
     if own_id is None and (host, checkpoints) == _describe_place():
         _write_project_id(project_id)
         return True
-    if own_id == project_id and not _is_copy(project_id, Path(checkpoints)):
+    if own_id == project_id and not _is_copy(project_id, checkpoints):
         _record_place(cursor, host, checkpoints)
         return True
     raise PipelineError(
@@ -55,23 +58,31 @@ def claim(cursor: Cursor) -> None:
     )
 
 
-def read_project_id(checkpoints: Path | None = None) -> str | None:
+def read_project_id(checkpoints: Location | None = None) -> str | None:
     """The id of this project, or of the one with these checkpoints; None where it has none yet."""
     path = checkpoints / paths.project_id().name if checkpoints else paths.project_id()
     try:
-        return path.read_text(encoding="ascii").strip() or None
-    except (OSError, UnicodeDecodeError):
+        return path.read_bytes().decode("ascii").strip() or None
+    except (FileNotFoundError, UnicodeDecodeError):
         return None
+    except OSError:
+        if isinstance(path, Path):
+            return None
+        with translate_store_errors():  # it may be there
+            raise
 
 
-def _is_copy(project_id: str, checkpoints: Path) -> bool:
+def _is_copy(project_id: str, text: str) -> bool:
     """Whether a project of this id has these checkpoints, and they are not this project's.
 
     The embedded server is copied with its project, so the copy has a warehouse of its own.
     """
-    if not is_external() or read_project_id(checkpoints) != project_id:
+    if not is_external() or text == str(paths.checkpoints()):
         return False
-    return not checkpoints.samefile(paths.checkpoints())
+    checkpoints, own = paths.locate(text, "[checkpoints], key folder"), paths.checkpoints()
+    if read_project_id(checkpoints) != project_id:
+        return False
+    return not (isinstance(checkpoints, Path) and isinstance(own, Path) and checkpoints.samefile(own))
 
 
 def _record_place(cursor: Cursor, host: str, checkpoints: str) -> None:
@@ -82,8 +93,13 @@ def _record_place(cursor: Cursor, host: str, checkpoints: str) -> None:
 
 def _write_project_id(project_id: str) -> None:
     path = paths.project_id()
+    text = f"{project_id}\n"
+    if isinstance(path, ObjectPath):
+        with translate_store_errors():
+            path.write_bytes(text.encode())
+        return
     try:
-        atomic_files.write_file(path, f"{project_id}\n")
+        atomic_files.write_file(path, text)
     except OSError as error:
         raise PipelineError(
             f"checkpoints folder {path.parent}: cannot be written ({error.strerror}); make it writable, or set "
@@ -92,4 +108,6 @@ def _write_project_id(project_id: str) -> None:
 
 
 def _describe_place() -> tuple[str, str]:
-    return socket.gethostname(), str(paths.checkpoints())
+    folder = paths.checkpoints()
+    host = socket.gethostname() if isinstance(folder, Path) else folder.endpoint or folder.scheme
+    return host, str(folder)

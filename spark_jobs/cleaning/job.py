@@ -9,6 +9,7 @@ the records of a batch that others supersede; the parts that have some are then 
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,14 +40,17 @@ from spark_jobs.cleaning.superseded import (
 )
 from spark_jobs.engine import parallel
 from spark_jobs.engine.progress import Progress
-from spark_jobs.messages.jobs import CleanRequest, CleanResult, Tell
+from spark_jobs.messages.jobs import CleanRequest, CleanResult, Tell, locate_outputs
+from spark_jobs.storage import list_parquet, read_location
 
+PARTS_AT_ONCE = 16
+"""How many parts the driver moves at once."""
 BUCKET_BYTES = 16 << 20
 """A task can hold the keys of this much of the Extract checkpoint."""
 
 
 def run(spark: SparkContext, request: CleanRequest, tell: Tell) -> CleanResult:
-    """Write every table below `staging`, as `batch_no=N/TABLE`, and say what was read and written."""
+    """Write every table of every batch below its output, and say what was read and written."""
     parts = _list_parts(request)
     cleaned, superseded = _clean_all(spark, parts, tell)
     filled = _fill_in_users(spark, parts, superseded) if request.fill_in_users else {}
@@ -62,8 +66,8 @@ def run(spark: SparkContext, request: CleanRequest, tell: Tell) -> CleanResult:
     needed = {number: division for number, division in divisions.items() if division.is_needed()}
     if needed:
         written |= dict(zip(needed, _divide_all(spark, list(needed.values()), tell), strict=True))
-    for division in needed.values():
-        take_accepted(division)
+    with ThreadPoolExecutor(PARTS_AT_ONCE) as threads:  # a store answers slowly, and many at once
+        list(threads.map(take_accepted, needed.values()))
     cleaned_of = parallel.group_by_batch(cleaned, cleaned)
     written_of = parallel.group_by_batch(parts, [written[number] for number in range(len(parts))])
     numbers = range(len(request.batches))
@@ -71,17 +75,18 @@ def run(spark: SparkContext, request: CleanRequest, tell: Tell) -> CleanResult:
 
 
 def _list_parts(request: CleanRequest) -> list[DocumentsPart]:
-    return [
-        DocumentsPart(number, path, Path(request.staging))
-        for number, batch in enumerate(request.batches)
-        for path in sorted(
-            (path for folder in batch.paths for path in Path(folder).glob("*.parquet")), key=lambda path: path.name
-        )
-    ]
+    parts = []
+    for number, (batch, output) in enumerate(zip(request.batches, locate_outputs(request), strict=True)):
+        sizes = {path: size for folder in batch.paths for path, size in list_parquet(read_location(folder)).items()}
+        parts += [
+            DocumentsPart(number, path, sizes[path], output, Path(request.staging))
+            for path in sorted(sizes, key=lambda path: path.name)
+        ]
+    return parts
 
 
 def _count_buckets(parts: list[DocumentsPart]) -> int:
-    return 1 + sum(part.path.stat().st_size for part in parts) // BUCKET_BYTES
+    return 1 + sum(part.size for part in parts) // BUCKET_BYTES
 
 
 def _clean_all(

@@ -4,7 +4,6 @@ First as if nothing were superseded: then a table's part holds all candidates, t
 some turn out to be superseded, or something has to be filled in, the candidates are divided afterwards.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from spark_jobs import storage
 from spark_jobs.cleaning import mapped_records, records
 from spark_jobs.cleaning.ages import count_ages, fill_in_age
 from spark_jobs.cleaning.partial_users import UserRows, fill_in_fields
@@ -25,6 +24,7 @@ from spark_jobs.engine.parquet_parts import Part, PartWriter, describe_part
 from spark_jobs.messages.jobs import name_read_sum
 from spark_jobs.parquet_blocks import read_blocks
 from spark_jobs.schemas import CHECKPOINT_TABLES, ENTITY_MEASURES, ENTITY_TABLES, MEASURES
+from spark_jobs.storage import Location
 
 ACCEPTED, SUPERSEDED, REJECTED = "accepted", "superseded", "rejected"
 MAPPED = "records"
@@ -39,11 +39,13 @@ MAPPED_PER_BLOCK = 10_000
 
 @dataclass(frozen=True)
 class DocumentsPart:
-    """A part of the documents of a batch, or of its mapped records, and the folder below which its tables are
-    written."""
+    """A part of the documents of a batch, or of its mapped records: its path and size in bytes, the batch's output,
+    below which its tables are written, and the folder for parts that are not finished."""
 
     batch_no: int
-    path: Path
+    path: Location
+    size: int
+    folder: Location
     staging: Path
 
     @property
@@ -51,9 +53,9 @@ class DocumentsPart:
         """Whether the part holds records that were mapped from another source than the native export."""
         return self.path.parent.name == MAPPED
 
-    def output(self, table: str) -> Path:
+    def output(self, table: str) -> Location:
         """Where a table's part is written."""
-        return self.staging / f"batch_no={self.batch_no}" / table / self.path.name
+        return self.folder / table / self.path.name
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,16 @@ def take_accepted(division: Division) -> None:
             documents.output(table).unlink(missing_ok=True)
             accepted = documents.output(f"{ACCEPTED}/{table}")
             if accepted.exists():
-                os.replace(accepted, documents.output(table))
+                accepted.replace(documents.output(table))  # type: ignore[arg-type]  # both are of one kind
 
 
 def read_users(documents: DocumentsPart) -> pa.Table | None:
     """The users of a part that was not divided yet; None where there are none."""
     path = documents.output("users")
-    return pq.read_table(path, partitioning=None) if path.exists() else None
+    if not path.exists():
+        return None
+    with storage.open_parquet(path) as file:
+        return file.read()
 
 
 def count_part_ages(division: Division) -> np.ndarray:
@@ -240,7 +245,7 @@ def _sum_measures(entity: str, rows: pa.Table) -> dict[str, int]:
     return {measure: value for measure, value in found.items() if value is not None}
 
 
-def _sum_file(entity: str, path: Path) -> dict[str, int]:
+def _sum_file(entity: str, path: Location) -> dict[str, int]:
     total: dict[str, int] = {}
     if entity in ENTITY_MEASURES:
         for block in read_blocks(path, CANDIDATES_PER_BLOCK, ENTITY_MEASURES[entity]):
@@ -248,9 +253,10 @@ def _sum_file(entity: str, path: Path) -> dict[str, int]:
     return total
 
 
-def _count_rejected(path: Path) -> dict[str, int]:
+def _count_rejected(path: Location) -> dict[str, int]:
     """The rejected records of a part by entity."""
     if not path.exists():
         return {}
-    counted = pc.value_counts(pq.read_table(path, columns=["entity"])["entity"])
+    with storage.open_parquet(path) as file:
+        counted = pc.value_counts(file.read(["entity"])["entity"])
     return {each["values"]: each["counts"] for each in counted.to_pylist()}

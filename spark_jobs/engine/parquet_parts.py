@@ -6,6 +6,7 @@ and the digest of the bytes stands for the content.
 
 import hashlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 
 from spark_jobs.engine import file_modes
 from spark_jobs.messages.jobs import TableFacts
+from spark_jobs.storage import Location
 
 DICTIONARY_COLUMNS = ["batch", "file"]
 """Columns with few distinct values, the only ones that are dictionary-encoded."""
@@ -38,12 +40,14 @@ class PartWriter:
     """Writes a part, with a row group for each block of rows.
 
     A context manager: the part appears when the block ends, whole; not if the block raises, nor if there are no rows.
+    Until then it is in the folder `staging`, or, where it goes to a store, in one for temporary files.
     """
 
-    def __init__(self, staging: Path, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, staging: Path, path: Location, schema: pa.Schema) -> None:
         self._path = path
         self._schema = schema
-        self._unfinished = staging / UNFINISHED / uuid.uuid4().hex
+        folder = staging / UNFINISHED if isinstance(path, Path) else Path(tempfile.gettempdir())
+        self._unfinished = folder / uuid.uuid4().hex
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
@@ -64,22 +68,30 @@ class PartWriter:
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._writer is None:
             return
-        self._writer.close()
-        if kind is None:
+        try:
+            self._writer.close()
+            if kind is None:
+                self._publish()
+        finally:
+            self._unfinished.unlink(missing_ok=True)
+
+    def _publish(self) -> None:
+        if isinstance(self._path, Path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(self._unfinished, self._path)
         else:
-            self._unfinished.unlink()
+            self._path.upload(self._unfinished)
 
 
-def describe_part(path: Path) -> Part | None:
+def describe_part(path: Location) -> Part | None:
     """The part at a path; None where no row was written."""
-    if not path.exists():
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
         return None
-    with path.open("rb") as file:
-        return Part(
-            pq.read_metadata(path).num_rows, hashlib.file_digest(file, hashlib.blake2b).hexdigest()[:DIGEST_LENGTH]
-        )
+    with file:
+        digest = hashlib.file_digest(file, hashlib.blake2b).hexdigest()[:DIGEST_LENGTH]
+        return Part(pq.read_metadata(file).num_rows, digest)
 
 
 def summarize_table(parts: Iterable[Part]) -> TableFacts:

@@ -1,6 +1,6 @@
 """Assignments: what one Spark task reads of a batch's files, for the Parquet part that it writes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -61,9 +61,9 @@ class Assignment:
     sources: tuple[Source, ...]
     careful: bool = False
 
-    def path(self, staging: Path) -> Path:
-        """Where the part is written."""
-        return staging / f"batch_no={self.batch_no}" / self.table / f"{self.number:06}.parquet"
+    def path(self, output: Location) -> Location:
+        """Where the part is written, below the output of its batch."""
+        return output / self.table / f"{self.number:06}.parquet"
 
     @property
     def table(self) -> str:
@@ -127,10 +127,10 @@ def _split_source(source: Source) -> list[Source]:
     return [replace(source, piece=piece) for piece in pieces]
 
 
-def assign_again(assignments: list[Assignment], staging: Path) -> list[Assignment]:
+def assign_again(assignments: list[Assignment], outputs: Sequence[Location]) -> list[Assignment]:
     """The same assignments for the careful reader, split files as a whole; parts already written are deleted."""
     for assignment in assignments:
-        assignment.path(staging).unlink(missing_ok=True)
+        assignment.path(outputs[assignment.batch_no]).unlink(missing_ok=True)
     return [
         replace(each, careful=True, sources=tuple(replace(source, piece=WHOLE_FILE) for source in each.sources))
         for each in assignments

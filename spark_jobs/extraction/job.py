@@ -6,7 +6,7 @@ the first broken file of each batch, and the place.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -18,18 +18,26 @@ from spark_jobs.engine.progress import Progress
 from spark_jobs.extraction.assignments import Assignment, Outcome, assign_again, assign_files
 from spark_jobs.extraction.file_formats import BatchFiles, recognize_files
 from spark_jobs.extraction.parts import write_part
-from spark_jobs.messages.jobs import ExtractedBatch, ExtractRequest, ExtractResult, TableFacts, Tell
+from spark_jobs.messages.jobs import (
+    ExtractedBatch,
+    ExtractRequest,
+    ExtractResult,
+    TableFacts,
+    Tell,
+    locate_outputs,
+)
 from spark_jobs.sources.catalog import Source as Format
 from spark_jobs.sources.catalog import list_sources
-from spark_jobs.storage import is_uri
+from spark_jobs.storage import Location, is_uri
 
 REQUESTS_AT_ONCE = 16
 """Files of a store that the driver looks at together: each takes some requests, and a few MB of memory."""
 
 
 def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResult:
-    """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
-    staging = Path(request.staging)
+    """Write the documents and records of all batches below their outputs, and say what was written."""
+    outputs = locate_outputs(request)
+    write = partial(_read_and_count, staging=Path(request.staging), outputs=outputs)
     formats = list_sources(request.source_tables)
     found = _recognize_all(request, formats)
     assignments = [
@@ -37,12 +45,12 @@ def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResu
         for number, (batch, of_batch) in enumerate(zip(request.batches, found, strict=True))
         for assignment in assign_files(number, batch.name, of_batch.files)
     ]
-    outcomes = _read_all(spark, assignments, staging, tell)
+    outcomes = _read_all(spark, assignments, write, tell)
     broken = {outcome.assignment.first_path for outcome in outcomes if outcome.fault}
     if broken:
-        again = assign_again([each for each in assignments if each.first_path in broken], staging)
+        again = assign_again([each for each in assignments if each.first_path in broken], outputs)
         outcomes = [outcome for outcome in outcomes if outcome.assignment.first_path not in broken]
-        outcomes += _read_all(spark, again, staging, tell)
+        outcomes += _read_all(spark, again, write, tell)
     outcomes.sort(key=lambda outcome: outcome.assignment.number)
     of_batch = parallel.group_by_batch([outcome.assignment for outcome in outcomes], outcomes)
     return ExtractResult([_summarize_batch(files, of_batch.get(number, [])) for number, files in enumerate(found)])
@@ -55,15 +63,17 @@ def _recognize_all(request: ExtractRequest, formats: Sequence[Format]) -> list[B
         return list(threads.map(partial(recognize_files, request=request, formats=formats), request.batches))
 
 
-def _read_all(spark: SparkContext, assignments: list[Assignment], staging: Path, tell: Tell) -> list[Outcome]:
+def _read_all(
+    spark: SparkContext, assignments: list[Assignment], write: Callable[..., Outcome], tell: Tell
+) -> list[Outcome]:
     files = sum(assignment.count_file_ends() for assignment in assignments)
     progress = Progress(spark, len(assignments), f"{{rows:,}} documents, {{files:,}} of {files:,} files")
     with progress.reported(tell):
-        return parallel.run_on_each(spark, assignments, partial(_read_and_count, staging=staging, progress=progress))
+        return parallel.run_on_each(spark, assignments, partial(write, progress=progress))
 
 
-def _read_and_count(assignment: Assignment, staging: Path, progress: Progress) -> Outcome:
-    outcome = write_part(assignment, staging)
+def _read_and_count(assignment: Assignment, staging: Path, outputs: Sequence[Location], progress: Progress) -> Outcome:
+    outcome = write_part(assignment, staging, outputs[assignment.batch_no])
     progress.add(outcome.part.rows if outcome.part else 0, assignment.count_file_ends())
     return outcome
 

@@ -14,6 +14,7 @@ from spark_jobs.extraction.mapping import MappedFile
 from spark_jobs.extraction.plain_blocks import read_plain_blocks
 from spark_jobs.extraction.reading import BrokenSource, Row, read_documents
 from spark_jobs.schemas import DOCUMENTS, EXTRACT_TABLES
+from spark_jobs.storage import Location
 
 ROWS_PER_BLOCK = 1_000
 MAPPED_PER_BLOCK = 5_000
@@ -23,13 +24,13 @@ Found = dict[str, Counter[str]]
 """By source and mapped path, how often it was found."""
 
 
-def write_part(assignment: Assignment, staging: Path) -> Outcome:
-    """Write the part of an assignment; runs in a Spark task.
+def write_part(assignment: Assignment, staging: Path, output: Location) -> Outcome:
+    """Write the part of an assignment below its batch's output; runs in a Spark task.
 
     The garbage collector stays off: rows do not refer to one another, and there are millions of values.
     """
     gc.disable()
-    path = assignment.path(staging)
+    path = assignment.path(output)
     found: Found = {}
     blocks = _read_documents(assignment) if assignment.table == "documents" else _map_records(assignment, found)
     try:

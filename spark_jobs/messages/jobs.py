@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from spark_jobs.storage import Location, read_location
 
 MAX_DOCUMENT_BYTES = 256 << 20
 """How long a document may be unless a request says otherwise: it takes some fifteen times as much memory in a task."""
@@ -21,18 +24,23 @@ class FileToRead:
 
 @dataclass(frozen=True)
 class BatchToExtract:
-    """A batch, its files in the order in which they are read, and the source they are of ("": what each looks like)."""
+    """A batch, its files in the order in which they are read, and the source they are of ("": what each looks like).
+
+    `output` is the location below which its tables are written (see `storage.write_location`); "": a folder of
+    `staging`.
+    """
 
     name: str
     files: Sequence[FileToRead]
     source: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True)
 class ExtractRequest:
-    """Read batches into Parquet below the folder `staging`, as `batch_no=N/documents` and `batch_no=N/records`.
-
-    A compressed file may unpack to `max_unpacked_bytes` (None: to any number). A longer document than
+    """Read batches into Parquet, as `documents` and `records` below the output of each; that is `batch_no=N` below the
+    folder `staging`, where it names none. Parts that are still being written are in `staging`, too, unless they go to a
+    store. A compressed file may unpack to `max_unpacked_bytes` (None: to any number). A longer document than
     `max_document_bytes` breaks its file; no limit below 64 MiB counts. `source_tables` are the texts of tables of
     sources besides ours, by name; `keeps_private` says whether records that are not public are taken, too.
     """
@@ -84,15 +92,19 @@ class ExtractResult:
 
 @dataclass(frozen=True)
 class BatchToClean:
-    """A batch, and the folders that hold the Parquet parts of its documents and of its mapped records."""
+    """A batch, and the folders that hold the Parquet parts of its documents and of its mapped records.
+
+    `output` is the location below which its tables are written, as of a BatchToExtract; so are `paths` locations.
+    """
 
     name: str
     paths: Sequence[str]
+    output: str = ""
 
 
 @dataclass(frozen=True)
 class CleanRequest:
-    """Clean the documents of batches into tables below the folder `staging`, as `batch_no=N/TABLE`.
+    """Clean the documents of batches into tables below the output of each, as an ExtractRequest says.
 
     `impute_age`: a missing age becomes the median of the batch. `fill_in_users`: each field that the last record of a
     user in the batch lacks takes its last known value.
@@ -158,6 +170,15 @@ class JobProgress:
     total: int
     status: str
     url: str | None
+
+
+def locate_outputs(request: ExtractRequest | CleanRequest) -> list[Location]:
+    """Return where the tables of each batch of a request are written."""
+    batches: Sequence[BatchToExtract | BatchToClean] = request.batches
+    return [
+        read_location(batch.output) if batch.output else Path(request.staging) / f"batch_no={number}"
+        for number, batch in enumerate(batches)
+    ]
 
 
 Tell = Callable[[JobProgress], None]

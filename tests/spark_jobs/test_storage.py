@@ -118,3 +118,15 @@ def test_store__is_used_by_a_fork_beside_its_parent(folder: ObjectPath, tmp_path
     assert all(len((folder / "a").read_bytes()) == 1000 for _ in range(20))
     os.waitpid(child, 0)
     assert storage.read_size(folder / "of_child") == 1_000_000
+
+
+def test_list_parquet__has_the_same_files_of_a_folder_and_of_a_store(folder, tmp_path):
+    assert storage.list_parquet(folder) == storage.list_parquet(tmp_path / "none") == {}
+    for name in ("b.parquet", "a.parquet", "notes.txt"):
+        (folder / name).write_bytes(b"12")
+        (tmp_path / name).write_bytes(b"12")
+    for place in (folder, tmp_path):
+        assert {path.name: size for path, size in storage.list_parquet(place).items()} == {
+            "a.parquet": 2,
+            "b.parquet": 2,
+        }

@@ -5,6 +5,7 @@ import shutil
 import stat
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.targets import landing
 from luigi_tasks.texts import count
+from spark_jobs.storage import ObjectPath
 
 STAGES_WITH_CHECKPOINTS = ("extract", "clean", "audit")
 WAREHOUSE_BYTES_PER_EXPORT_BYTE = 4
@@ -45,15 +47,37 @@ def _find_fault(file: landing.LandingFile) -> str | None:
 
 
 def check_checkpoints() -> Result:
-    """Whether the checkpoints folder can be written to and lies on one file system."""
-    found = require_writable(paths.checkpoints(), "[checkpoints] folder")
-    for place in (paths.staging(), *(paths.checkpoints() / name for name in STAGES_WITH_CHECKPOINTS)):
-        if place.exists() and place.stat().st_dev != paths.checkpoints().stat().st_dev:
+    """Whether the checkpoints folder can be written to and lies on one file system, or a store can be used for it."""
+    folder = paths.checkpoints()
+    if isinstance(folder, ObjectPath):
+        local = require_writable(paths.local_state(), "[checkpoints] local_folder")
+        return Result(OK, f"{_require_usable(folder)}; {local}")
+    found = require_writable(folder, "[checkpoints] folder")
+    for place in (paths.staging(), *(folder / name for name in STAGES_WITH_CHECKPOINTS)):
+        if place.exists() and place.stat().st_dev != folder.stat().st_dev:
             raise PipelineError(
-                f"checkpoints folder {paths.checkpoints()}: {place} lies on another file system, and checkpoints "
+                f"checkpoints folder {folder}: {place} lies on another file system, and checkpoints "
                 "appear by a rename, which needs one; make it a plain folder"
             )
     return Result(OK, found)
+
+
+def _require_usable(folder: ObjectPath) -> str:
+    """Write, list and delete an object below a folder of a store. Returns what to say of it.
+
+    Raises PipelineError where one of that cannot be done.
+    """
+    probe = folder / f".doctor-{uuid.uuid4().hex}"
+    try:
+        probe.write_bytes(b"")
+        list(folder.iterdir())
+        probe.unlink()
+    except OSError as error:
+        raise PipelineError(
+            f"{folder}: objects have to be written, listed and deleted there ({error.strerror}); correct the bucket, "
+            "[storage], the credentials or their rights, or set [checkpoints] folder elsewhere"
+        ) from error
+    return f"{folder}, writable"
 
 
 def check_logs() -> Result:
@@ -99,7 +123,8 @@ def check_free_space() -> Result:
     """Whether all exports have room: once for the checkpoints, several times for the embedded warehouse."""
     files = [file for batch in landing.list_batches() for file in landing.list_files(batch, at_first=True)]
     exported = sum(file.status.size for file in files if file.status)
-    needed = {paths.checkpoints(): exported}
+    checkpoints = paths.checkpoints()
+    needed = {checkpoints: exported} if isinstance(checkpoints, Path) else {paths.local_state(): 0}
     if not warehouse.is_external():
         needed[warehouse.find_embedded_home() or paths.embedded_postgres()] = exported * WAREHOUSE_BYTES_PER_EXPORT_BYTE
     disks: dict[int, list[Path]] = {}
@@ -139,7 +164,7 @@ def check_dates() -> Result:
 
 def _list_dates() -> Iterator[tuple[float, Path]]:
     """When each manifest of a checkpoint and each folder of a run was written, in seconds since 1970."""
-    for found in (paths.checkpoints().glob(f"*/*/{paths.MANIFEST}"), paths.logs().glob("*")):
+    for found in (paths.local_state().glob(f"*/*/{paths.MANIFEST}"), paths.logs().glob("*")):
         for path in found:
             with suppress(FileNotFoundError):  # a run may be replacing it
                 yield path.stat().st_mtime, path

@@ -9,9 +9,10 @@ from fnmatch import fnmatchcase
 
 import pytest
 
-from luigi_tasks import paths
+from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import environment
+from luigi_tasks.spark import submit
 
 SECRETS = {
     name: f"secret of {name}"
@@ -139,3 +140,12 @@ def test_require_utf8__refuses_a_locale_that_reads_names_otherwise(monkeypatch):
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
     with pytest.raises(PipelineError, match="reads the names of files as iso8859-1, UTF-8 expected"):
         environment.require_utf8()
+
+
+@pytest.mark.parametrize("master", ["local[*]", "spark://host:7077"])
+@pytest.mark.parametrize("section", ["landing", "checkpoints"])
+def test_make_environment__of_spark_has_the_keys_of_a_store_where_a_folder_is_in_one(monkeypatch, section, master):
+    keys = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+    assert keys & submit.make_environment(master).keys() == set()
+    monkeypatch.setattr(config.read_section_once(getattr(config, section)), "folder", "s3://lake/a")
+    assert SECRETS.keys() & submit.make_environment(master).keys() == keys

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 from luigi.interface import PidLockAlreadyTakenExit
 
-from luigi_tasks import config, paths
+from luigi_tasks import config, paths, warehouse
 from luigi_tasks.runs import lock
+from spark_jobs.storage import ObjectPath
 
 HOLDS = "import fcntl, sys, time; f = open(sys.argv[1]); fcntl.flock(f, 2); print(1, flush=True); time.sleep(1000)"
 HOURS = 3600
@@ -90,3 +91,37 @@ def test_long_run__is_described_after_a_day_though_it_tells_something(tmp_path, 
         assert said and said.startswith(
             f"another run is at work for {hours} hours (run r, process 7 on h); it gets on, "
         )
+
+
+def test_take_lock__keeps_out_other_machines_by_the_warehouse_where_checkpoints_are_in_a_store(
+    own_warehouse, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(paths, "run_lock", lambda: tmp_path / ".run.lock")
+    monkeypatch.setattr(paths, "checkpoints", lambda: ObjectPath("s3", "lake/checkpoints"))
+    monkeypatch.setattr(warehouse, "is_external", lambda: True)
+    for name, value in warehouse.start_embedded().parameters.items():
+        monkeypatch.setenv(name, value)
+    other = warehouse.open_session()
+    other.autocommit = True
+    with other.cursor() as cursor:
+        cursor.execute("set application_name = 'run-of-another-machine'")
+        cursor.execute(lock.TAKE_WAREHOUSE_LOCK)
+        with pytest.raises(PidLockAlreadyTakenExit):
+            lock.take_lock()
+        expected = (
+            "another run is at work on the warehouse and the checkpoints s3://lake/checkpoints: "
+            "run-of-another-machine, from its own machine (session "
+        )
+        assert expected in caplog.text and not lock.is_held()
+        cursor.execute(f"select pg_advisory_unlock({lock.WAREHOUSE_LOCK})")
+        try:
+            assert lock.take_lock() and lock.is_held()
+            cursor.execute(lock.TAKE_WAREHOUSE_LOCK)
+            assert cursor.fetchone() == (False,), "the run holds it"
+        finally:
+            os.close(lock._handle or 0)
+            if lock._session:
+                lock._session.close()
+            for name in ("_handle", "_holder", "_session"):
+                monkeypatch.setattr(lock, name, None)
+    other.close()

@@ -33,6 +33,10 @@ from luigi_tasks.spark.known_errors import explain, explain_start
         ("ImportError: a.so: failed to map segment from shared object", "Python has not enough memory beside Java"),
         ("ArrowMemoryError: malloc of size 64 failed", "Python has not enough memory beside Java"),
         ("Python worker exited unexpectedly (crashed): 3", "a Python worker of Spark was killed, as the kernel does"),
+        (
+            "OSError: [Errno 5] AWS Error ACCESS_DENIED during PutObject operation: Access Denied",
+            "landing folder, refuses or does not answer (AWS Error ACCESS_DENIED during PutObject operation: Access D",
+        ),
         ("OSError: [Errno 28] No space left on device: 'a'", ": No space left on device; nothing was"),
     ],
 )

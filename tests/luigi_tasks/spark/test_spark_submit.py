@@ -6,12 +6,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from object_store import object_stores
 
 from luigi_tasks import config, paths, run_id
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.spark import submit
 from spark_jobs.messages import BatchToExtract, ExtractRequest, FileToRead, JobProgress
 from spark_jobs.messages.operations import EXTRACT
+from spark_jobs.storage import write_location
 
 
 @pytest.fixture
@@ -190,3 +192,22 @@ def test_run_once__that_is_killed_says_so(settings, tmp_path, monkeypatch):
     monkeypatch.setattr(submit, "build_command", lambda program: ["/bin/sh", "-c", "kill -9 $$"])
     with pytest.raises(PipelineError, match=r"^spark-submit was killed during extract, as .*spark_extract.log$"):
         submit.run_once(EXTRACT, ExtractRequest([], str(tmp_path), None), tmp_path, lambda progress: None)
+
+
+def test_run_once__exchanges_messages_with_a_driver_elsewhere_by_the_store(settings, tmp_path, monkeypatch):
+    build = submit.build_command
+    settings(deploy_mode="cluster")
+    monkeypatch.setattr(submit, "require_possible", lambda: None)
+    monkeypatch.setattr(submit, "build_command", lambda program: build(program, "local[1]"))
+    (tmp_path / "export.json").write_text('[{"user_id": "u1"}]')
+    with object_stores() as bucket:
+        monkeypatch.setattr(config.read_section_once(config.checkpoints), "folder", str(bucket / "a"))
+        monkeypatch.setattr(paths, "checkpoints", lambda: bucket / "a")
+        read = [FileToRead("export.json", str(tmp_path / "export.json"))]
+        batch = BatchToExtract("b", read, output=write_location(bucket / "a" / "extract" / "b" / "1"))
+        request = ExtractRequest([batch], str(tmp_path / "elsewhere"), None)
+        told: list[JobProgress] = []
+        result = submit.run_once(EXTRACT, request, tmp_path / "staging", told.append)
+        assert [found.documents.rows for found in result.batches] == [1] and told[-1].done == 1
+        assert [path.name for path in (bucket / "a").list_files()] == ["000000.parquet"]
+    assert not (tmp_path / "elsewhere").exists() and not (tmp_path / "staging").exists()

@@ -11,7 +11,7 @@ import pytest
 
 from luigi_tasks import config, paths, run_id
 from luigi_tasks.stages import answers
-from luigi_tasks.targets import checkpoint, landing
+from luigi_tasks.targets import checkpoint, landing, manifests
 from spark_jobs.messages import CleanCounts, EntityOutcome, FileFault, TableFacts
 from spark_jobs.schemas import CHECKPOINT_TABLES, DOCUMENTS, MEASURES, TABLES
 
@@ -92,7 +92,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     for section, key in (("landing", "folder"), ("checkpoints", "folder"), ("logs", "folder")):
         monkeypatch.setattr(config.read_section_once(getattr(config, section)), key, str(tmp_path / section))
     monkeypatch.setenv(run_id.VARIABLE, "run-1")
-    cached = (paths.landing, paths.checkpoints, paths.checkpoint, landing._list_entries_once, checkpoint._read_manifest)
+    folders = (paths.landing, paths.checkpoints, paths.checkpoint, paths.local_state)
+    cached = (*folders, landing._list_entries_once, manifests.read_manifest_file)
     for function in cached:
         function.cache_clear()
     luigi.task_register.Register.clear_instance_cache()

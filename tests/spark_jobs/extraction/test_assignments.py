@@ -39,10 +39,10 @@ def test_assign_files__groups_small_files_and_splits_large_ones_in_their_order(a
 
 def test_assign_again__reads_files_whole_and_with_care_and_deletes_what_was_written(assigned, tmp_path):
     part = assigned[3].path(tmp_path)
-    assert part == tmp_path / "batch_no=7" / "documents" / "000003.parquet"
+    assert part == tmp_path / "documents" / "000003.parquet"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"")
-    again = assign_again(assigned[2:4], tmp_path)
+    again = assign_again(assigned[2:4], {7: tmp_path})
     assert [(each.number, each.careful) for each in again] == [(2, True)]
     assert [source.piece for source in again[0].sources] == [WHOLE_FILE]
     assert not part.exists()
