@@ -1,4 +1,4 @@
-"""A run whose landing folder is in an object store (moto's, as a mock of Amazon S3)."""
+"""A run whose landing folder and export are in an object store (moto's, as a mock of Amazon S3)."""
 
 import gzip
 import json
@@ -24,6 +24,7 @@ def test_run__loads_from_a_store_what_it_loads_from_a_folder(make_project: MakeP
         remote.set(
             {
                 "landing": {"folder": exports},
+                "export": {"folder": bucket / "lake"},
                 "storage": {"endpoint": bucket.endpoint, "region": bucket.region},
             }
         )
@@ -32,6 +33,9 @@ def test_run__loads_from_a_store_what_it_loads_from_a_folder(make_project: MakeP
             assert ended.code == 0, ended.output
         assert remote.marts() == local.marts()
         assert remote.rows(LEDGER) == local.rows(LEDGER)
+        manifest = json.loads((bucket / "lake/manifest.json").read_bytes())
+        exported = {mart: sum(file["rows"] for file in files) for mart, files in manifest["marts"].items()}
+        assert exported == {mart: len(rows) for mart, rows in remote.marts().items()}
         again = remote.run()
         assert (again.code, "up to date" in again.output) == (0, True), again.output
 
