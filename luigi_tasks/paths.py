@@ -70,8 +70,8 @@ def locate(folder: str, setting: str) -> Location:
 
 
 @cache
-def landing() -> Path:
-    return Path(config.read_section(config.landing).folder).absolute()
+def landing() -> Location:
+    return locate(config.read_section(config.landing).folder, "[landing], key folder")
 
 
 @cache

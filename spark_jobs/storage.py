@@ -94,9 +94,14 @@ class ObjectPath:
         info = self._read_info()
         if not info.is_file:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
-        with _translate_errors(self), self._connect().open_input_stream(self.key, compression=None) as stream:
-            version = (stream.metadata() or {}).get("ETag", b"").decode()
-        return ObjectStatus(info.size, info.mtime_ns or 0, version)
+        return ObjectStatus(info.size, info.mtime_ns or 0, self.read_version())
+
+    def read_version(self) -> str:
+        """Return what each overwriting changes: the ETag in S3, the generation in Google's. Raises FileNotFoundError
+        where there is no such object."""
+        with _translate_errors(self), self._connect().open_input_file(self.key) as file:
+            found = file.metadata() or {}
+        return bytes(found.get("ETag") or found.get("generation") or b"").decode()
 
     def open(self, mode: str = "rb") -> io.BufferedReader:
         """Open the object to read its bytes, from any place."""
@@ -173,7 +178,7 @@ Location = Path | ObjectPath
 @dataclass(frozen=True)
 class ObjectStatus:
     """What tells whether an object is still the same: its size in bytes, when it was written (ns since 1970; S3 tells
-    whole seconds), and its version (the ETag; S3 alone has one)."""
+    whole seconds), and its version (see `ObjectPath.read_version`)."""
 
     size: int
     mtime_ns: int
@@ -292,8 +297,7 @@ def _translate_errors(path: ObjectPath) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name that pyarrow does not take
         text = " ".join(str(error).split())
-        raise OSError(
-            error.errno or errno.EIO, text[text.find("AWS Error") :] if "AWS Error" in text else text
-        ) from error
+        number = error.errno if isinstance(error, OSError) else errno.EINVAL
+        raise OSError(number or errno.EIO, text[max(0, text.find("AWS Error")) :]) from error
