@@ -140,6 +140,7 @@ def test_run__that_is_killed_before_the_manifest_is_made_up_for_by_the_next_one(
     assert (holding, SECRET in ended.output) == ([], False)
 
 
+@pytest.mark.slow
 def test_clean__on_a_cluster_finds_its_checkpoints_in_a_store(make_project: MakeProject, bucket, tmp_path, monkeypatch):
     folder = bucket / "of-a-cluster"
     local, project = make_project(), make_project(keep_in(folder))
