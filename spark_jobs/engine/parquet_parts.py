@@ -40,14 +40,14 @@ class PartWriter:
     """Writes a part, with a row group for each block of rows.
 
     A context manager: the part appears when the block ends, whole; not if the block raises, nor if there are no rows.
-    Until then it is in the folder `staging`, or, where it goes to a store, in one for temporary files.
+    Until then it is in the folder `staging`, or, where it goes to a store, a temporary file of this machine.
     """
 
     def __init__(self, staging: Path, path: Location, schema: pa.Schema) -> None:
         self._path = path
         self._schema = schema
-        folder = staging / UNFINISHED if isinstance(path, Path) else Path(tempfile.gettempdir())
-        self._unfinished = folder / uuid.uuid4().hex
+        self._folder = staging / UNFINISHED
+        self._unfinished: Path | None = None
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, rows: pa.RecordBatch | pa.Table) -> None:
@@ -56,7 +56,7 @@ class PartWriter:
             return
         if self._writer is None:
             file_modes.restrict_task()
-            self._unfinished.parent.mkdir(parents=True, exist_ok=True)
+            self._unfinished = self._name_unfinished()
             self._writer = pq.ParquetWriter(
                 self._unfinished, self._schema, compression="zstd", use_dictionary=DICTIONARY_COLUMNS
             )
@@ -66,21 +66,29 @@ class PartWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self._writer is None:
+        if self._writer is None or self._unfinished is None:
             return
         try:
             self._writer.close()
             if kind is None:
-                self._publish()
+                self._publish(self._unfinished)
         finally:
             self._unfinished.unlink(missing_ok=True)
 
-    def _publish(self) -> None:
+    def _name_unfinished(self) -> Path:
+        if isinstance(self._path, Path):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return self._folder / uuid.uuid4().hex
+        descriptor, name = tempfile.mkstemp(prefix="socialmart-part-")  # which only this account may read
+        os.close(descriptor)
+        return Path(name)
+
+    def _publish(self, unfinished: Path) -> None:
         if isinstance(self._path, Path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(self._unfinished, self._path)
+            os.replace(unfinished, self._path)
         else:
-            self._path.upload(self._unfinished)
+            self._path.upload(unfinished)
 
 
 def describe_part(path: Location) -> Part | None:

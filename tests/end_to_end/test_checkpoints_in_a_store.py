@@ -1,5 +1,5 @@
-"""Runs with their checkpoints in an object store (moto's server, a mock of Amazon S3): killed, repeated, damaged, on a
-cluster. They leave the marts of a run on folders, and no credentials anywhere."""
+"""Runs with landing and checkpoints in an object store (moto's server, a mock of Amazon S3): killed, repeated, damaged,
+on a cluster. They leave the marts of a run on folders, and no credentials anywhere."""
 
 import json
 import os
@@ -31,14 +31,17 @@ def bucket() -> Iterator[ObjectPath]:
 def keep_in(folder: ObjectPath) -> Settings:
     return {
         "storage": {"endpoint": folder.endpoint, "region": folder.region},
+        "landing": {"folder": folder.parent / "exports"},
         "checkpoints": {"folder": folder, "local_folder": "local"},
     }
 
 
-def land(project: Project) -> None:
+def land(project: Project, folder: ObjectPath) -> None:
+    """Put the same exports into a project's landing folder and into the one beside a folder of the store."""
     documents = list(generate_documents(90, seed=7))
     for number, batch in enumerate(BATCHES):
-        project.land(f"{batch}/export.json", documents[number * 30 : number * 30 + 35])
+        path = project.land(f"{batch}/export.json", documents[number * 30 : number * 30 + 35])
+        (folder.parent / "exports" / batch / path.name).write_bytes(path.read_bytes())
 
 
 def list_keys(folder: ObjectPath) -> set[str]:
@@ -106,8 +109,7 @@ def watched_arguments() -> Iterator[set[str]]:
 def test_run__that_is_killed_before_the_manifest_is_made_up_for_by_the_next_one(make_project: MakeProject, bucket):
     folder = bucket / "checkpoints"
     local, project = make_project(), make_project(keep_in(folder))
-    for each in (local, project):
-        land(each)
+    land(local, folder)
     ended = local.run()
     assert ended.code == 0, ended.output
 
@@ -138,14 +140,14 @@ def test_run__that_is_killed_before_the_manifest_is_made_up_for_by_the_next_one(
     assert (holding, SECRET in ended.output) == ([], False)
 
 
+@pytest.mark.slow
 def test_clean__on_a_cluster_finds_its_checkpoints_in_a_store(make_project: MakeProject, bucket, tmp_path, monkeypatch):
     folder = bucket / "of-a-cluster"
     local, project = make_project(), make_project(keep_in(folder))
     port = free_ports(3)
     master = f"spark://{local_cluster.HOST}:{port}"
     project.set({"spark": {"master": master, "properties_file": local_cluster.find_properties(tmp_path)}})
-    for each in (local, project):
-        land(each)
+    land(local, folder)
     command = ("Clean", "--Clean-batch", "/".join(BATCHES))
     ended = local.run(*command)
     assert ended.code == 0, ended.output
@@ -160,8 +162,8 @@ def test_clean__on_a_cluster_finds_its_checkpoints_in_a_store(make_project: Make
 
 def test_run__without_its_bucket_ends_with_a_sentence(make_project: MakeProject, bucket):
     gone = ObjectPath("s3", "no-such-bucket/checkpoints", bucket.endpoint, bucket.region)
-    project = make_project(keep_in(gone))
-    land(project)
+    project = make_project(keep_in(gone) | {"landing": {"folder": "landing"}})
+    project.land(f"{BATCHES[0]}.json", [])
     ended = project.run()
     assert ended.code == 35 and "Traceback" not in ended.output, ended.output
     assert f"checkpoints folder {gone}: the store refuses or does not answer (AWS Error NO_SUCH_BUCKET" in ended.output
