@@ -93,6 +93,15 @@ class sources(luigi.Config):
     )
 
 
+class storage(luigi.Config):
+    """[storage]: the object store of folders that are given as s3://bucket/… or gs://bucket/…."""
+
+    endpoint: str = luigi.Parameter(
+        default="", description="the URL of a store that is not Amazon's or Google's own: http://minio:9000; or empty"
+    )
+    region: str = luigi.Parameter(default="", description="the region of the buckets; empty: what the store says")
+
+
 class checkpoints(luigi.Config):
     """[checkpoints]: where Extract, Clean and Audit keep their results."""
 
@@ -261,6 +270,7 @@ SET = re.compile(r" (from|Choices:) \{.*\}")
 SECTIONS: tuple[type[luigi.Config], ...] = (
     landing,
     sources,
+    storage,
     checkpoints,
     logs,
     files,

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
+from spark_jobs.storage import Location
+
 
 def of_value(value: object) -> str:
     """Fingerprint of anything that JSON can write, whatever the order of its keys."""
@@ -23,7 +25,7 @@ def of_message(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=dataclasses.asdict).encode()).hexdigest()[:32]
 
 
-def of_file(path: Path) -> str:
+def of_file(path: Location) -> str:
     """SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,10 @@ from functools import cache
 from pathlib import Path
 
 from luigi_tasks import config
+from luigi_tasks.errors import PipelineError
 from luigi_tasks.run_id import DATED_RUN, RUN_TIME
+from spark_jobs import storage
+from spark_jobs.storage import Location
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
@@ -49,9 +52,26 @@ def find_package(name: str) -> Path | None:
     return None if found is None or found.origin is None else Path(found.origin).parent
 
 
+def locate(folder: str, setting: str) -> Location:
+    """The folder that a setting, such as `[landing], key folder`, names in the file system or in an object store.
+
+    Raises PipelineError for a URI that names no store that is known, or no bucket, or holds a key or an option.
+    """
+    if not storage.is_uri(folder):
+        return Path(folder).absolute()
+    scheme, _, key = folder.partition("://")
+    if scheme not in storage.SCHEMES or not key.strip("/") or re.search(r"[@?#]", key):
+        raise PipelineError(
+            f"luigi.cfg, section {setting}: expected a folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER; correct it; "
+            "credentials belong into the environment, an endpoint into [storage]"
+        )
+    settings = config.read_section(config.storage)
+    return storage.locate(folder, settings.endpoint, settings.region)
+
+
 @cache
-def landing() -> Path:
-    return Path(config.read_section(config.landing).folder).absolute()
+def landing() -> Location:
+    return locate(config.read_section(config.landing).folder, "[landing], key folder")
 
 
 @cache

@@ -39,6 +39,8 @@ CLIENTS = {
 LAST_PORT = 65_535
 PORT = click.IntRange(1, LAST_PORT)
 AT_LEAST_ONE = click.IntRange(min=1)
+LEAST_EXECUTOR_KIBIBYTES = 512 << 10
+"""What Spark takes for an executor: 300 MiB of its own and half as much again, in round numbers."""
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
 
 
@@ -278,9 +280,7 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
     exit_on_sigterm()
     if port + 1 + workers > LAST_PORT:
         raise click.UsageError(f"--port {port}: {workers} workers need ports up to {port + 1 + workers}")
-    if not re.fullmatch(r"\d+[kmgt]", memory, re.IGNORECASE):
-        given = texts.format_line(memory)
-        raise click.UsageError(f"--memory {given}: expected a number with a unit, such as 512m or 2g")
+    _require_memory(memory)
     for taken in range(port, port + 2 + workers):
         luigid.require_free_port(local_cluster.HOST, taken)
     logs = paths.service_logs("cluster")
@@ -291,6 +291,15 @@ def run_cluster(port: int, workers: int, cores: int, memory: str) -> None:
         print(f"to run on it: {settings} in [spark] of luigi.local.cfg; Ctrl-C ends it", flush=True)
         for process in processes:
             process.wait()
+
+
+def _require_memory(memory: str) -> None:
+    """Raise UsageError for what is no amount of memory, or less than an executor takes."""
+    given, found = texts.format_line(memory), re.fullmatch(r"(\d+)([kmgt])", memory.lower())
+    if not found:
+        raise click.UsageError(f"--memory {given}: expected a number with a unit, such as 512m or 2g")
+    if int(found[1]) << 10 * "kmgt".index(found[2]) < LEAST_EXECUTOR_KIBIBYTES:
+        raise click.UsageError(f"--memory {given}: expected 512m at least, as an executor takes that much")
 
 
 @main.command("dashboard")

@@ -1,6 +1,7 @@
 """Puts the sample into an empty landing folder, for a first run to have something to show."""
 
 import shutil
+from pathlib import Path
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.cli.output import print_to_stderr
@@ -24,6 +25,8 @@ def put_sample_where_all_is_new() -> None:
     Raises PipelineError if the warehouse cannot be asked, or the folder cannot be written.
     """
     folder = paths.landing()
+    if not isinstance(folder, Path):  # whoever has a store knows what to put there
+        return
     if folder.exists() and any(folder.iterdir()):
         return
     try:

@@ -71,12 +71,12 @@ KINDS = (
     ),
     Kind(
         re.compile("ConnectionRefusedError|Py4JNetworkError|Answer from Java side is empty"),
-        "Java is gone: it was killed, as the kernel does when memory runs out",
+        "Java is gone: it was killed, as the kernel does when memory runs out, or the CPU time of ulimit -t",
         "free some, lower [spark] driver_memory or the number in master local[N], and run again",
     ),
     Kind(
         re.compile(r"Python worker exited unexpectedly \(crashed\)"),
-        "a Python worker of Spark was killed, as the kernel does when memory runs out",
+        "a Python worker of Spark was killed, as the kernel does when memory runs out, or the CPU time of ulimit -t",
         "free some, lower [spark] driver_memory or the number in master local[N], and run again",
     ),
 )

@@ -111,9 +111,10 @@ def judge_batch(cleaned: CleanManifest) -> tuple[list[LedgerLine], str | None]:
                 f"batch {batch}, {fault.file}: {fault.reason}; nothing of the batch is loaded; "
                 "correct that and run again"
             )
+        remedy = "raise that, or replace the file," if "[landing]" in fault.reason else "replace the file"
         return [], (
             f"batch {batch}, file {fault.file}: at byte {fault.byte_offset:,}: {fault.reason}; "
-            "nothing of the batch is loaded; replace the file and run again"
+            f"nothing of the batch is loaded; {remedy} and run again"
         )
     assert cleaned.counts is not None
     lines = ledger.build_ledger(cleaned.counts)

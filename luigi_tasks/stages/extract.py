@@ -24,6 +24,7 @@ from spark_jobs.messages import (
     FileToRead,
     TableFacts,
 )
+from spark_jobs.storage import write_location
 
 NO_ROWS = TableFacts(0, "0")
 NOT_READ = ExtractedBatch(NO_ROWS, NO_ROWS, None)
@@ -53,7 +54,9 @@ class Extract(BatchStage):
 
     def _read_sources(self) -> list[landing.SourceFile]:
         manifest = self.output().read_manifest()
-        return landing.read_source_files(landing.list_files(self.batch), manifest.sources if manifest else ())
+        return landing.read_source_files(
+            landing.list_files(self.batch, at_first=True), manifest.sources if manifest else ()
+        )
 
     def check_target(self) -> str | None:
         target = self.output()
@@ -139,7 +142,7 @@ def _make_request(
     asked = [
         BatchToExtract(
             batch,
-            [FileToRead(file.name, str(file.path), str(file.folder)) for file in files],
+            [_ask_for_file(file) for file in files],
             decisions[batch].source,
         )
         for batch, files in batches.items()
@@ -151,6 +154,10 @@ def _make_request(
         source_tables=source_tables.read_own_tables(),
         keeps_private=config.read_section(config.sources).keep_private,
     )
+
+
+def _ask_for_file(file: landing.LandingFile) -> FileToRead:
+    return FileToRead(file.name, write_location(file.path), str(file.folder) if file.folder else None)
 
 
 def _list_limits() -> dict[str, int]:

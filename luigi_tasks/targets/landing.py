@@ -12,6 +12,7 @@ from pathlib import Path
 
 from luigi_tasks import fingerprints, paths
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.targets import landing_objects
 from luigi_tasks.targets.landing_files import (
     FileStatus,
     LandingFile,
@@ -20,6 +21,7 @@ from luigi_tasks.targets.landing_files import (
     is_left_alone,
     make_refused,
 )
+from spark_jobs.storage import Location
 
 EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|csv|tsv|js|zip|tar|tgz|tbz2?|txz|gz|bz2|zst|xz))+$", re.IGNORECASE)
 """Extensions that are not part of a batch's name."""
@@ -40,10 +42,11 @@ class SourceFile:
     sha256: str
     inode: int = 0
     ctime_ns: int = 0
+    version: str = ""
 
     @property
     def status(self) -> FileStatus:
-        return FileStatus(self.size, self.mtime_ns, self.inode, self.ctime_ns)
+        return FileStatus(self.size, self.mtime_ns, self.inode, self.ctime_ns, self.version)
 
     @property
     def fault(self) -> str | None:
@@ -59,7 +62,7 @@ def list_batches() -> list[str]:
     return sorted(_list_entries())
 
 
-def _list_entries() -> dict[str, list[Path]]:
+def _list_entries() -> dict[str, list[Location]]:
     folder = paths.landing()
     try:
         return _list_entries_once(folder)
@@ -74,18 +77,19 @@ def _list_entries() -> dict[str, list[Path]]:
 
 
 @cache
-def _list_entries_once(folder: Path) -> dict[str, list[Path]]:
+def _list_entries_once(folder: Location) -> dict[str, list[Location]]:
     """Return the entries of the landing folder by batch name, as of the first call: later files are the next run's."""
-    found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
+    found: dict[str, list[Location]] = {}
+    for path in sorted(folder.iterdir()) if isinstance(folder, Path) else landing_objects.list_entries(folder):
         if not is_left_alone(path.name):
             found.setdefault(format_name(EXTENSIONS.sub("", path.name) or path.name), []).append(path)
     return found
 
 
-def find_entry(batch: str) -> Path | None:
-    """Return a batch's file or folder, or None once it has left the landing folder."""
-    return next((path for path in _list_entries().get(batch, ()) if os.path.lexists(path)), None)
+def find_entry(batch: str) -> Location | None:
+    """Return a batch's file or folder, or None once it has left the landing folder: a store is asked once a run."""
+    entries = _list_entries().get(batch, ())
+    return next((path for path in entries if not isinstance(path, Path) or os.path.lexists(path)), None)
 
 
 def require_batches(names: Iterable[str]) -> None:
@@ -98,17 +102,22 @@ def require_batches(names: Iterable[str]) -> None:
         )
 
 
-def list_files(batch: str) -> list[LandingFile]:
+def list_files(batch: str, at_first: bool = False) -> list[LandingFile]:
     """Return a batch's files in the order in which they are read, or, with their faults, those that cannot be.
 
-    There is always one at least, unless the batch was never in the landing folder.
+    There is always one at least, unless the batch was never in the landing folder. `at_first`: objects of a store as
+    they were at the first call, which asks for those of all batches at once.
     """
     entries = _list_entries().get(batch, [])
     if len(entries) > 1:
         others = ", ".join(format_name(entry.name) for entry in entries[1:])
         fault = f"of the same batch as {others}: rename all but one, or put them into one folder"
         return [make_refused(entries[0].name, entries[0], fault)]
-    return [file for entry in entries for file in find_files(entry)]
+    return [
+        file
+        for entry in entries
+        for file in (find_files(entry) if isinstance(entry, Path) else landing_objects.find_objects(entry, at_first))
+    ]
 
 
 def read_source_files(files: Sequence[LandingFile], known: Sequence[SourceFile] = ()) -> list[SourceFile]:
@@ -128,7 +137,7 @@ def _read_source_file(file: LandingFile, hashes: Mapping[tuple[str, FileStatus],
         sha256 = hashes.get((file.name, status)) or _hash_content(file.path, status)
     except OSError as error:
         return _make_faulty(file.name, f"cannot be read ({error.strerror})")
-    return SourceFile(file.name, status.size, status.mtime_ns, sha256, status.inode, status.ctime_ns)
+    return SourceFile(file.name, status.size, status.mtime_ns, sha256, status.inode, status.ctime_ns, status.version)
 
 
 def _make_faulty(name: str, fault: str) -> SourceFile:
@@ -137,7 +146,7 @@ def _make_faulty(name: str, fault: str) -> SourceFile:
 
 
 @lru_cache(maxsize=10_000)
-def _hash_content(path: Path, status: FileStatus) -> str:
+def _hash_content(path: Location, status: FileStatus) -> str:
     """Return the SHA-256 of a file, computed once for each status."""
     return fingerprints.of_file(path)
 

@@ -17,6 +17,7 @@ from itertools import filterfalse
 from pathlib import Path
 
 from luigi_tasks import config, paths
+from spark_jobs.storage import Location
 
 LEFT_ALONE = (
     ".* _* "  # hidden, or put aside
@@ -37,13 +38,15 @@ class Refused(Exception):
 class FileStatus:
     """What tells quickly whether a file is still the same: size (bytes), mtime and ctime (ns), inode.
 
-    Copies that keep size and mtime (`cp -p`, `rsync -t`) have another ctime, and mostly another inode.
+    Copies that keep size and mtime (`cp -p`, `rsync -t`) have another ctime, and mostly another inode. An object of a
+    store has neither, but a version.
     """
 
     size: int
     mtime_ns: int
-    inode: int
-    ctime_ns: int
+    inode: int = 0
+    ctime_ns: int = 0
+    version: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,8 @@ class LandingFile:
     """
 
     name: str
-    path: Path
-    folder: Path
+    path: Location
+    folder: Path | None
     status: FileStatus | None = None
     fault: str | None = None
 
@@ -130,9 +133,9 @@ def _find_file(name: str, path: Path, folder: Path) -> LandingFile:
     return LandingFile(name, path, folder, found)
 
 
-def make_refused(name: str, path: Path, fault: str) -> LandingFile:
+def make_refused(name: str, path: Location, fault: str) -> LandingFile:
     """Return a file that is not read, and why."""
-    return LandingFile(format_name(name), path, path.parent, fault=fault)
+    return LandingFile(format_name(name), path, None, fault=fault)
 
 
 def _describe(error: OSError | Refused) -> str:
@@ -151,7 +154,7 @@ def _follow(path: Path, folder: Path | None = None) -> tuple[Path, Path]:
     Links are followed to their end; what counts is where that is.
     """
     if not path.is_symlink():
-        return path, folder or paths.landing()
+        return path, folder or _find_landing_folder()
     try:
         place = Path(os.path.realpath(path, strict=True))
     except OSError as error:
@@ -168,4 +171,10 @@ def _follow(path: Path, folder: Path | None = None) -> tuple[Path, Path]:
 def _list_allowed_folders() -> list[Path]:
     """The landing folder, and those outside that links may lead to."""
     targets = config.read_section(config.landing).link_targets.split(os.pathsep)
-    return [paths.landing(), *(Path(target).absolute() for target in targets if target)]
+    return [_find_landing_folder(), *(Path(target).absolute() for target in targets if target)]
+
+
+def _find_landing_folder() -> Path:
+    folder = paths.landing()
+    assert isinstance(folder, Path), "a store has no links"
+    return folder

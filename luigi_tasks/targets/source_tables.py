@@ -7,8 +7,10 @@ from pathlib import Path
 
 from luigi_tasks import config, fingerprints
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.targets import landing_objects
 from spark_jobs.messages import FileFault
 from spark_jobs.sources.catalog import SUFFIX, TableError, compile_source, list_tables, read_tables
+from spark_jobs.storage import Location
 
 DECISION = "_source.toml"
 """A file in the folder of a batch that names its source, where its files do not tell."""
@@ -50,18 +52,22 @@ class Decision:
     fault: FileFault | None = None
 
 
-def read_decision(entry: Path | None) -> Decision:
+def read_decision(entry: Location | None) -> Decision:
     """Return what the file _source.toml in the folder of a batch decides."""
     path = entry / DECISION if entry is not None else None
-    if path is None or not path.is_file():
+    if path is None or not _is_there(path):
         return Decision()
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return Decision(fault=FileFault(DECISION, None, f"cannot be read ({error})"))
     if found.keys() != {"source"} or not isinstance(found["source"], str):
         return Decision(fault=FileFault(DECISION, None, 'expected one line: source = "NAME"'))
     return Decision(found["source"])
+
+
+def _is_there(path: Location) -> bool:
+    return path.is_file() if isinstance(path, Path) else path in landing_objects.list_objects_once(path.parent.parent)
 
 
 @cache

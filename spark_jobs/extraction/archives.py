@@ -16,6 +16,7 @@ from spark_jobs.extraction.members import Member
 from spark_jobs.extraction.other_formats import TAR_PLACE, TAR_SIGNATURE, ZIP_SIGNATURES
 from spark_jobs.extraction.tar_members import list_tar_members, open_tar_member
 from spark_jobs.extraction.zip_members import list_zip_members, open_zip_member
+from spark_jobs.storage import Location
 
 HEAD_BYTES = TAR_PLACE + len(TAR_SIGNATURE)
 """How much of a file is looked at to see whether it is an archive."""
@@ -31,7 +32,7 @@ class Archive:
     left_alone: Mapping[str, int]
 
 
-def list_archive(path: Path, max_unpacked_bytes: int | None = None, folder: Path | None = None) -> Archive | None:
+def list_archive(path: Location, max_unpacked_bytes: int | None = None, folder: Path | None = None) -> Archive | None:
     """What is in a zip or tar archive, by content; None for any other file, and for one that cannot be opened.
 
     The files to read of a zip archive may have `max_unpacked_bytes` together; a packed tar archive may unpack to as
@@ -55,7 +56,7 @@ def list_archive(path: Path, max_unpacked_bytes: int | None = None, folder: Path
 
 
 def open_member(
-    path: Path, member: Member, max_unpacked_bytes: int | None = None, folder: Path | None = None
+    path: Location, member: Member, max_unpacked_bytes: int | None = None, folder: Path | None = None
 ) -> BinaryIO:
     """Open a member of an archive to read its unpacked bytes; one that is packed once more is unpacked, too.
 
@@ -77,7 +78,7 @@ def _is_tar(head: bytes) -> bool:
     return head[TAR_PLACE:].startswith(TAR_SIGNATURE)
 
 
-def _may_be_packed_tar(head: bytes, path: Path) -> bool:
+def _may_be_packed_tar(head: bytes, path: Location) -> bool:
     """bzip2 gives its first byte only once it has unpacked a megabyte: there the name has to say what it is."""
     if head.startswith(BZIP2_MAGIC):
         return _TAR_BZIP2_NAME.search(path.name) is not None

@@ -8,13 +8,14 @@ from spark_jobs.extraction.compression import open_regular_file
 from spark_jobs.extraction.errors import NOT_UTF8, BrokenFile
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, parse_value_at, skip_blanks
 from spark_jobs.extraction.splitting import LONGEST_PIECE_BYTES, WHOLE_FILE, Piece
+from spark_jobs.storage import Location
 
 HEAD_BYTES = 64 << 10
 """An array's opening bracket has to be among the first bytes; if not, the careful reader reads the file."""
 
 
 def parse_array_piece(
-    path: Path, piece: Piece = WHOLE_FILE, folder: Path | None = None
+    path: Location, piece: Piece = WHOLE_FILE, folder: Path | None = None
 ) -> Iterator[tuple[int, str, object]] | None:
     """The documents of an array, or of a piece of one: offset (bytes), text and value (numbers as text) of each.
 
@@ -24,7 +25,7 @@ def parse_array_piece(
     """
     with open_regular_file(path, folder) as file:
         head = file.read(HEAD_BYTES)
-        size = (piece.end or os.fstat(file.fileno()).st_size) - piece.start
+        size = (piece.end or file.seek(0, os.SEEK_END)) - piece.start
         if not head.removeprefix(UTF8_BOM).lstrip(BLANKS).startswith(b"[") or size > LONGEST_PIECE_BYTES:
             return None
         file.seek(piece.start)

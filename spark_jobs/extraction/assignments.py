@@ -12,6 +12,7 @@ from spark_jobs.extraction.splitting import WHOLE_FILE, Piece, split_file
 from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES, FileFault
 from spark_jobs.sources.heads import Head
 from spark_jobs.sources.source import Source as Format
+from spark_jobs.storage import Location, read_size
 
 GROUP_BYTES = 2 << 20
 """Files up to this size together are read by one task. Compressed ones unpack to several times as much."""
@@ -37,7 +38,7 @@ class Source:
     member of an archive that it is, and its format (None: the native one). `fault`: why it is broken as a whole."""
 
     file: str
-    path: Path
+    path: Location
     piece: Piece = WHOLE_FILE
     max_unpacked_bytes: int | None = None
     folder: Path | None = None
@@ -70,7 +71,7 @@ class Assignment:
         return "documents" if self.sources[0].format is None else "records"
 
     @property
-    def first_path(self) -> Path:
+    def first_path(self) -> Location:
         """The first file; a large one has several assignments, which are its only ones."""
         return self.sources[0].path
 
@@ -142,6 +143,6 @@ def _measure_source(source: Source) -> int:
     if source.member:
         return source.member.size
     try:
-        return source.path.stat().st_size
+        return read_size(source.path)
     except OSError:
         return 0

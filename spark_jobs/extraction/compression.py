@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.storage import Location, ObjectPath
 
 GZIP_MAGIC = b"\x1f\x8b"
 BZIP2_MAGIC = b"BZh"
@@ -35,7 +36,7 @@ class Readable(Protocol):
     def close(self) -> None: ...
 
 
-def open_export(path: Path, max_unpacked_bytes: int | None = None, folder: Path | None = None) -> BinaryIO:
+def open_export(path: Location, max_unpacked_bytes: int | None = None, folder: Path | None = None) -> BinaryIO:
     """Open a landing file to read its unpacked bytes.
 
     A compressed file may unpack to `max_unpacked_bytes` (None: to any number). Raises OSError here, as
@@ -74,11 +75,13 @@ def _open_packed(file: BinaryIO, magic: bytes) -> Readable | None:
     return None
 
 
-def open_regular_file(path: Path, folder: Path | None = None) -> BinaryIO:
+def open_regular_file(path: Location, folder: Path | None = None) -> BinaryIO:
     """Open a file. Below `folder` no link is followed (None: links are): none was there when the batch was listed.
 
     Raises OSError for such a link, and for anything but a regular file.
     """
+    if isinstance(path, ObjectPath):
+        return path.open()
     descriptor = os.open(path, OPEN_FILE) if folder is None else _open_below(folder, path.relative_to(folder).parts)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from spark_jobs.extraction.errors import NOT_UTF8, BrokenFile
-from spark_jobs.extraction.other_formats import DELIMITERS
-from spark_jobs.extraction.parsing import UTF8_BOM, UTF16_BOMS
+from spark_jobs.extraction.other_formats import DELIMITERS, UTF32
+from spark_jobs.extraction.parsing import UTF8_BOM, UTF16_BOMS, UTF32_BOMS
 
 COMPARED_ROWS = 50
 """Rows after the header that are looked at to find the delimiter."""
@@ -53,6 +53,8 @@ def find_csv_format(head: bytes, is_whole: bool) -> CsvFormat | None:
 
     Raises BrokenFile where its header is not in UTF-8.
     """
+    if head.startswith(UTF32_BOMS):
+        raise BrokenFile(0, UTF32)
     is_utf16 = head.startswith(UTF16_BOMS)
     text = (
         head.decode("utf-16", "replace") if is_utf16 else head.removeprefix(UTF8_BOM).decode("utf-8", "surrogateescape")

@@ -12,6 +12,7 @@ from spark_jobs.messages.jobs import BatchToExtract, ExtractRequest, FileFault, 
 from spark_jobs.sources.catalog import Source as Format
 from spark_jobs.sources.detection import detect, join_names, looks_like, make_unknown_source
 from spark_jobs.sources.errors import UnknownSource
+from spark_jobs.storage import read_location
 
 OF_NO_SOURCE = ""
 """Stands for the file in the fault of a member of an archive that is left alone."""
@@ -49,7 +50,7 @@ def recognize_files(batch: BatchToExtract, request: ExtractRequest, formats: Seq
 def _make_source(file: FileToRead, request: ExtractRequest) -> Source:
     return Source(
         file.name,
-        Path(file.path),
+        read_location(file.path),
         max_unpacked_bytes=request.max_unpacked_bytes,
         folder=Path(file.folder) if file.folder else None,
         max_document_bytes=request.max_document_bytes,

@@ -6,6 +6,8 @@ the first broken file of each batch, and the place.
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -17,14 +19,19 @@ from spark_jobs.extraction.assignments import Assignment, Outcome, assign_again,
 from spark_jobs.extraction.file_formats import BatchFiles, recognize_files
 from spark_jobs.extraction.parts import write_part
 from spark_jobs.messages.jobs import ExtractedBatch, ExtractRequest, ExtractResult, TableFacts, Tell
+from spark_jobs.sources.catalog import Source as Format
 from spark_jobs.sources.catalog import list_sources
+from spark_jobs.storage import is_uri
+
+REQUESTS_AT_ONCE = 16
+"""Files of a store that the driver looks at together: each takes some requests, and a few MB of memory."""
 
 
 def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResult:
     """Write the documents of all batches below `staging`, as `batch_no=N/documents`, and say what was written."""
     staging = Path(request.staging)
     formats = list_sources(request.source_tables)
-    found = [recognize_files(batch, request, formats) for batch in request.batches]
+    found = _recognize_all(request, formats)
     assignments = [
         assignment
         for number, (batch, of_batch) in enumerate(zip(request.batches, found, strict=True))
@@ -39,6 +46,13 @@ def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResu
     outcomes.sort(key=lambda outcome: outcome.assignment.number)
     of_batch = parallel.group_by_batch([outcome.assignment for outcome in outcomes], outcomes)
     return ExtractResult([_summarize_batch(files, of_batch.get(number, [])) for number, files in enumerate(found)])
+
+
+def _recognize_all(request: ExtractRequest, formats: Sequence[Format]) -> list[BatchFiles]:
+    """The files of each batch; those in a store many at a time, as it takes some time to answer."""
+    is_remote = any(is_uri(file.path) for batch in request.batches for file in batch.files)
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE if is_remote else 1) as threads:
+        return list(threads.map(partial(recognize_files, request=request, formats=formats), request.batches))
 
 
 def _read_all(spark: SparkContext, assignments: list[Assignment], staging: Path, tell: Tell) -> list[Outcome]:

@@ -3,7 +3,7 @@
 import re
 
 from spark_jobs.extraction.errors import BrokenFile
-from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS
+from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, UTF32_BOMS
 
 HEAD_BYTES = 4096
 """How much of a file is looked at."""
@@ -34,15 +34,19 @@ OFFICE = (b"[Content_Types].xml", b"xl/", b"application/vnd.oasis.opendocument")
 """What stands at the beginning of zip archives that are documents of an office program."""
 OFFICE_DOCUMENT = "an Excel workbook or another Office document"
 TAR_PLACE, TAR_SIGNATURE = 257, b"ustar"
+UTF32 = "UTF-32, not UTF-8"
 DELIMITERS = ",;\t|"
 """What separates the columns of CSV."""
 
-_UTF16_BRACKET = re.compile(rb"\0{1,3}[\[{]|[\[{]\0")
+_UTF16_BRACKET = re.compile(rb"\0[\[{]|[\[{]\0")
+_UTF32_BRACKET = re.compile(rb"\0{3}[\[{]|[\[{]\0{3}")
 _HTML = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 
 
 def refuse_other_formats(head: bytes) -> None:
     """Raise BrokenFile where the first bytes of a file tell for sure that it is not JSON in UTF-8."""
+    if head.startswith(UTF32_BOMS) or _UTF32_BRACKET.match(head):
+        raise BrokenFile(0, UTF32)
     if head.startswith(UTF16_BOMS) or _UTF16_BRACKET.match(head):
         raise BrokenFile(0, "UTF-16, not UTF-8")
     what = _recognize(head[:HEAD_BYTES])

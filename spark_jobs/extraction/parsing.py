@@ -8,6 +8,8 @@ BLANKS = b" \t\n\r"
 """The white space of JSON, which is less than that of Python."""
 UTF8_BOM = b"\xef\xbb\xbf"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+UTF32_BOMS = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
+"""The first begins as one of UTF-16 does."""
 TOO_DEEP = "nested too deeply"
 
 _BLANKS = re.compile(r"[ \t\n\r]*")

@@ -14,6 +14,7 @@ from spark_jobs.extraction.errors import BrokenFile
 from spark_jobs.extraction.heads import describe_head, read_beginning
 from spark_jobs.extraction.parsing import BLANKS, UTF8_BOM, UTF16_BOMS, is_json
 from spark_jobs.sources.heads import CSV
+from spark_jobs.storage import Location
 
 PIECE_BYTES = 16 << 20
 """About how much of a large file one task reads."""
@@ -40,7 +41,7 @@ class Piece:
 WHOLE_FILE = Piece()
 
 
-def split_file(path: Path, folder: Path | None = None) -> list[Piece]:
+def split_file(path: Location, folder: Path | None = None) -> list[Piece]:
     """The pieces of a file, in order: it is split at line ends after which a document or a row seems to begin.
 
     In an array or CSV that is a guess, which `parse_array_piece` and `read_rows` check. A file that cannot be opened
@@ -48,7 +49,8 @@ def split_file(path: Path, folder: Path | None = None) -> list[Piece]:
     """
     try:
         with open_regular_file(path, folder) as file:
-            size = os.fstat(file.fileno()).st_size
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
             if size < 2 * PIECE_BYTES:
                 return [WHOLE_FILE]
             starts = [0, *_find_starts(file, size)]

@@ -8,6 +8,7 @@ import json
 import lzma
 import os
 import random
+import shutil
 import tarfile
 import zipfile
 from collections import Counter
@@ -18,6 +19,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from project import MakeProject
 from pyspark import SparkContext
 
 from spark_jobs.cleaning import job as cleaning
@@ -206,3 +208,20 @@ def test_variants__give_the_same_users_posts_and_comments(tables, seed, variant)
     expected = tables[seed, "nested array"]
     assert all(expected.values())
     assert tables[seed, variant] == expected
+
+
+@pytest.mark.slow
+def test_variants__give_the_same_marts(make_project: MakeProject) -> None:
+    """Each variant takes the place of the one before, as the batch that it is."""
+    project, export = make_project(), Export(SEEDS[0])
+    marts = {}
+    for variant, write in VARIANTS.items():
+        shutil.rmtree(project.landing)
+        for name, content in write(export).items():
+            project.land(f"2026-01-01/{name}", content)
+        ran = project.run()
+        assert ran.code == 0, ran.output
+        marts[variant] = project.marts()
+    expected = marts["nested array"]
+    assert all(expected.values())
+    assert {variant: found == expected for variant, found in marts.items()} == dict.fromkeys(VARIANTS, True)

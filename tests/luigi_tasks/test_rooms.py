@@ -23,6 +23,7 @@ SHARED = {
     "spark_jobs.schemas",
     "spark_jobs.messages",
     "spark_jobs.parquet_blocks",
+    "spark_jobs.storage",
     "spark_jobs.sources.catalog",
     "spark_jobs.extraction.preview",
 }

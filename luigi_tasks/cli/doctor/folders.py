@@ -27,7 +27,7 @@ SECONDS_AHEAD = 60
 def check_landing() -> Result:
     """How many batches the landing folder holds, and whether all their files can be read."""
     batches = landing.list_batches()
-    files = [file for batch in batches for file in landing.list_files(batch)]
+    files = [file for batch in batches for file in landing.list_files(batch, at_first=True)]
     faults = [(file.path, fault) for file in files if (fault := _find_fault(file))]
     if faults:
         path, fault = faults[0]
@@ -40,7 +40,8 @@ def check_landing() -> Result:
 
 
 def _find_fault(file: landing.LandingFile) -> str | None:
-    return file.fault or (None if os.access(file.path, os.R_OK) else "no right to read it")
+    is_readable = not isinstance(file.path, Path) or os.access(file.path, os.R_OK)
+    return file.fault or (None if is_readable else "no right to read it")
 
 
 def check_checkpoints() -> Result:
@@ -63,7 +64,8 @@ def check_logs() -> Result:
 def check_file_modes() -> Result:
     """Whether others can read what runs have left, or write to the landing folder."""
     faults = [fault for place in file_modes.list_places() if (fault := file_modes.find_fault(place))]
-    exports = paths.landing().stat().st_mode
+    folder = paths.landing()
+    exports = folder.stat().st_mode if isinstance(folder, Path) else 0  # of a store, its own policies say it
     if exports & stat.S_IWOTH:
         faults.append(f"{paths.landing()} can be written to by all users, who could put exports there: chmod o-w it")
     if faults:
@@ -77,7 +79,7 @@ def check_file_modes() -> Result:
 
 def check_free_space() -> Result:
     """Whether all exports have room: once for the checkpoints, several times for the embedded warehouse."""
-    files = [file for batch in landing.list_batches() for file in landing.list_files(batch)]
+    files = [file for batch in landing.list_batches() for file in landing.list_files(batch, at_first=True)]
     exported = sum(file.status.size for file in files if file.status)
     needed = {paths.checkpoints(): exported}
     if not warehouse.is_external():

@@ -49,12 +49,17 @@ def test_audit__stops_a_batch_and_goes_on_with_the_others(place):
     place.leave_clean("a", ["u1"], rejected=1)
     place.leave_clean("b", ["u1"])
     place.leave_clean("c", [], fault=FileFault("c.json", 1_234, "not UTF-8"))
+    limit = "a document is longer than the 9 bytes that [landing] max_document_bytes allows"
+    place.leave_clean("d", [], fault=FileFault("d.json", 0, limit))
     with pytest.raises(BatchStopped) as raised:
-        Audit(batch="a/b/c").run()
+        Audit(batch="a/b/c/d").run()
     stopped = str(raised.value).splitlines()
     assert stopped[0].startswith("batch a: 1 of 2 documents were rejected, at most 25% allowed; look at them with")
     assert stopped[1] == (
         "batch c, file c.json: at byte 1,234: not UTF-8; nothing of the batch is loaded; replace the file and run again"
+    )
+    assert stopped[2].endswith(
+        "max_document_bytes allows; nothing of the batch is loaded; raise that, or replace the file, and run again"
     )
     assert query("select distinct batch, verdict from etl.ledger order by 1") == [("a", "stopped"), ("b", "passed")]
     assert Audit(batch="a").check_target() == stopped[0]

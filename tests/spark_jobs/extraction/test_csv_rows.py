@@ -115,6 +115,11 @@ def test_rows__of_utf16_with_a_mark_are_read(tmp_path, encoding):
     assert fault(tmp_path / "a", content[:-1])[1] == "not UTF-16, as its byte order mark says"
 
 
+@pytest.mark.parametrize("encoding", ["utf-32-le", "utf-32-be"])
+def test_rows__of_utf32_are_refused(tmp_path, encoding):
+    assert fault(tmp_path / "a", "\ufeffid\tname\r\n1\tZoë\r\n".encode(encoding)) == (0, "UTF-32, not UTF-8")
+
+
 def test_rows__of_a_header_alone_are_none(tmp_path):
     assert read(tmp_path / "a", b"a,b\n") == []
 

@@ -87,8 +87,8 @@ def test_read_documents__says_what_a_file_looks_like_that_is_not_read(tmp_path, 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
 @pytest.mark.parametrize("text", ['[{"user_id": "u1"}]', '{"user_id": "u1"}\n{"user_id": "u2"}\n'])
-def test_read_documents__refuses_utf_16_with_a_mark_and_without(tmp_path, encoding, text):
-    assert find_reason(tmp_path, text.encode(encoding)) == "UTF-16, not UTF-8"
+def test_read_documents__refuses_utf_16_and_32_with_a_mark_and_without(tmp_path, encoding, text):
+    assert find_reason(tmp_path, text.encode(encoding)) == f"{encoding[:6].upper()}, not UTF-8"
 
 
 def test_read_documents__takes_lines_for_lines_where_one_is_a_document(tmp_path):
