@@ -200,6 +200,12 @@ def test_read_plain_blocks__are_none_where_documents_have_no_lines_of_their_own(
     assert read_at_once(tmp_path / "f") == ([], [WHOLE_FILE])
 
 
+def test_read_plain_blocks__try_few_documents_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(plain_blocks, "BLOCK_BYTES", 1 << 20)
+    (tmp_path / "f").write_text(f"{U1}\n{{}}\n{U1}")
+    assert read_at_once(tmp_path / "f")[1] == [Piece(len(U1), None)]
+
+
 def test_read_plain_blocks__are_none_in_a_small_file(tmp_path, monkeypatch):
     (tmp_path / "f").write_text(U1)
     monkeypatch.setattr(plain_blocks, "LEAST_BYTES", len(U1) + 1)
