@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from spark_jobs.engine.parquet_parts import PartWriter, describe_part
-from spark_jobs.extraction.assignments import Assignment, Outcome, Source
+from spark_jobs.extraction.assignments import Assignment, Outcome
 from spark_jobs.extraction.mapped_rows import build_block
 from spark_jobs.extraction.mapping import MappedFile
 from spark_jobs.extraction.plain_blocks import read_plain_blocks
@@ -47,18 +47,17 @@ def _read_documents(assignment: Assignment) -> Iterator[pa.RecordBatch]:
     size = 0
     for source in assignment.sources:
         where = {"batch": assignment.batch, "file": source.file}
-        rest: Source | None = source
-        for block in () if assignment.careful else read_plain_blocks(source, assignment.batch):
-            yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
-            rows, size = [], 0
-            yield block.rows
-            rest = block.rest
-        for row, length in read_documents(rest, assignment.careful) if rest else ():
-            rows.append(where | row)
-            size += length
-            if len(rows) >= ROWS_PER_BLOCK or size >= BYTES_PER_BLOCK:
-                yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
+        for block in (source,) if assignment.careful else read_plain_blocks(source, assignment.batch):
+            if isinstance(block, pa.RecordBatch):
+                yield from (pa.RecordBatch.from_pylist(rows, DOCUMENTS), block)
                 rows, size = [], 0
+                continue
+            for row, length in read_documents(block, assignment.careful):
+                rows.append(where | row)
+                size += length
+                if len(rows) >= ROWS_PER_BLOCK or size >= BYTES_PER_BLOCK:
+                    yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
+                    rows, size = [], 0
     yield pa.RecordBatch.from_pylist(rows, DOCUMENTS)
 
 

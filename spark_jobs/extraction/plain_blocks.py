@@ -1,14 +1,15 @@
 """Plain blocks: documents that Arrow's reader of JSON turns into columns at once, without a Python value for each.
 
-It is as strict as ours, and several times as fast: what it reads, the strict reader would read as the same. It stops at
-all else, and the strict reader goes on from there: at a key that is unknown or stands twice, a value of another type, a
-lone surrogate, a number written with more than digits (counters are unsigned here, so that -0 is none of them).
+It is as strict as ours, and several times as fast: what it reads, the strict reader would read as the same. It refuses
+all else, and the strict reader reads the block: a key that is unknown or stands twice, a value of another type, a lone
+surrogate, a number written with more than digits (counters are unsigned here, so that -0 is refused).
 """
 
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.json
@@ -21,9 +22,13 @@ from spark_jobs.extraction.splitting import LONGEST_PIECE_BYTES, Piece
 from spark_jobs.schemas import COMMENT_FIELDS, DOCUMENTS, POST_FIELDS, REACTIONS, TEXT, USER_FIELDS
 
 LEAST_BYTES = 1 << 20
-"""Smaller files are left to the strict reader: each block is a row group of its own."""
-BLOCK_BYTES = 4 << 20
-"""About how much is read at once: as much as a row group of the strict reader's rows."""
+"""Smaller files are left to the strict reader: there is little to gain in them."""
+BLOCK_BYTES = 2 << 20
+"""About how much is read at once, or left to the strict reader for one document that is not plain."""
+FIRST_BLOCK_BYTES = 64 << 10
+"""The same of the first block. If it is not plain, most likely no other is, and to try would cost time."""
+LINE_SEPARATOR = b"\n{"
+"""What separates the documents of JSON Lines; of an array there may be indentation before the brace."""
 HEAD_BYTES = 4096
 """How much of a file is looked at to see how its documents are separated."""
 
@@ -54,41 +59,38 @@ _BLOCK = pa.schema([("documents", pa.list_(_DOCUMENT))])
 _ROW = pa.struct(list(DOCUMENTS))
 
 
-@dataclass(frozen=True)
-class PlainBlock:
-    """Rows of DOCUMENTS, and what of the source follows them (None: nothing)."""
+def read_plain_blocks(source: Source, batch: str) -> Iterator[pa.RecordBatch | Source]:
+    """The documents of a source of the native format, in order: rows of DOCUMENTS where all documents of a block are
+    plain, and the pieces between them, for the strict reader. That is the whole source where it is not a plain file, or
+    its documents do not begin on lines of their own."""
+    done = source.piece.start
+    for piece, documents in _read_pieces(source):
+        if documents is None:
+            continue
+        if done < piece.start:
+            yield replace(source, piece=Piece(done, piece.start))
+        yield _build_rows(documents, batch, source.file)
+        if piece.end is None or piece.end == source.piece.end:
+            return
+        done = piece.end
+    yield replace(source, piece=Piece(done, source.piece.end))
 
-    rows: pa.RecordBatch
-    rest: Source | None
 
-
-def read_plain_blocks(source: Source, batch: str) -> Iterator[PlainBlock]:
-    """The documents of a source of the native format from its start on, as far as they are plain.
-
-    There are none where the source is not a plain file, or its documents do not begin on lines of their own.
-    """
+def _read_pieces(source: Source) -> Iterator[tuple[Piece, pa.StructArray | None]]:
+    """The pieces of a source, cut where documents seem to begin, each with its documents if all are plain. None where
+    those of the first piece are not."""
     found = _read_content(source)
     if found is None:
         return
-    content, start, array_separator = found
-    separator = array_separator or b"\n{"
-    while start < len(content):
-        cut = content.find(separator, start + BLOCK_BYTES)
-        end = cut if cut >= 0 else len(content)
-        text = content[start:end].lstrip(BLANKS)
-        position = source.piece.start + end - len(text)
-        text = text.rstrip(BLANKS)
-        if array_separator:
-            delimiter = b"]" if cut < 0 and source.piece.end is None else b","
-            if not text.endswith(delimiter):
-                return
-            text = text[:-1]
-        documents = _read_documents(text, position, separator, is_array=bool(array_separator))
-        if documents is None:
+    content, begin, separator = found
+    base, last = source.piece.start, len(content)
+    cuts = _find_cuts(content, begin, separator or LINE_SEPARATOR)
+    for start, end in pairwise([begin, *cuts, last]):
+        piece = Piece(base if start == begin else base + start, source.piece.end if end == last else base + end)
+        documents = _read_documents(content[start:end], base + start, piece.end is None, separator)
+        if documents is None and start == begin:
             return
-        rest = replace(source, piece=Piece(source.piece.start + end, source.piece.end)) if cut >= 0 else None
-        yield PlainBlock(_build_rows(documents, batch, source.file), rest)
-        start = end
+        yield piece, documents
 
 
 def _read_content(source: Source) -> tuple[bytes, int, bytes | None] | None:
@@ -109,20 +111,19 @@ def _read_content(source: Source) -> tuple[bytes, int, bytes | None] | None:
         return None
 
 
-def _read_documents(text: bytes, position: int, separator: bytes, is_array: bool) -> pa.StructArray | None:
-    """The documents of a block, the first of which stands at `position` of the file; None where any is not plain.
+def _find_cuts(content: bytes, begin: int, separator: bytes) -> Iterator[int]:
+    cut = content.find(separator, begin + FIRST_BLOCK_BYTES)
+    while cut >= 0:
+        yield cut
+        cut = content.find(separator, cut + BLOCK_BYTES)
 
-    Each is told its position where it seems to start, as a key that no other object may have. So if they are as many as
-    there are such places, those are where they start.
-    """
 
-    def add_position(found: re.Match[bytes]) -> bytes:
-        return b'%b%b"position":%d,' % (b"" if is_array else b",", separator, position + found.end() - 1)
-
-    marked, separators = re.subn(re.escape(separator), add_position, text)
-    if not text.startswith(b"{") or not (is_array or text.count(b"\n") == separators):
+def _read_documents(block: bytes, start: int, is_end: bool, array_separator: bytes | None) -> pa.StructArray | None:
+    """The documents of a block, which starts at a byte of the file; None where any is not plain."""
+    found = _tell_positions(block, start, is_end, array_separator)
+    if found is None:
         return None
-    content = b'{"documents":[{"position":%d,%b]}' % (position, marked[1:])
+    content, count = found
     try:
         table = pyarrow.json.read_json(
             pa.py_buffer(content),
@@ -135,7 +136,30 @@ def _read_documents(text: bytes, position: int, separator: bytes, is_array: bool
         documents.validate(full=True)  # Arrow's reader does not check that texts are UTF-8
     except pa.ArrowInvalid:
         return None
-    return documents if len(documents) == separators + 1 and _are_plain(documents) else None
+    return documents if len(documents) == count and _are_plain(documents) else None
+
+
+def _tell_positions(block: bytes, start: int, is_end: bool, array_separator: bytes | None) -> tuple[bytes, int] | None:
+    """The block as one object, and how many documents seem to begin in it; None where it was not cut between documents.
+
+    Each document is told its position where it seems to begin, as a key that no other object may have. So if they are
+    as many as there are such places, those are where they begin.
+    """
+    text = block.lstrip(BLANKS)
+    position = start + len(block) - len(text)
+    text = text.rstrip(BLANKS)
+    delimiter = b"" if not array_separator else b"]" if is_end else b","
+    if not text.startswith(b"{") or not text.endswith(delimiter):
+        return None
+    separator, between = array_separator or LINE_SEPARATOR, b"" if array_separator else b","
+
+    def add_position(found: re.Match[bytes]) -> bytes:
+        return b'%b%b"position":%d,' % (between, separator, position + found.end())
+
+    marked, separators = re.subn(re.escape(separator), add_position, text[1:].removesuffix(delimiter))
+    if not array_separator and text.count(b"\n") != separators:
+        return None
+    return b'{"documents":[{"position":%d,%b]}' % (position, marked), separators + 1
 
 
 def _are_plain(documents: pa.StructArray) -> bool:

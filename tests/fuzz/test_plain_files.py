@@ -90,10 +90,12 @@ def read(assignments: list[Assignment], staging: Path) -> pa.Table | None:
 @given(st.one_of(files, files, damaged), st.sampled_from([1, 100, 1 << 20]), st.sampled_from([100, 1 << 20]))
 @example(b'[\n{"user_id": "u1", "posts": []}]}\n null {"documents": [{}]', 1 << 20, 1 << 20)
 @example(b'[\n{"user_id": "u1", "posts": []},\n{"user_id": "u2", "posts": []} {}\n]', 1 << 20, 1 << 20)
+@example(b'[\n{"user_id": "u1", "posts": []},\n{}\n{"user_id": "u2", "posts": []}\n]', 1, 1 << 20)
 def test_file__of_plain_documents_is_read_at_once_as_the_strict_reader_reads_it(content, block_bytes, piece_bytes):
     with pytest.MonkeyPatch.context() as patch, folder() as place:
         patch.setattr(plain_blocks, "LEAST_BYTES", 1)
         patch.setattr(plain_blocks, "BLOCK_BYTES", block_bytes)
+        patch.setattr(plain_blocks, "FIRST_BLOCK_BYTES", block_bytes)
         patch.setattr(splitting, "PIECE_BYTES", piece_bytes)
         file = place / "file"
         file.write_bytes(content)

@@ -27,16 +27,14 @@ U1, U2 = '{"user_id": "u1", "posts": []}', '{"user_id": "u2", "posts": []}'
 def small_blocks(monkeypatch):
     monkeypatch.setattr(plain_blocks, "LEAST_BYTES", 1)
     monkeypatch.setattr(plain_blocks, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(plain_blocks, "FIRST_BLOCK_BYTES", 1)
 
 
-def read_at_once(path: Path, piece: Piece = WHOLE_FILE) -> tuple[Rows, int | None]:
-    """The rows of plain blocks, and where the rest starts (None: there is none)."""
-    rest: Source | None = Source("f", path, piece)
-    rows: Rows = []
-    for block in read_plain_blocks(Source("f", path, piece), "b"):
-        rows += block.rows.to_pylist()
-        rest = block.rest
-    return rows, rest.piece.start if rest else None
+def read_at_once(path: Path, piece: Piece = WHOLE_FILE) -> tuple[Rows, list[Piece]]:
+    """The rows of plain blocks, and the pieces that are left to the strict reader."""
+    found = list(read_plain_blocks(Source("f", path, piece), "b"))
+    left = [each.piece for each in found if isinstance(each, Source)]
+    return [row for each in found if isinstance(each, pa.RecordBatch) for row in each.to_pylist()], left
 
 
 def read_strictly(path: Path) -> Rows:
@@ -73,8 +71,9 @@ def test_read_plain_blocks__reads_what_the_strict_reader_reads(
     tmp_path, monkeypatch, block_bytes, mark, start, separator, end
 ):
     monkeypatch.setattr(plain_blocks, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(plain_blocks, "FIRST_BLOCK_BYTES", block_bytes)
     (tmp_path / "f").write_bytes((mark + start + separator.join(PLAIN) + end).encode())
-    assert read_at_once(tmp_path / "f") == (read_strictly(tmp_path / "f"), None)
+    assert read_at_once(tmp_path / "f") == (read_strictly(tmp_path / "f"), [])
 
 
 def post(members: str) -> str:
@@ -86,7 +85,7 @@ def test_read_plain_blocks__reads_pretty_documents(tmp_path):
         '{\n        "user_id": "u",\n        "posts": [\n            {"post_id": "p", "comments": []}\n        ]\n    }'
     )
     (tmp_path / "f").write_text(f"[\n    {pretty},\n    {pretty}\n]")
-    assert read_at_once(tmp_path / "f") == (read_strictly(tmp_path / "f"), None)
+    assert read_at_once(tmp_path / "f") == (read_strictly(tmp_path / "f"), [])
 
 
 NOT_PLAIN = [
@@ -126,14 +125,19 @@ NOT_PLAIN = [
 
 @pytest.mark.parametrize("text", NOT_PLAIN)
 @pytest.mark.parametrize(("start", "separator", "end"), [("[\n ", ",\n ", "]"), ("", "\n", "")])
-def test_read_plain_blocks__stops_at_a_document_that_is_not_plain(tmp_path, start, separator, end, text):
-    content = start + separator.join([U1, text, U2]) + end
-    (tmp_path / "f").write_text(content)
-    found, rest = read_at_once(tmp_path / "f")
+def test_read_plain_blocks__leaves_a_document_that_is_not_plain(tmp_path, start, separator, end, text):
+    (tmp_path / "f").write_text(start + separator.join([U1, text, U2]) + end)
+    found, [piece] = read_at_once(tmp_path / "f")
     whole = read_strictly(tmp_path / "f")
-    assert found == whole[:1]
-    after = [row["position"] for row, _ in read_documents(Source("f", tmp_path / "f", Piece(rest)), careful=False)]
-    assert after == [row["position"] for row in whole[1:]]
+    assert found == [whole[0], whole[2]]
+    left = [row["position"] for row, _ in read_documents(Source("f", tmp_path / "f", piece), careful=False)]
+    assert left == [whole[1]["position"]]
+
+
+@pytest.mark.parametrize("text", NOT_PLAIN)
+def test_read_plain_blocks__are_none_where_the_first_is_not_plain(tmp_path, text):
+    (tmp_path / "f").write_text(f"{text}\n{U1}\n{U2}")
+    assert read_at_once(tmp_path / "f") == ([], [WHOLE_FILE])
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,6 @@ def test_read_plain_blocks__stops_at_a_document_that_is_not_plain(tmp_path, star
         b"[\n%b,\n%b",
         b"[\n%b,\n%b}",
         b"[\n%b,\n%b,",
-        b"[\n%b,\n%b\n%b]",
         b"[\n%b,\n%b %b]",
         b"[\n%b,\n%b, %b]",
         b"[\n%b,\n%b}]",
@@ -170,9 +173,10 @@ def test_read_plain_blocks__stops_at_a_document_that_is_not_plain(tmp_path, star
 def test_read_plain_blocks__leaves_what_may_be_damage_to_the_strict_reader(tmp_path, content):
     content = content.replace(b"%b", U1.encode())
     (tmp_path / "f").write_bytes(content)
-    found, rest = read_at_once(tmp_path / "f")
+    found, [piece] = read_at_once(tmp_path / "f")
     assert [row["user_id"] for row in found] == ["u1"]
-    assert content[rest:].strip() == content[content.index(b"\n", 2) :].strip()
+    assert piece.end is None
+    assert content[piece.start :].strip() == content[content.index(b"\n", 2) :].strip()
 
 
 @pytest.mark.parametrize(
@@ -193,25 +197,32 @@ def test_read_plain_blocks__leaves_what_may_be_damage_to_the_strict_reader(tmp_p
 )
 def test_read_plain_blocks__are_none_where_documents_have_no_lines_of_their_own(tmp_path, content):
     (tmp_path / "f").write_bytes(content)
-    assert read_at_once(tmp_path / "f") == ([], 0)
+    assert read_at_once(tmp_path / "f") == ([], [WHOLE_FILE])
+
+
+def test_read_plain_blocks__try_few_documents_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(plain_blocks, "BLOCK_BYTES", 1 << 20)
+    (tmp_path / "f").write_text(f"{U1}\n{{}}\n{U1}")
+    assert read_at_once(tmp_path / "f")[1] == [Piece(len(U1), None)]
 
 
 def test_read_plain_blocks__are_none_in_a_small_file(tmp_path, monkeypatch):
     (tmp_path / "f").write_text(U1)
     monkeypatch.setattr(plain_blocks, "LEAST_BYTES", len(U1) + 1)
-    assert read_at_once(tmp_path / "f") == ([], 0)
+    assert read_at_once(tmp_path / "f") == ([], [WHOLE_FILE])
     monkeypatch.setattr(plain_blocks, "LEAST_BYTES", len(U1))
     assert len(read_at_once(tmp_path / "f")[0]) == 1
 
 
 def test_read_plain_blocks__are_none_in_a_file_that_is_gone(tmp_path):
-    assert read_at_once(tmp_path / "f") == ([], 0)
+    assert read_at_once(tmp_path / "f") == ([], [WHOLE_FILE])
 
 
 @pytest.mark.parametrize("refused", [{"member": Member("m", 0, 1)}, {"fault": FileFault("f", 0, "no source")}])
 def test_read_plain_blocks__are_none_in_a_member_of_an_archive_or_a_refused_file(tmp_path, refused):
     (tmp_path / "f").write_text(U1)
-    assert list(read_plain_blocks(Source("f", tmp_path / "f", **refused), "b")) == []
+    source = Source("f", tmp_path / "f", **refused)
+    assert list(read_plain_blocks(source, "b")) == [source]
 
 
 @pytest.mark.parametrize(
@@ -222,14 +233,14 @@ def test_read_plain_blocks__reads_a_piece_of_a_file(tmp_path, start, separator, 
     (tmp_path / "f").write_text(content)
     second, third, fourth = (content.index("\n", content.index(each)) + 1 for each in (U1, U2, "{}"))
     pieces = [read_at_once(tmp_path / "f", Piece(*each)) for each in pairwise([0, second, fourth, None])]
-    assert [rest for _, rest in pieces] == [None, third - 1, None]
+    assert [left for _, left in pieces] == [[], [Piece(third - 1, fourth)], []]
     whole = read_strictly(tmp_path / "f")
     assert [row for rows, _ in pieces for row in rows] == [*whole[:2], whole[3]]
 
 
 def test_read_plain_blocks__reads_no_line_without_its_beginning(tmp_path):
     (tmp_path / "f").write_text(f"{U1}\nx{U2[1:]}\n")
-    assert read_at_once(tmp_path / "f", Piece(len(U1) + 1)) == ([], len(U1) + 1)
+    assert read_at_once(tmp_path / "f", Piece(len(U1) + 1)) == ([], [Piece(len(U1) + 1)])
 
 
 def test_write_part__keeps_the_order_of_plain_and_other_documents(tmp_path):
@@ -243,4 +254,4 @@ def test_write_part__keeps_the_order_of_plain_and_other_documents(tmp_path):
         assert write_part(assignment, tmp_path).part.rows == 9
         tables.append(pq.ParquetFile(assignment.path(tmp_path)))
     assert tables[0].read().equals(tables[1].read())
-    assert [table.num_row_groups for table in tables] == [7, 1]
+    assert [table.num_row_groups for table in tables] == [8, 1]
