@@ -91,4 +91,4 @@ test-images: .venv/.test ## build the images and run the pipeline in them; needs
 	IMAGES=run $(BIN)/python -m pytest --log-cli-level=INFO tests/images
 
 clean: ## delete checkpoints, logs, the report, dbt's page and the embedded warehouse; landing files stay
-	rm -rf data/checkpoints data/logs data/report data/docs data/postgres
+	rm -rf data/checkpoints data/local data/logs data/report data/docs data/postgres

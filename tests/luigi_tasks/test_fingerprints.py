@@ -114,8 +114,8 @@ def test_of_program__covers_a_job_and_leaves_out_what_only_runs_it(monkeypatch):
         return {str(path.relative_to(paths.SPARK_JOBS)) for path in modules if path.name != "__init__.py"}
 
     parse = fingerprints._parse
-    shared = {"schemas.py", "messages/codec.py", "messages/jobs.py"}
+    shared = {"schemas.py", "storage.py", "messages/codec.py", "messages/jobs.py"}
     shared |= {f"engine/{name}.py" for name in ("file_modes", "parallel", "parquet_parts", "progress")}
     extraction = list_modules("extraction") - {"extraction/preview.py"} | list_modules("sources")
-    assert list_names("extraction") == extraction | shared | {"storage.py"}
+    assert list_names("extraction") == extraction | shared
     assert list_names("cleaning") == list_modules("cleaning") | shared | {"parquet_blocks.py"}
