@@ -28,6 +28,12 @@ SMALL = {
 os.environ.setdefault("FAULTS_SEED", str(random.SystemRandom().randrange(10_000)))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Number the cases whose value is bytes: all processes of a test run have to give the same names, and what gzip
+    packed holds the second in which it did."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkContext"]:
     """Spark as the jobs have it, made small."""
