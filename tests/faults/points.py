@@ -72,8 +72,15 @@ POINTS: dict[str, Callable[[World], bool]] = {
 
 
 def wait_for(comes: Callable[[World], bool], world: World, process: Process) -> None:
-    """Wait until a point has come."""
+    """Wait until a point has come. Raises AssertionError where the run ends before."""
+    assert has_come(comes, world, process), f"the point did not come: {world.said()}"
+
+
+def has_come(comes: Callable[[World], bool], world: World, process: Process) -> bool:
+    """Wait until a point has come, or the run has ended, and return whether the point came."""
     deadline = time.monotonic() + SECONDS_TO_COME
     while not comes(world):
-        assert process.poll() is None and time.monotonic() < deadline, f"the point did not come: {world.said()}"
+        if process.poll() is not None or time.monotonic() > deadline:
+            return False
         time.sleep(0.005)
+    return True
