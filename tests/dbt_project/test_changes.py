@@ -387,7 +387,7 @@ def test_tests__pass_whatever_was_loaded_and_find_users_that_differ(dbt: Dbt) ->
     dbt.variables = {}
 
 
-@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("seed", [4, pytest.param(5, marks=pytest.mark.slow)])
 def test_changes__come_out_as_a_rebuild_does_after_a_run_that_failed(dbt: Dbt, seed: int) -> None:
     random = Random(seed)
     worlds = rebuilt(dbt, seed, 6)

@@ -32,7 +32,9 @@ def expected(make_project: MakeProject) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("session", "loses_a_worker"), [("shared", False), ("shared", True), ("submit", False)], ids=str
+    ("session", "loses_a_worker"),
+    [("shared", True), *(pytest.param(session, False, marks=pytest.mark.slow) for session in ("shared", "submit"))],
+    ids=str,
 )
 def test_clean__on_a_cluster_leaves_what_it_leaves_without(project, expected, tmp_path, session, loses_a_worker):
     port = free_ports(WORKERS + 2)

@@ -138,6 +138,7 @@ def test_run_that_was_ended__leaves_nothing_at_work_and_the_next_one_is_shown(pr
     assert {event for _, event in last} == {"DONE"}
 
 
+@pytest.mark.slow
 def test_exports_corrected_twice__are_loaded_twice(project):
     port = free_ports(1)
     use(project, port)
@@ -150,7 +151,7 @@ def test_exports_corrected_twice__are_loaded_twice(project):
             assert list_tasks(port, "PENDING") == {}
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)])
 def test_luigid_that_ends_or_hangs_in_the_middle__changes_nothing(project, number):
     port = free_ports(1)
     use(project, port, "always")

@@ -93,6 +93,7 @@ def run_well(project: Project, server: ExternalServer) -> None:
     assert ran.code == 0, ran.output
 
 
+@pytest.mark.slow
 def test_pipeline__calls_nothing_that_others_made(make_project: MakeProject, server: ExternalServer):
     (made,) = server.rows("select count(*) from pg_proc where pronamespace = 'public'::regnamespace", "trap")
     assert made > (2000,)

@@ -119,7 +119,7 @@ def start_and_wait_for_a_lock(project: Project, user: str, **variables: str) -> 
     return process
 
 
-@pytest.mark.parametrize("table", ["raw_data.users", "core.dim_users"])
+@pytest.mark.parametrize("table", ["raw_data.users", pytest.param("core.dim_users", marks=pytest.mark.slow)])
 def test_sigkill_of_luigi__leaves_no_worker_that_holds_the_lock_and_no_socket(project, table):
     with locked(project, table), tempfile.TemporaryDirectory(dir="/tmp") as folder:
         process = start_and_wait_for_a_lock(project, f"ben {table}", TMPDIR=folder)

@@ -97,6 +97,7 @@ def test_notification__of_a_failure_has_its_reason_the_log_and_how_to_run_again(
     project.landing.joinpath("2026-01-02.json").unlink()
 
 
+@pytest.mark.slow
 def test_notification__of_the_same_failure_says_still_and_of_its_end_that_all_is_well(project):
     project.run()
     bad, titles = project.land("2026-01-02.json", '[{"user_id": "ben"}, {'), []

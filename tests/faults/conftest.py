@@ -7,7 +7,7 @@ import pytest
 from project import projects
 from world import ALL, Trial, World, as_table
 
-ONE_IN = 16
+ONE_IN = 24
 """So many are tried unless all are to be: minutes instead of three quarters of an hour."""
 
 trials: list[Trial] = []

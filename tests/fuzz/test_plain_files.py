@@ -80,7 +80,7 @@ damaged = st.builds(exports.damage, files, st.floats(0, 1), damage, st.integers(
 
 def read(assignments: list[Assignment], staging: Path) -> pa.Table | None:
     """The rows of all parts; None where the file is broken."""
-    outcomes = [write_part(each, staging) for each in assignments]
+    outcomes = [write_part(each, staging, staging) for each in assignments]
     if any(outcome.fault for outcome in outcomes):
         return None
     parts = [outcome.assignment.path(staging) for outcome in outcomes if outcome.part]

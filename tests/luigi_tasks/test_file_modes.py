@@ -49,7 +49,7 @@ def share(monkeypatch) -> Iterator[Callable[[str], None]]:
 
 
 def clear() -> None:
-    for cached in (file_modes.find_shared_group, paths.checkpoints):
+    for cached in (file_modes.find_shared_group, paths.local_state):
         cached.cache_clear()
 
 

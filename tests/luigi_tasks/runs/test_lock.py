@@ -98,6 +98,8 @@ def test_take_lock__keeps_out_other_machines_by_the_warehouse_where_checkpoints_
 ):
     monkeypatch.setattr(paths, "run_lock", lambda: tmp_path / ".run.lock")
     monkeypatch.setattr(paths, "checkpoints", lambda: ObjectPath("s3", "lake/checkpoints"))
+    for name in ("_handle", "_holder", "_session"):
+        monkeypatch.setattr(lock, name, None)  # which is what they are again after the test
     monkeypatch.setattr(warehouse, "is_external", lambda: True)
     for name, value in warehouse.start_embedded().parameters.items():
         monkeypatch.setenv(name, value)
@@ -119,9 +121,8 @@ def test_take_lock__keeps_out_other_machines_by_the_warehouse_where_checkpoints_
             cursor.execute(lock.TAKE_WAREHOUSE_LOCK)
             assert cursor.fetchone() == (False,), "the run holds it"
         finally:
-            os.close(lock._handle or 0)
+            if lock._handle is not None:
+                os.close(lock._handle)
             if lock._session:
                 lock._session.close()
-            for name in ("_handle", "_holder", "_session"):
-                monkeypatch.setattr(lock, name, None)
     other.close()

@@ -251,7 +251,7 @@ def test_write_part__keeps_the_order_of_plain_and_other_documents(tmp_path):
     tables = []
     for is_careful in (False, True):
         assignment = Assignment(0, "b", 0, sources, careful=is_careful)
-        assert write_part(assignment, tmp_path).part.rows == 9
+        assert write_part(assignment, tmp_path, tmp_path).part.rows == 9
         tables.append(pq.ParquetFile(assignment.path(tmp_path)))
     assert tables[0].read().equals(tables[1].read())
     assert [table.num_row_groups for table in tables] == [8, 1]
