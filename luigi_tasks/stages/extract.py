@@ -112,6 +112,7 @@ class Extract(BatchStage):
             for task in stale:
                 answer = extracted.get(task.batch, NOT_READ)
                 found = landing.note_change(task.batch, before[task.batch], sources[task.batch])
+                found = landing.note_unread(found, answer.fault)
                 task.publish(staging, outputs.get(task.batch), answer, found)
             progress.rows = sum(answer.documents.rows + answer.records.rows for answer in result.batches)
 

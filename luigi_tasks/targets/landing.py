@@ -21,6 +21,7 @@ from luigi_tasks.targets.landing_files import (
     is_left_alone,
     make_refused,
 )
+from spark_jobs.messages import FileFault
 from spark_jobs.storage import Location
 
 EXTENSIONS = re.compile(r"(\.(json|jsonl|ndjson|csv|tsv|js|zip|tar|tgz|tbz2?|txz|gz|bz2|zst|xz))+$", re.IGNORECASE)
@@ -158,6 +159,15 @@ def note_change(batch: str, before: Sequence[LandingFile], read: Sequence[Source
         return read
     name = min(name for name, _ in changed)
     return [_make_faulty(name, "changed while it was read: write it as NAME.tmp, and rename it once it is whole")]
+
+
+def note_unread(read: Sequence[SourceFile], fault: FileFault | None) -> Sequence[SourceFile]:
+    """Return the files as they were `read`, that with a fault which a job could not read: the next run tries again."""
+    if fault is None or fault.byte_offset is not None:
+        return read
+    return [
+        _make_faulty(file.name, fault.reason) if f"{fault.file}/".startswith(f"{file.name}/") else file for file in read
+    ]
 
 
 def fingerprint_files(files: Sequence[SourceFile]) -> str:

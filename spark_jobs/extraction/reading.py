@@ -17,10 +17,12 @@ from spark_jobs.schemas import NOT_JSON
 
 
 class BrokenSource(Exception):
-    """A file that is broken as a whole, by its name in the batch."""
+    """A file that is broken as a whole, by its name in the batch; without an offset, it could not be read."""
 
-    def __init__(self, source: Source, offset: int, reason: str) -> None:
-        super().__init__(f"{source.file}: at byte {offset:,}: {reason}")
+    def __init__(self, source: Source, offset: int | None, reason: str) -> None:
+        super().__init__(
+            f"{source.file}: {reason}" if offset is None else f"{source.file}: at byte {offset:,}: {reason}"
+        )
         self.fault = FileFault(source.file, offset, reason)
 
 
@@ -44,7 +46,7 @@ def read_documents(source: Source, careful: bool = True) -> Iterator[tuple[Row, 
     except RecursionError as error:
         raise BrokenSource(source, source.piece.start, TOO_DEEP) from error
     except OSError as error:
-        raise BrokenSource(source, 0, f"cannot be read ({error.strerror})") from error
+        raise BrokenSource(source, None, f"cannot be read ({error.strerror})") from error
 
 
 def open_source(source: Source) -> BinaryIO:

@@ -72,7 +72,7 @@ def refuse_broken(source: Source) -> Iterator[None]:
     except RecursionError as error:
         raise BrokenSource(source, source.piece.start, TOO_DEEP) from error
     except OSError as error:
-        raise BrokenSource(source, 0, f"cannot be read ({error.strerror})") from error
+        raise BrokenSource(source, None, f"cannot be read ({error.strerror})") from error
 
 
 def _read_all(source: Source, head: Head, names: Sequence[str], careful: bool) -> Iterator[SourceRecord]:

@@ -141,4 +141,4 @@ def test_run__names_a_missing_file_that_follows_a_large_one(spark, tmp_path, mon
     monkeypatch.setattr(splitting, "PIECE_BYTES", 1000)
     (tmp_path / "large").write_text(json.dumps(DOCUMENTS, indent=4))
     (found,) = run_job(spark, tmp_path, {"b": ["large", "gone"]})
-    assert found.fault == FileFault("gone", 0, "cannot be read (No such file or directory)")
+    assert found.fault == FileFault("gone", None, "cannot be read (No such file or directory)")

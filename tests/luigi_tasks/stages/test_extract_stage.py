@@ -85,6 +85,17 @@ def test_extract__leaves_the_fault_of_a_broken_file_and_the_others(place, spark)
     assert Extract(batch="a").complete()
 
 
+def test_extract__reads_again_in_the_next_run_what_a_job_could_not_read(place, spark, monkeypatch):
+    place.land("a.json", [1])
+    spark.faults["a"] = FileFault("a.json", None, "cannot be read (Input/output error)")
+    Extract(batch="a").run()
+    assert Extract(batch="a").output().require_intact().fault == spark.faults.pop("a")
+    start_next_run(place, monkeypatch)
+    assert not Extract(batch="a").complete()
+    Extract(batch="a").run()
+    assert Extract(batch="a").output().require_intact().fault is None
+
+
 def test_extract__leaves_the_fault_of_a_batch_that_changed_while_it_was_read_and_the_others(place, spark, monkeypatch):
     path = place.land("a.json", [1])
     place.land("b.json")

@@ -96,7 +96,7 @@ def test_read_documents__is_a_verdict_for_an_array_nested_too_deeply(tmp_path):
 
 def test_read_documents__of_a_file_that_cannot_be_read_says_so(tmp_path):
     reason = "cannot be read (No such file or directory)"
-    assert fault(tmp_path / "gone.json") == FileFault("f", 0, reason)
+    assert fault(tmp_path / "gone.json") == FileFault("f", None, reason)
 
 
 def test_read_documents__of_a_plain_file_on_a_failing_disk_does_not_blame_compression(tmp_path, monkeypatch):
