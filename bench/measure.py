@@ -17,8 +17,10 @@ from pathlib import Path
 
 import psutil
 
-MARKER = "SOCIALMART_BENCH"
-"""Environment variable of the child and all that it starts."""
+from luigi_tasks import run_id
+
+MARKER = run_id.VARIABLE
+"""Environment variable of the child and all that it starts: the run's id, as each program gets few others."""
 SECONDS_BETWEEN_SAMPLES = 0.2
 """Short enough to see the peak of a stage of about a second."""
 MAX_SHARE_OF_A_CORE = 0.05
@@ -81,7 +83,7 @@ def measure_child(
 
     `server_data` is the data folder of its PostgreSQL server, running or not.
     """
-    marker = str(uuid.uuid4())
+    marker = environment.get(MARKER) or str(uuid.uuid4())
     watch = ProcessWatch(marker, server_data)
     os.sync()  # the child must not wait for what was written before
     with log.open("wb") as output, ThreadPoolExecutor(1) as thread:
