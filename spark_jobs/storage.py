@@ -11,20 +11,26 @@ import io
 import os
 import shutil
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from multiprocessing.pool import ThreadPool
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 SCHEMES = ("s3", "gs")
 """The object stores that are known: Amazon S3, or what speaks its protocol, and Google Cloud Storage."""
 READ_BYTES = 4 << 20
 """How much one request reads: a few of them a second are as fast as one connection gets."""
+REQUESTS_AT_ONCE = 16
+"""Requests that are on their way together, where many files are asked about: each takes some ten milliseconds."""
 COPY_BYTES = 8 << 20
 """How much of a file is in memory while it is copied to a store."""
 CONNECT_SECONDS = 10
@@ -250,6 +256,15 @@ def open_parquet(location: Location) -> "pq.ParquetFile":
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(location) if isinstance(location, Path) else location.open_parquet()
+
+
+def map_at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return what the work gives for each item, with the requests of many on their way at once.
+
+    The threads are none of an executor: those do not start any more when a run is concluded at the end of its process.
+    """
+    with ThreadPool(REQUESTS_AT_ONCE) as threads:
+        return threads.map(work, items, chunksize=1)
 
 
 class _ObjectReader(io.RawIOBase):

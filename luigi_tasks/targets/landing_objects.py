@@ -4,15 +4,12 @@ One request lists a thousand objects; their versions take a request each, many a
 """
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 
 from luigi_tasks.targets.landing_files import FileStatus, LandingFile, format_name, is_left_alone, make_refused
-from spark_jobs.storage import ObjectPath, ObjectStatus
+from spark_jobs.storage import ObjectPath, ObjectStatus, map_at_once
 
-REQUESTS_AT_ONCE = 32
-"""Requests for versions at a time: a store takes some 20 ms for each."""
 NOT_A_NAME = {"", ".", ".."}
 """Parts of the name of an object that no path can have: pyarrow lists such an object, and cannot open it."""
 
@@ -81,8 +78,7 @@ def _read_all_once(folder: ObjectPath) -> dict[str, dict[ObjectPath, ObjectStatu
 
 def _read_versions(objects: Objects) -> dict[ObjectPath, ObjectStatus | OSError]:
     """The status of each object with its version, or why that cannot be read."""
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as requests:
-        return dict(requests.map(lambda item: (item[0], _add_version(*item)), objects.items()))
+    return dict(map_at_once(lambda item: (item[0], _add_version(*item)), objects.items()))
 
 
 def _add_version(path: ObjectPath, status: ObjectStatus) -> ObjectStatus | OSError:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,15 +15,12 @@ from luigi_tasks import fingerprints, paths
 from luigi_tasks.store_errors import translate_store_errors
 from luigi_tasks.targets.manifests import CheckpointFile, Manifest, read_manifest_file
 from spark_jobs.messages import to_json
-from spark_jobs.storage import Location, ObjectPath, ObjectStatus
+from spark_jobs.storage import Location, ObjectPath, ObjectStatus, map_at_once
 
-REQUESTS_AT_ONCE = 16
-"""Requests that are on their way together, where many files are asked about."""
 BATCHES_ALONE = 8
 """How many batches of a stage a check asks about one by one; from the next on, the stage is listed as a whole."""
 
 Objects = dict[ObjectPath, ObjectStatus]
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -132,15 +128,6 @@ def map_files(work: Callable[[Location], Result], files: Sequence[Location]) -> 
         return map(work, files)
     with translate_store_errors():
         return map_at_once(work, files)
-
-
-def map_at_once(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return what the work gives for each item, with the requests of many on their way at once.
-
-    The threads are none of an executor: those do not start any more when a run is concluded at the end of its process.
-    """
-    with ThreadPool(REQUESTS_AT_ONCE) as threads:
-        return threads.map(work, items, chunksize=1)
 
 
 def _list_stage(shared: _Listings, kind: type[Manifest], stage: ObjectPath) -> None:

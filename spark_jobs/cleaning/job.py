@@ -9,7 +9,6 @@ the records of a batch that others supersede; the parts that have some are then 
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -41,10 +40,8 @@ from spark_jobs.cleaning.superseded import (
 from spark_jobs.engine import parallel
 from spark_jobs.engine.progress import Progress
 from spark_jobs.messages.jobs import CleanRequest, CleanResult, Tell, locate_outputs
-from spark_jobs.storage import list_parquet, read_location
+from spark_jobs.storage import list_parquet, map_at_once, read_location
 
-PARTS_AT_ONCE = 16
-"""How many parts the driver moves at once."""
 BUCKET_BYTES = 16 << 20
 """A task can hold the keys of this much of the Extract checkpoint."""
 
@@ -66,8 +63,7 @@ def run(spark: SparkContext, request: CleanRequest, tell: Tell) -> CleanResult:
     needed = {number: division for number, division in divisions.items() if division.is_needed()}
     if needed:
         written |= dict(zip(needed, _divide_all(spark, list(needed.values()), tell), strict=True))
-    with ThreadPoolExecutor(PARTS_AT_ONCE) as threads:  # a store answers slowly, and many at once
-        list(threads.map(take_accepted, needed.values()))
+    map_at_once(take_accepted, needed.values())
     cleaned_of = parallel.group_by_batch(cleaned, cleaned)
     written_of = parallel.group_by_batch(parts, [written[number] for number in range(len(parts))])
     numbers = range(len(request.batches))

@@ -7,7 +7,6 @@ the first broken file of each batch, and the place.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +27,7 @@ from spark_jobs.messages.jobs import (
 )
 from spark_jobs.sources.catalog import Source as Format
 from spark_jobs.sources.catalog import list_sources
-from spark_jobs.storage import Location, is_uri
-
-REQUESTS_AT_ONCE = 16
-"""Files of a store that the driver looks at together: each takes some requests, and a few MB of memory."""
+from spark_jobs.storage import Location, is_uri, map_at_once
 
 
 def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResult:
@@ -59,8 +55,8 @@ def run(spark: SparkContext, request: ExtractRequest, tell: Tell) -> ExtractResu
 def _recognize_all(request: ExtractRequest, formats: Sequence[Format]) -> list[BatchFiles]:
     """The files of each batch; those in a store many at a time, as it takes some time to answer."""
     is_remote = any(is_uri(file.path) for batch in request.batches for file in batch.files)
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE if is_remote else 1) as threads:
-        return list(threads.map(partial(recognize_files, request=request, formats=formats), request.batches))
+    recognize = partial(recognize_files, request=request, formats=formats)
+    return map_at_once(recognize, request.batches) if is_remote else [recognize(batch) for batch in request.batches]
 
 
 def _read_all(

@@ -51,7 +51,7 @@ def check_checkpoints() -> Result:
     folder = paths.checkpoints()
     if isinstance(folder, ObjectPath):
         local = require_writable(paths.local_state(), "[checkpoints] local_folder")
-        return Result(OK, f"{_require_usable(folder)}; {local}")
+        return Result(OK, f"{_require_usable(folder, '[checkpoints] folder')}; {local}")
     found = require_writable(folder, "[checkpoints] folder")
     for place in (paths.staging(), *(folder / name for name in STAGES_WITH_CHECKPOINTS)):
         if place.exists() and place.stat().st_dev != folder.stat().st_dev:
@@ -62,7 +62,7 @@ def check_checkpoints() -> Result:
     return Result(OK, found)
 
 
-def _require_usable(folder: ObjectPath) -> str:
+def _require_usable(folder: ObjectPath, setting: str) -> str:
     """Write, list and delete an object below a folder of a store. Returns what to say of it.
 
     Raises PipelineError where one of that cannot be done.
@@ -75,7 +75,7 @@ def _require_usable(folder: ObjectPath) -> str:
     except OSError as error:
         raise PipelineError(
             f"{folder}: objects have to be written, listed and deleted there ({error.strerror}); correct the bucket, "
-            "[storage], the credentials or their rights, or set [checkpoints] folder elsewhere"
+            f"[storage], the credentials or their rights, or set {setting} elsewhere"
         ) from error
     return f"{folder}, writable"
 
@@ -92,15 +92,7 @@ def check_export() -> Result:
         return Result(OK, "off: [export] folder is empty")
     if isinstance(folder, Path):
         return Result(OK, require_writable(folder, "[export] folder"))
-    try:
-        (folder / ".doctor").write_bytes(b"")
-        (folder / ".doctor").unlink()
-    except OSError as error:
-        raise PipelineError(
-            f"{folder}: no object can be made there ({error.strerror or error}); have it writable, or set [export] "
-            "folder elsewhere"
-        ) from error
-    return Result(OK, f"{folder}, writable")
+    return Result(OK, _require_usable(folder, "[export] folder"))
 
 
 def check_file_modes() -> Result:
