@@ -7,14 +7,10 @@ with
 -- those of raw_data, and the authors without a profile that another test checks
 known_users as (
 
-    select distinct
-        users.user_id,
-        users.platform
+    select {{ key_on_platform('users.user_id', 'users.platform') }} as user_key
     from {{ source('raw_data', 'users') }} as users
-    union all
-    select
-        users.user_id,
-        users.platform
+    union
+    select {{ key_on_platform('users.user_id', 'users.platform') }} as user_key
     from {{ ref('dim_users') }} as users
     where users.is_inferred
 
@@ -35,10 +31,7 @@ expected as (
             comments.comment_key,
             {{ surrogate_key('comments.post_id', 'comments.platform') }},
             comments.comment_user_id,
-            case
-                when known_users.user_id is not null
-                    then {{ surrogate_key('known_users.user_id', 'known_users.platform') }}
-            end,
+            {{ surrogate_key('known_users.user_key') }},
             comments.comment_text,
             comments.comment_timestamp,
             comments.platform,
@@ -50,9 +43,7 @@ expected as (
         ), 0)) as digest
     from current_comments as comments
     left join known_users
-        on
-            comments.comment_user_id = known_users.user_id
-            and {{ is_same_platform('comments', 'known_users') }}
+        on {{ key_on_platform('comments.comment_user_id', 'comments.platform') }} = known_users.user_key
     group by comments.comment_timestamp::date
 
 ),

@@ -8,6 +8,7 @@ folder TARGET, so that the next service parses only the files that have changed 
 
 import argparse
 import contextlib
+import gc
 import io
 import itertools
 import os
@@ -216,9 +217,12 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.stdout, sys.stderr = _open_log(1), _open_log(2)
     end_on_sigterm(Path(arguments.address).parent)
+    gc.disable()  # what is imported and parsed stays
     # on Linux a thread has a priority of its own, and needs no right to go back to a higher one
     with ThreadPoolExecutor(1, initializer=partial(os.nice, NICENESS)) as thread:
         served = thread.submit(Project, arguments.project, arguments.target).result()
+    gc.freeze()
+    gc.enable()
     serve(
         arguments.address,
         [

@@ -83,13 +83,14 @@ class Load(BatchStage):
                 f"{expected:,} rows expected, {cursor.rowcount:,} copied; nothing was changed; "
                 "delete the Clean checkpoint and run again"
             )
-        if is_first:  # while nobody else holds a lock
+        digest = content_digests.digest_batch(cursor, self.table, self.batch)
+        if is_first:  # while nobody else holds a lock; an index before the digest would keep that from being parallel
             change_queue.create_batch_index(cursor, self.table)
             relation_states.remember(cursor, [f"{RAW_DATA}.{self.table}"])
         else:
             relation_states.count_changes(cursor, f"{RAW_DATA}.{self.table}")
         relation_states.count_changes(cursor, relation_states.CHANGED_BATCHES)
-        return content_digests.digest_batch(cursor, self.table, self.batch)
+        return digest
 
     def _index(self) -> None:
         with warehouse.transaction() as cursor:

@@ -24,6 +24,8 @@ class RunAll(Stage):
     the run with them.
     """
 
+    reads_warehouse = False  # before it knows of something to clean: Spark then starts while the warehouse does
+
     def requires(self) -> list[Stage]:
         return list_stale(self._list_cleans())
 

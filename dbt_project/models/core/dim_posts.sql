@@ -3,7 +3,7 @@
         meta={
             "touched": {"column": "post_sk", "kind": "post"},
             "looked_up_by": ["location_sk"],
-            "planned_by": ["is_inferred"],
+            "planned_by": ["post_id", "is_inferred"],
         },
         indexes=[
             {"columns": ["post_sk"], "unique": true},

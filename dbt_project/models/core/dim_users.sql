@@ -1,6 +1,6 @@
 {{
     config(
-        meta={"touched": {"column": "user_sk", "kind": "user"}},
+        meta={"touched": {"column": "user_sk", "kind": "user"}, "planned_by": ["user_id"]},
         indexes=[
             {"columns": ["user_sk"], "unique": true},
             {"columns": ["user_id"]},
