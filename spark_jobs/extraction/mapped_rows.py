@@ -1,11 +1,13 @@
 """Mapped rows: what the records of a source become, as blocks of the checkpoint's table `records`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from spark_jobs.schemas import RECORD_FIELDS, RECORDS, REJECTED
+from spark_jobs.sources.columns import MadeRows
 
 Row = dict[str, Any]
 COMMON = frozenset(("batch", "file", "position", "record_index", "is_counted", "entity", "platform"))
@@ -42,6 +44,32 @@ def build_block(rows: Iterable[Row]) -> pa.RecordBatch:
     blocks = [_build_columns(entity, found) for entity, found in by_entity.items() if found]
     if not blocks:
         return pa.RecordBatch.from_pylist([], RECORDS)
+    return pa.concat_batches(blocks)
+
+
+def build_plain_block(
+    made: Sequence[MadeRows], batch: str, file: str, positions: np.ndarray, platform: str | None, unknown: list[str]
+) -> pa.RecordBatch:
+    """The same of records that were mapped in columns: `positions` are those of the records, `unknown` their unknown
+    fields."""
+    by_entity = {rows.entity: rows for rows in made}
+    blocks = []
+    for entity in filter(by_entity.__contains__, RECORD_FIELDS):
+        rows = by_entity[entity]
+        count = len(rows.is_first)
+        columns = dict(rows.fields) | {
+            "batch": pa.repeat(pa.scalar(batch), count),
+            "file": pa.repeat(pa.scalar(file), count),
+            "position": pa.array(positions[rows.records]),
+            "record_index": pa.repeat(pa.scalar(0, pa.int32()), count),
+            "is_counted": pa.array(rows.is_first),
+            "entity": pa.repeat(pa.scalar(entity), count),
+            "platform": pa.repeat(pa.scalar(platform, pa.string()), count),
+        }
+        if unknown:
+            columns["unknown_fields"] = pa.array([unknown if first else None for first in rows.is_first])
+        arrays = [columns[name] if name in columns else pa.nulls(count, kind) for name, kind in _COLUMNS]
+        blocks.append(pa.RecordBatch.from_arrays(arrays, schema=RECORDS))
     return pa.concat_batches(blocks)
 
 

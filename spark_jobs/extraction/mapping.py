@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
+
 from spark_jobs.extraction.assignments import FileFormat, Source
-from spark_jobs.extraction.mapped_rows import place_rows, settle_rows
-from spark_jobs.extraction.record_reading import SourceRecords, read_source_records
+from spark_jobs.extraction.mapped_rows import build_plain_block, place_rows, settle_rows
+from spark_jobs.extraction.plain_rows import CsvBlocks
+from spark_jobs.extraction.record_reading import SourceRecords, read_source_records, refuse_broken
+from spark_jobs.extraction.source_record import SourceRecord
+from spark_jobs.sources.columns import Members, NotPlain, list_members, map_columns, may_map_columns
 from spark_jobs.sources.environment import Context
 from spark_jobs.sources.recognition import name_columns
 
@@ -39,13 +44,56 @@ class MappedFile:
         else:
             self._context = known.start(*arguments)
         for record in found.records:
-            if record.fault:
-                rows = [known.make_rejected(record.fault, record.text)]
-            else:
-                rows = settle_rows(known.map(record.value, record.text, self._context))
-                rows = rows or [known.make_skipped(NOTHING_TO_LOAD, "document")]
-            self._made.update([row["entity"] for row in rows])
-            yield list(place_rows(rows, self._batch, self._source.file, record.offset)), len(record.text)
+            yield self._map_record(record, self._context)
+
+    def read_blocks(self) -> Iterator[pa.RecordBatch | tuple[list[Row], int]]:
+        """The same, with whole blocks of RECORDS in place of the rows of plain records. Raises BrokenSource."""
+        blocks = self._open_blocks()
+        if blocks is None:
+            yield from self.read_rows()
+            return
+        self._context = self._format.source.start(self._format.shared, {}, self._format.keeps_private)
+        with refuse_broken(self._source):
+            while not blocks.is_at_end:
+                block = self._map_columns(blocks, self._context)
+                if block is not None:
+                    yield block
+                    continue
+                for record in blocks.read_records():
+                    yield self._map_record(record, self._context)
+
+    def _open_blocks(self) -> CsvBlocks | None:
+        """The file's blocks, where both its table and its text are simple enough."""
+        known = self._format.source
+        if self._careful or not known.is_csv or not may_map_columns(known):
+            return None
+        return CsvBlocks.open(self._source, name_columns(self._format.head.columns), list_members(known))
+
+    def _map_columns(self, blocks: CsvBlocks, context: Context) -> pa.RecordBatch | None:
+        """The next block; None where its records have to be mapped one by one."""
+        rows = blocks.look_ahead()
+        if rows is None:
+            return None
+        known, names = self._format.source, name_columns(self._format.head.columns)
+        members = Members(len(rows.positions), rows.columns, names.__contains__)
+        try:
+            made = map_columns(known, members, context)
+        except NotPlain:
+            return None
+        blocks.skip(rows)
+        self._made.update([each.entity for each in made])
+        unknown = [] if known.known is None else sorted({*names} - known.known)
+        return build_plain_block(made, self._batch, self._source.file, rows.positions, known.platform, unknown)
+
+    def _map_record(self, record: SourceRecord, context: Context) -> tuple[list[Row], int]:
+        known = self._format.source
+        if record.fault:
+            rows = [known.make_rejected(record.fault, record.text)]
+        else:
+            rows = settle_rows(known.map(record.value, record.text, context))
+            rows = rows or [known.make_skipped(NOTHING_TO_LOAD, "document")]
+        self._made.update([row["entity"] for row in rows])
+        return list(place_rows(rows, self._batch, self._source.file, record.offset)), len(record.text)
 
     def count_found(self) -> dict[str, int]:
         """How often each mapped path was found, once all rows have been read; of the entities that have any."""

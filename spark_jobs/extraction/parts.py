@@ -68,7 +68,12 @@ def _map_records(assignment: Assignment, found: Found) -> Iterator[pa.RecordBatc
     for source in assignment.sources:
         assert source.format is not None
         file = MappedFile(source, source.format, assignment.batch, assignment.careful)
-        for of_record, length in file.read_rows():
+        for block in file.read_blocks():
+            if isinstance(block, pa.RecordBatch):
+                yield from (build_block(rows), block)
+                rows, size = [], 0
+                continue
+            of_record, length = block
             rows += of_record
             size += length
             if len(rows) >= MAPPED_PER_BLOCK or size >= BYTES_PER_BLOCK:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.json
@@ -98,17 +99,22 @@ def _read_content(source: Source) -> tuple[bytes, int, bytes | None] | None:
     source cannot have plain blocks. If it cannot be opened, its reader will say why."""
     if source.member or source.fault:
         return None
-    piece = source.piece
     try:
         with open_regular_file(source.path, source.folder) as file:
             beginning = _BEGINNING.match(file.read(HEAD_BYTES))
-            size = (piece.end or file.seek(0, os.SEEK_END)) - piece.start
-            if beginning is None or not LEAST_BYTES <= size <= LONGEST_PIECE_BYTES:
-                return None
-            file.seek(piece.start)
-            return file.read(size), 0 if piece.start else beginning.end(), beginning[1]
+            content = read_piece(file, source.piece) if beginning else None
     except OSError:
         return None
+    return (content, 0 if source.piece.start else beginning.end(), beginning[1]) if beginning and content else None
+
+
+def read_piece(file: BinaryIO, piece: Piece) -> bytes | None:
+    """The bytes of a piece of a plain file; None of one that is small, or too large to be read at once."""
+    size = (piece.end or file.seek(0, os.SEEK_END)) - piece.start
+    if not LEAST_BYTES <= size <= LONGEST_PIECE_BYTES:
+        return None
+    file.seek(piece.start)
+    return file.read(size)
 
 
 def _find_cuts(content: bytes, begin: int, separator: bytes) -> Iterator[int]:

@@ -15,14 +15,13 @@ for != , not in and !~ none may be so.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spark_jobs.sources.environment import Place
 from spark_jobs.sources.paths import Getter, Path, compile_path
 from spark_jobs.sources.transforms import PLACED_TRANSFORMS, THREAD_TRANSFORMS, TRANSFORMS, OfTexts, Transform
 
-Condition = Callable[[Any, Place], bool]
 PathCounter = Callable[[str], int]
 """Takes a mapped path, gives the place of its counter."""
 
@@ -33,14 +32,46 @@ _OPERATION = re.compile(r"^(.+?) (=|!=|~|!~|in|not in) (.+)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
+class Pipe:
+    """An expression that asks nothing but members of the record: the paths to them, of which the first that is there
+    counts, and the transforms of its value."""
+
+    members: tuple[Path, ...]
+    transforms: tuple[Transform, ...]
+
+    def change(self, value: Any) -> Any:
+        """The value of a member after the transforms."""
+        for transform in self.transforms:
+            if value is None:
+                break
+            value = transform(value)
+        return value
+
+
+@dataclass(frozen=True)
 class Expression:
     """A compiled expression. `is_many`: it may give a list. `tops`: the members of the record it reads. `needs`: the
-    parts of the table it needs, THREAD or the names of look-ups."""
+    parts of the table it needs, THREAD or the names of look-ups. `pipe`: the same taken apart, where it is one."""
 
     get: Getter
     is_many: bool
     tops: frozenset[str]
     needs: frozenset[str] = frozenset()
+    pipe: Pipe | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A compiled condition: whether it holds for a part of a record in its place.
+
+    It is a `test` of the value of an expression, or whether there is a member of the `name`; or that this is not so.
+    """
+
+    holds: Callable[[Any, Place], bool]
+    name: str | None = None
+    expression: Expression | None = None
+    test: Callable[[Any], bool] = bool
+    is_negated: bool = False
 
 
 def compile_expression(definition: object, count_path: PathCounter | None = None) -> Expression:
@@ -77,7 +108,14 @@ def _compile_pipe(text: str, count_path: PathCounter | None) -> Expression:
     for stage in stages[1:]:
         get = _add_transform(get, stage, needs)
         is_many = is_many or stage[0] in ("hashtags", "list", "split")
-    return Expression(get, is_many, tops, frozenset(needs))
+    return Expression(get, is_many, tops, frozenset(needs), _find_pipe(paths, stages[1:]))
+
+
+def _find_pipe(paths: Sequence[Path], stages: Sequence[Sequence[str]]) -> Pipe | None:
+    if not all(path.is_member for path in paths) or not all(name in TRANSFORMS for name, *_ in stages):
+        return None
+    transforms = tuple(_make_transform(name, arguments) for name, *arguments in stages)
+    return Pipe(tuple(paths), transforms)
 
 
 def _choose_path(paths: Sequence[Path]) -> Getter:
@@ -100,10 +138,10 @@ def _add_transform(get: Getter, stage: Sequence[str], needs: set[str]) -> Getter
     if not stage:
         raise ValueError("no transform stands after a bar")
     name, *arguments = stage
-    arguments = [_unquote(argument) for argument in arguments]
     if name in TRANSFORMS:
-        return _then(get, TRANSFORMS[name](arguments))
+        return _then(get, _make_transform(name, arguments))
     if name in PLACED_TRANSFORMS:
+        arguments = [_unquote(argument) for argument in arguments]
         transform = PLACED_TRANSFORMS[name](arguments)
 
         def get_placed(node: Any, place: Place) -> Any:
@@ -117,6 +155,10 @@ def _add_transform(get: Getter, stage: Sequence[str], needs: set[str]) -> Getter
         return get_placed
     known = ", ".join(sorted([*TRANSFORMS, *PLACED_TRANSFORMS]))
     raise ValueError(f"there is no transform {name}; there are {known}")
+
+
+def _make_transform(name: str, arguments: Sequence[str]) -> Transform:
+    return TRANSFORMS[name]([_unquote(argument) for argument in arguments])
 
 
 def _then(get: Getter, transform: Transform) -> Getter:
@@ -217,41 +259,42 @@ def compile_conditions(texts: object, is_csv: bool = False) -> tuple[Condition, 
 
 def _compile_condition(text: str, is_csv: bool) -> Condition:
     if text.startswith("not "):
-        holds = _compile_condition(text.removeprefix("not "), is_csv)
-        return lambda node, place: not holds(node, place)
+        condition = _compile_condition(text.removeprefix("not "), is_csv)
+        holds = condition.holds
+        return replace(condition, holds=lambda node, place: not holds(node, place), is_negated=not condition.is_negated)
     if text.startswith("has "):
         return _compile_has(_unquote(text.removeprefix("has ").strip()), is_csv)
     found = _OPERATION.match(text)
     if found is None:
-        get = compile_expression(text).get
-        return lambda node, place: bool(get(node, place))
+        expression = compile_expression(text)
+        get = expression.get
+        return Condition(lambda node, place: bool(get(node, place)), expression=expression)
     left, operator, right = found.groups()
-    get = compile_expression(left).get
-    return _compile_test(get, operator, right)
+    return _compile_test(compile_expression(left), operator, right)
 
 
 def _compile_has(name: str, is_csv: bool) -> Condition:
     if is_csv:  # blank cells are not in the part
-        return lambda node, place: name in place.record
-    return lambda node, place: name in node
+        return Condition(lambda node, place: name in place.record, name)
+    return Condition(lambda node, place: name in node, name)
 
 
-def _compile_test(get: Getter, operator: str, right: str) -> Condition:
+def _compile_test(expression: Expression, operator: str, right: str) -> Condition:
     negated = operator in ("!=", "not in", "!~")
     if operator in ("~", "!~"):
         search = re.compile(right).search
-        holds: Callable[[str], bool] = lambda value: search(value) is not None  # noqa: E731
+        is_wanted: Callable[[str], bool] = lambda value: search(value) is not None  # noqa: E731
     else:
         texts = [right] if operator in ("=", "!=") else right.split(",")
         wanted = frozenset(_unquote(each.strip()) for each in texts)
-        holds = wanted.__contains__
+        is_wanted = wanted.__contains__
 
-    def test(node: Any, place: Place) -> bool:
-        value = get(node, place)
+    def test(value: Any) -> bool:
         if value.__class__ is list:
-            return any(isinstance(each, str) and holds(each) for each in value) != negated
+            return any(isinstance(each, str) and is_wanted(each) for each in value) != negated
         if value is True or value is False:
             value = "true" if value else "false"
-        return (isinstance(value, str) and holds(value)) != negated
+        return (isinstance(value, str) and is_wanted(value)) != negated
 
-    return test
+    get = expression.get
+    return Condition(lambda node, place: test(get(node, place)), expression=expression, test=test)

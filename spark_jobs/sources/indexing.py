@@ -30,7 +30,7 @@ class Lookup:
 
     def find(self, node: Any, place: Place) -> tuple[str, Any] | None:
         """The key and the value that a record gives; None where it gives none."""
-        if not all(holds(node, place) for holds in self.conditions):
+        if not all(condition.holds(node, place) for condition in self.conditions):
             return None
         key = self.get_key(node, place)
         return (key, self.get_value(node, place)) if isinstance(key, str) else None

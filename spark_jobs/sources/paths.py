@@ -35,12 +35,15 @@ _INDEX = re.compile(r"-?\d+")
 @dataclass(frozen=True)
 class Path:
     """A compiled path. `is_many`: it finds a list of values, and not one. `top`: the member of the record it begins
-    with, None where it begins elsewhere."""
+    with, None where it begins elsewhere. `is_member`: it is that member, and no part of it. `counter`: the place where
+    it counts how often it finds a value."""
 
     text: str
     get: Getter
     is_many: bool
     top: str | None
+    is_member: bool
+    counter: int | None
 
 
 def compile_path(text: str, counter: int | None = None) -> Path:
@@ -48,14 +51,15 @@ def compile_path(text: str, counter: int | None = None) -> Path:
     origin, steps = _split_path(text)
     keys = [step for step in steps if isinstance(step, str)]
     is_many = len(keys) < len(steps) and any(not isinstance(step, int) for step in steps if not isinstance(step, str))
-    if not origin and len(steps) == len(keys) == 1:
+    is_member = not origin and len(steps) == len(keys) == 1
+    if is_member:
         get = _get_member(keys[0], counter)
     else:
         find = _find_member(keys) if len(keys) == len(steps) else _find_parts(steps, is_many)
         get = _start_at(origin, find)
         get = get if counter is None else _count(get, counter)
     top = keys[0] if not origin and keys and steps[0] == keys[0] else None
-    return Path(text, get, is_many, top)
+    return Path(text, get, is_many, top, is_member, counter)
 
 
 def _split_path(text: str) -> tuple[str, list[Any]]:

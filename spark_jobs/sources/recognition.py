@@ -50,7 +50,7 @@ class Detection:
     def _list_lacking(self, value: object) -> list[str]:
         node = value if isinstance(value, dict) else NO_MEMBERS
         place = Place(node, NO_MEMBERS, Context(0))
-        return [text for text, holds in self.conditions if not holds(node, place)]
+        return [text for text, condition in self.conditions if not condition.holds(node, place)]
 
 
 def name_columns(header: Sequence[str]) -> list[str]:

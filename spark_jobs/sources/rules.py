@@ -54,7 +54,7 @@ class Rule:
     def holds(self, node: Any, place: Place) -> bool:
         """Whether all conditions hold for a part of a record."""
         for condition in self.conditions:
-            if not condition(node, place):
+            if not condition.holds(node, place):
                 return False
         return not (self.is_private and place.context.keeps_private)
 
@@ -182,7 +182,7 @@ def build_row(rule: Rule, node: Any, place: Place, platform: str | None, blank_i
             row[name] = value
             continue
         if name == TAGS:
-            kept: str | list[str] | None = _read_tags(value)
+            kept: str | list[str] | None = read_tags(value)
         else:
             kept = _read_leaf(name, value, expression.is_many, takes_any=platform is None)
         if kept is None:
@@ -211,7 +211,8 @@ def _read_leaf(name: str, value: Any, is_many: bool, takes_any: bool) -> str | N
     return read_key(value) if name in KEYS else format_leaf(value)
 
 
-def _read_tags(value: Any) -> list[str] | None:
+def read_tags(value: Any) -> list[str] | None:
+    """The tags that a value is; None where it is an object."""
     if isinstance(value, dict):
         return None
     elements = value if isinstance(value, list) else [value]

@@ -128,7 +128,7 @@ class Source:
         """What a record of such a file says to the others."""
         node = value if isinstance(value, dict) else NO_MEMBERS
         place = Place(node, NO_MEMBERS, self.start())
-        if not all(condition(node, place) for condition in self.shared_conditions):
+        if not all(condition.holds(node, place) for condition in self.shared_conditions):
             return {}
         found = {name: expression.get(node, place) for name, expression in self.shared_fields}
         return {name: text for name, text in found.items() if isinstance(text, str)}
@@ -154,7 +154,7 @@ class Source:
         if not isinstance(value, dict):
             return None
         place = Place(value, around, context)
-        if not all(condition(value, place) for condition in self.container):
+        if not all(condition.holds(value, place) for condition in self.container):
             return None
         lists = [found for get in self.get_records if isinstance(found := get(value, place), list)]
         return list(chain.from_iterable(lists)) if lists else None

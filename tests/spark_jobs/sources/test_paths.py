@@ -125,8 +125,8 @@ def test_expression__gives(expression, found):
     ],
 )
 def test_condition__holds(condition, holds):
-    [test] = compile_conditions([condition])
-    assert test(RECORD, place()) is holds
+    [compiled] = compile_conditions([condition])
+    assert compiled.holds(RECORD, place()) is holds
 
 
 def test_path__counts_how_often_it_was_found():

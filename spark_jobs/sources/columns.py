@@ -1,0 +1,238 @@
+"""Columns: the rules of a table applied to many records at once, where all of these are of one simple kind.
+
+What this makes of records is what `Source.map` makes of each. It does so for a table whose fields are members of the
+record and transforms of them, and for records that surprise in nothing; it refuses all others, for which the caller
+turns to `Source.map`. A transform is done once to each different value.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spark_jobs.extraction.keys import are_keys
+from spark_jobs.schemas import TEXT
+from spark_jobs.sources.environment import Context
+from spark_jobs.sources.expressions import Condition, Pipe
+from spark_jobs.sources.rules import OWN_KEY, SKIPPED, TAGS, USER, WRAPPER, Group, Rule, read_tags, remember_user
+from spark_jobs.sources.source import Source
+
+TAG_LIST = pa.list_(TEXT)
+
+
+class NotPlain(Exception):
+    """The records have to be mapped one by one."""
+
+
+@dataclass(frozen=True)
+class Members:
+    """The members of records, a column of texts by each name; a null is a member that is not there. `has` tells of a
+    name whether all records have it or none has; it raises NotPlain where only some do."""
+
+    count: int
+    columns: Mapping[str, pa.StringArray]
+    has: Callable[[str], bool]
+
+    def take(self, rows: np.ndarray) -> "Members":
+        """The members of some of the records, by a mask."""
+        if rows.all():
+            return self
+        mask = pa.array(rows)
+        taken = {name: column.filter(mask) for name, column in self.columns.items()}
+        return Members(int(rows.sum()), taken, self.has)
+
+    def find(self, name: str) -> pa.StringArray:
+        """A column; one of nulls where no record has the member."""
+        found = self.columns.get(name)
+        return pa.nulls(self.count, TEXT) if found is None else found
+
+
+@dataclass(frozen=True)
+class MadeRows:
+    """The rows of one entity: of which records they are (a mask), which is the first row of its record (one for each
+    row), and their fields by name."""
+
+    entity: str
+    records: np.ndarray
+    is_first: np.ndarray
+    fields: Mapping[str, pa.Array]
+
+
+def may_map_columns(source: Source) -> bool:
+    """Whether the table is simple enough."""
+    if source.needs_index or source.indexing.thread or source.get_records or len(source.groups) != 1:
+        return False
+    (group,) = source.groups
+    rules = [*group.user_rules, *group.rules]
+    is_known = source.is_csv or source.known is None
+    return is_known and not group.has_parts and len(group.user_rules) <= 1 and all(map(_is_simple, rules))
+
+
+def _is_simple(rule: Rule) -> bool:
+    needs_rows = rule.emoji or rule.get_total or rule.is_private
+    expressions = [expression for _, expression in rule.fields]
+    expressions += [condition.expression for condition in rule.conditions if condition.expression is not None]
+    return not needs_rows and all(expression.pipe for expression in expressions)
+
+
+def list_members(source: Source) -> set[str]:
+    """The members of a record that the table reads."""
+    (group,) = source.groups
+    rules = [*group.user_rules, *group.rules]
+    pipes = [expression.pipe for rule in rules for _, expression in rule.fields]
+    pipes += [each.expression.pipe for rule in rules for each in rule.conditions if each.expression is not None]
+    return {path.top for pipe in pipes if pipe for path in pipe.members if path.top}
+
+
+def map_columns(source: Source, members: Members, context: Context) -> list[MadeRows]:
+    """The rows of records, in the order in which a record has them. Counts in the context which paths were found.
+
+    Raises NotPlain, having changed nothing.
+    """
+    (group,) = source.groups
+    mapping = _Mapping(source, members)
+    made = mapping.make_rows(group)
+    users = [rows for rows in made if rows.entity == USER]
+    if users and len(made) > 1:
+        made = _drop_repeated_users(made, source.platform, context)
+    for counter, times in mapping.found.items():
+        context.found[counter] += times
+    return made
+
+
+class _Mapping:
+    def __init__(self, source: Source, members: Members) -> None:
+        self._source = source
+        self._members = members
+        self.found: dict[int, int] = {}
+
+    def make_rows(self, group: Group) -> list[MadeRows]:
+        """The rows of all records by rule; users first."""
+        rules = self._choose_rules(group.rules)
+        whole = np.ones(self._members.count, bool)
+        if not rules:  # records of nothing but a user
+            if not any(rule.is_alone and self._test_all(rule.conditions).all() for rule in group.user_rules):
+                raise NotPlain
+            rules = [(group.user_rules[0], whole)]
+        else:
+            rules = [(rule, self._test_all(rule.conditions)) for rule in group.user_rules] + rules
+        made = []
+        is_first = whole
+        for rule, records in rules:
+            if records.any():
+                made.append(MadeRows(rule.make, records, is_first[records], self._make_fields(rule, records)))
+                is_first = is_first & ~records
+        return made
+
+    def _choose_rules(self, rules: Sequence[Rule]) -> list[tuple[Rule, np.ndarray]]:
+        """The rules other than those of users, each with the records of which it is the first that holds."""
+        left = np.ones(self._members.count, bool)
+        chosen: list[tuple[Rule, np.ndarray]] = []
+        for rule in rules:
+            records = left & self._test_all(rule.conditions)
+            if records.any():
+                chosen.append((rule, records))
+                left &= ~records
+        makes = [rule.make for rule, _ in chosen]
+        if (chosen and left.any()) or len({*makes}) < len(makes) or not {SKIPPED, WRAPPER}.isdisjoint(makes):
+            raise NotPlain
+        return chosen
+
+    def _test_all(self, conditions: Sequence[Condition]) -> np.ndarray:
+        held = np.ones(self._members.count, bool)
+        for condition in conditions:
+            held &= self._test(condition)
+            if not held.any():
+                break
+        return held
+
+    def _test(self, condition: Condition) -> np.ndarray:
+        if condition.name is not None:
+            held = np.full(self._members.count, self._members.has(condition.name))
+        else:
+            assert condition.expression is not None and condition.expression.pipe is not None
+            pipe = condition.expression.pipe
+            values = _choose_members(pipe, self._members, {}).dictionary_encode()
+            tested = [condition.test(_change(pipe, value)) for value in values.dictionary.to_pylist()]
+            tested.append(condition.test(None))
+            held = np.array(tested, bool)[values.indices.fill_null(len(tested) - 1).to_numpy(zero_copy_only=False)]
+        return ~held if condition.is_negated else held
+
+    def _make_fields(self, rule: Rule, records: np.ndarray) -> dict[str, pa.Array]:
+        members = self._members.take(records)
+        fields = {}
+        for name, expression in rule.fields:
+            assert expression.pipe is not None
+            values = _choose_members(expression.pipe, members, self.found)
+            if expression.pipe.transforms or name == TAGS:
+                values = _change_values(expression.pipe, values, name == TAGS, self._source.is_csv)
+            fields[name] = values
+        if OWN_KEY[rule.make] not in fields or not are_keys(fields[OWN_KEY[rule.make]]):
+            raise NotPlain
+        return fields
+
+
+def _choose_members(pipe: Pipe, members: Members, found: dict[int, int]) -> pa.StringArray:
+    """The values of the first path of a pipe that is there; `found` counts those of each path."""
+    chosen: pa.StringArray | None = None
+    for path in pipe.members:
+        assert path.top is not None
+        values = members.find(path.top)
+        if chosen is not None:
+            values = pc.if_else(pc.is_null(chosen), values, pa.scalar(None, TEXT))
+        if path.counter is not None:
+            found[path.counter] = found.get(path.counter, 0) + len(values) - values.null_count
+        chosen = values if chosen is None else pc.coalesce(chosen, values)
+    return chosen
+
+
+def _change_values(pipe: Pipe, values: pa.StringArray, is_tags: bool, blank_is_null: bool) -> pa.Array:
+    encoded = values.dictionary_encode()
+    changed = [_change(pipe, value) for value in encoded.dictionary.to_pylist()]
+    if blank_is_null:
+        changed = [None if value == "" else value for value in changed]
+    if is_tags:
+        changed = [_read_plain_tags(value) for value in changed]
+    elif not all(value is None or value.__class__ is str for value in changed):
+        raise NotPlain
+    try:
+        return pa.array(changed, TAG_LIST if is_tags else TEXT).take(encoded.indices)
+    except UnicodeEncodeError as error:  # half of a surrogate pair, written as an escape
+        raise NotPlain from error
+
+
+def _change(pipe: Pipe, value: Any) -> Any:
+    try:
+        return pipe.change(value)
+    except Exception as error:  # of which Source.map makes a rejected record
+        raise NotPlain from error
+
+
+def _read_plain_tags(value: Any) -> list[str] | None:
+    tags = None if value is None else read_tags(value)
+    if tags is None and value is not None:
+        raise NotPlain
+    return tags
+
+
+def _drop_repeated_users(made: Sequence[MadeRows], platform: str | None, context: Context) -> list[MadeRows]:
+    """The rows without those of users who are the same as last; what stands beside one is then first of its record."""
+    users, others = made[0], made[1:]
+    names = list(users.fields)
+    columns = [column.to_pylist() for column in users.fields.values()]
+    is_new = np.zeros(len(users.is_first), bool)
+    for number, values in enumerate(zip(*columns, strict=True)):
+        row = {"entity": USER, "record_index": 0, "platform": platform}
+        row |= {name: value for name, value in zip(names, values, strict=True) if value is not None}
+        is_new[number] = remember_user(row, context.last_users)
+    records = users.records.copy()
+    records[users.records] = is_new
+    kept = pa.array(is_new)
+    fields = {name: column.filter(kept) for name, column in users.fields.items()}
+    result = [MadeRows(USER, records, users.is_first[is_new], fields)] if is_new.any() else []
+    for rows in others:
+        result.append(MadeRows(rows.entity, rows.records, ~records[rows.records], rows.fields))
+    return result
