@@ -7,11 +7,14 @@ import pyarrow as pa
 
 from spark_jobs.extraction.assignments import FileFormat, Source
 from spark_jobs.extraction.mapped_rows import build_plain_block, place_rows, settle_rows
+from spark_jobs.extraction.plain_lines import LineBlocks
+from spark_jobs.extraction.plain_records import Blocks
 from spark_jobs.extraction.plain_rows import CsvBlocks
 from spark_jobs.extraction.record_reading import SourceRecords, read_source_records, refuse_broken
 from spark_jobs.extraction.source_record import SourceRecord
-from spark_jobs.sources.columns import Members, NotPlain, list_members, map_columns, may_map_columns
+from spark_jobs.sources.columns import NotPlain, list_members, map_columns, may_map_columns
 from spark_jobs.sources.environment import Context
+from spark_jobs.sources.heads import CSV, JSON_LINES
 from spark_jobs.sources.recognition import name_columns
 
 Row = dict[str, Any]
@@ -55,35 +58,37 @@ class MappedFile:
         self._context = self._format.source.start(self._format.shared, {}, self._format.keeps_private)
         with refuse_broken(self._source):
             while not blocks.is_at_end:
-                block = self._map_columns(blocks, self._context)
+                block = self._map_block(blocks, self._context)
                 if block is not None:
                     yield block
                     continue
                 for record in blocks.read_records():
                     yield self._map_record(record, self._context)
 
-    def _open_blocks(self) -> CsvBlocks | None:
+    def _open_blocks(self) -> Blocks | None:
         """The file's blocks, where both its table and its text are simple enough."""
-        known = self._format.source
-        if self._careful or not known.is_csv or not may_map_columns(known):
+        known, head = self._format.source, self._format.head
+        if self._careful or not may_map_columns(known):
             return None
-        return CsvBlocks.open(self._source, name_columns(self._format.head.columns), list_members(known))
+        if head.kind == CSV:
+            return CsvBlocks.open(self._source, name_columns(head.columns), list_members(known))
+        return LineBlocks.open(self._source, list_members(known)) if head.kind == JSON_LINES else None
 
-    def _map_columns(self, blocks: CsvBlocks, context: Context) -> pa.RecordBatch | None:
+    def _map_block(self, blocks: Blocks, context: Context) -> pa.RecordBatch | None:
         """The next block; None where its records have to be mapped one by one."""
-        rows = blocks.look_ahead()
-        if rows is None:
+        records = blocks.look_ahead()
+        if records is None:
             return None
-        known, names = self._format.source, name_columns(self._format.head.columns)
-        members = Members(len(rows.positions), rows.columns, names.__contains__)
+        known = self._format.source
         try:
-            made = map_columns(known, members, context)
+            made = map_columns(known, records.members, context)
         except NotPlain:
             return None
-        blocks.skip(rows)
-        self._made.update([each.entity for each in made])
+        blocks.skip(records)
+        self._made.update([rows.entity for rows in made])
+        names = name_columns(self._format.head.columns)
         unknown = [] if known.known is None else sorted({*names} - known.known)
-        return build_plain_block(made, self._batch, self._source.file, rows.positions, known.platform, unknown)
+        return build_plain_block(made, self._batch, self._source.file, records.positions, known.platform, unknown)
 
     def _map_record(self, record: SourceRecord, context: Context) -> tuple[list[Row], int]:
         known = self._format.source

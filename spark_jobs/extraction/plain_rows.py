@@ -7,7 +7,6 @@ says where the next row begins.
 
 import io
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -20,42 +19,26 @@ from spark_jobs.extraction.csv_format import CsvFormat
 from spark_jobs.extraction.csv_rows import read_rows
 from spark_jobs.extraction.heads import read_csv_format
 from spark_jobs.extraction.plain_blocks import read_piece
+from spark_jobs.extraction.plain_records import BLOCK_BYTES, Blocks, PlainRecords
 from spark_jobs.extraction.source_record import SourceRecord
 from spark_jobs.extraction.splitting import Piece
 from spark_jobs.schemas import TEXT
+from spark_jobs.sources.columns import Members
 
-BLOCK_BYTES = 2 << 20
-"""About how much is read at once, or left to the strict reader for one row that is not plain."""
 FIRST_BLOCK_BYTES = 4096
 """What is left to the strict reader of the first block, which has the header in it."""
 QUOTE, LINE_FEED, CARRIAGE_RETURN = b'"\n\r'
 
 
-@dataclass(frozen=True)
-class PlainRows:
-    """Rows of a file: where each starts (bytes), the columns by name, and how many bytes they take. A blank cell is
-    null."""
+class CsvBlocks(Blocks):
+    """The rows of a CSV file, of which some columns are wanted. A blank cell is a member that is not there."""
 
-    positions: np.ndarray
-    columns: dict[str, pa.StringArray]
-    size: int
-
-
-class CsvBlocks:
-    """The rows of a plain CSV file or a piece of it, block by block until `is_at_end`: `look_ahead`, then `skip`
-    or `read_records`."""
-
-    def __init__(
-        self, source: Source, form: CsvFormat, names: Sequence[str], wanted: Sequence[str], content: bytes
-    ) -> None:
-        self._source = source
+    def __init__(self, source: Source, content: bytes, form: CsvFormat, names: list[str], wanted: list[str]) -> None:
+        super().__init__(source, content)
         self._form = form
-        self._names = list(names)
-        self._wanted = [name for name in names if name in wanted]
-        self._content = content
+        self._names = names
+        self._wanted = wanted
         self._bytes = np.frombuffer(content, np.uint8)
-        self._start = source.piece.start
-        self._place = 0
 
     @classmethod
     def open(cls, source: Source, names: Sequence[str], wanted: Collection[str]) -> Self | None:
@@ -73,52 +56,41 @@ class CsvBlocks:
             return None
         if form is None or content is None or form.is_utf16 or form.skips_blanks or len(form.columns) != len(names):
             return None
-        return cls(source, form, list(names), [name for name in names if name in wanted], content)
+        return cls(source, content, form, list(names), [name for name in names if name in wanted])
 
-    @property
-    def is_at_end(self) -> bool:
-        """Whether all rows have been read."""
-        return self._place >= len(self._content)
-
-    def look_ahead(self) -> PlainRows | None:
+    def look_ahead(self) -> PlainRecords | None:
         """The next rows; None where they are not plain, and at the beginning of the file."""
-        if self._start + self._place == 0:
-            return None
         ends = self._find_row_ends()
-        if not len(ends):
+        if not self.offset or not len(ends):
             return None
         starts = np.concatenate(([0], ends[:-1]))
         size = int(ends[-1])
-        if int((ends - starts).max()) > self._source.max_document_bytes:
+        if int((ends - starts).max()) > self.source.max_document_bytes:
             return None
-        columns = self._read_columns(self._content[self._place : self._place + size], len(ends))
+        columns = self._read_columns(self.content[self.place : self.place + size], len(ends))
         if columns is None:
             return None
-        return PlainRows(starts + (self._start + self._place), columns, size)
-
-    def skip(self, rows: PlainRows) -> None:
-        """Go on after these rows."""
-        self._place += rows.size
+        return PlainRecords(starts + self.offset, Members(len(ends), columns, self._names.__contains__), size)
 
     def read_records(self) -> Iterator[SourceRecord]:
-        """The same rows, by the strict reader: up to the first that starts after about a block. Raises BrokenFile."""
-        block = BLOCK_BYTES if self._start + self._place else FIRST_BLOCK_BYTES
-        begin = self._start + self._place
-        stream = io.BytesIO(self._content)
-        stream.seek(self._place)
-        piece = Piece(begin, self._source.piece.end)
-        self._place = len(self._content)
-        for record in read_rows(stream, self._form, self._names, self._source.max_document_bytes, piece):
+        """The same rows, by the strict reader: up to the first that starts after a block. Raises BrokenFile."""
+        begin = self.offset
+        block = BLOCK_BYTES if begin else FIRST_BLOCK_BYTES
+        stream = io.BytesIO(self.content)
+        stream.seek(self.place)
+        piece = Piece(begin, self.source.piece.end)
+        self.place = len(self.content)
+        for record in read_rows(stream, self._form, self._names, self.source.max_document_bytes, piece):
             if record.offset >= begin + block:
-                self._place = record.offset - self._start
+                self.place = record.offset - self.source.piece.start
                 return
             yield record
 
     def _find_row_ends(self) -> np.ndarray:
         """Where the rows of the next block end, from its start; none where a quote or a line end is not plain."""
         nothing = np.empty(0, np.int64)
-        block = self._bytes[self._place : self._place + BLOCK_BYTES]
-        is_last = self._place + len(block) == len(self._content)
+        block = self._bytes[self.place : self.place + BLOCK_BYTES]
+        is_last = self.place + len(block) == len(self.content)
         ends = np.flatnonzero(block == LINE_FEED)
         quotes = nothing if self._form.is_unquoted else np.flatnonzero(block == QUOTE)
         if len(quotes):

@@ -86,7 +86,7 @@ def _read_all(source: Source, head: Head, names: Sequence[str], careful: bool) -
                 yield SourceRecord(offset, text, value)
             return
         with open_source(source) as stream:
-            yield from map(_parse_text, _read_json_texts(stream, source, head))
+            yield from map(parse_text, _read_json_texts(stream, source, head))
 
 
 def _read_csv(source: Source, names: Sequence[str]) -> Iterator[SourceRecord]:
@@ -107,7 +107,7 @@ def _read_json_texts(stream: BinaryIO, source: Source, head: Head) -> Iterator[J
     return read_texts(stream, limit) if source.piece == WHOLE_FILE else read_lines(stream, source.piece, limit)
 
 
-def _parse_text(text: JsonText) -> SourceRecord:
+def parse_text(text: JsonText) -> SourceRecord:
     """The record of a JSON text. A line that is not JSON has a fault."""
     try:
         return SourceRecord(text.offset, text.content.decode("utf-8"), parse_json(text.content))

@@ -14,11 +14,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spark_jobs.extraction.keys import are_keys
-from spark_jobs.schemas import TEXT
+from spark_jobs.schemas import REACTIONS, TEXT
 from spark_jobs.sources.environment import Context
-from spark_jobs.sources.expressions import Condition, Pipe
-from spark_jobs.sources.rules import OWN_KEY, SKIPPED, TAGS, USER, WRAPPER, Group, Rule, read_tags, remember_user
+from spark_jobs.sources.expressions import Condition, Expression, Join, Pipe
+from spark_jobs.sources.rules import (
+    OTHER_REACTIONS,
+    OWN_KEY,
+    SKIPPED,
+    TAGS,
+    USER,
+    WRAPPER,
+    Group,
+    Rule,
+    read_tags,
+    remember_user,
+)
 from spark_jobs.sources.source import Source
+from spark_jobs.sources.texts import count_left_over
 
 TAG_LIST = pa.list_(TEXT)
 
@@ -62,29 +74,36 @@ class MadeRows:
 
 
 def may_map_columns(source: Source) -> bool:
-    """Whether the table is simple enough."""
+    """Whether the table is simple enough for some of its rules."""
     if source.needs_index or source.indexing.thread or source.get_records or len(source.groups) != 1:
         return False
     (group,) = source.groups
-    rules = [*group.user_rules, *group.rules]
+    conditions = [condition for rule in (*group.user_rules, *group.rules) for condition in rule.conditions]
+    is_told = all(each.expression is None or isinstance(each.expression.plain, Pipe) for each in conditions)
     is_known = source.is_csv or source.known is None
-    return is_known and not group.has_parts and len(group.user_rules) <= 1 and all(map(_is_simple, rules))
+    return is_told and is_known and not group.has_parts and any(map(_is_simple, group.rules))
 
 
 def _is_simple(rule: Rule) -> bool:
-    needs_rows = rule.emoji or rule.get_total or rule.is_private
-    expressions = [expression for _, expression in rule.fields]
-    expressions += [condition.expression for condition in rule.conditions if condition.expression is not None]
-    return not needs_rows and all(expression.pipe for expression in expressions)
+    needs_rows = rule.emoji or rule.is_private or rule.make in (SKIPPED, WRAPPER)
+    return not needs_rows and all(expression.plain for expression in _list_expressions(rule))
+
+
+def _list_expressions(rule: Rule) -> list[Expression]:
+    """The expressions of the values that a row has."""
+    return [expression for _, expression in rule.fields] + ([rule.total] if rule.total else [])
 
 
 def list_members(source: Source) -> set[str]:
-    """The members of a record that the table reads."""
+    """The members of a record that the rules read which are simple enough."""
     (group,) = source.groups
     rules = [*group.user_rules, *group.rules]
-    pipes = [expression.pipe for rule in rules for _, expression in rule.fields]
-    pipes += [each.expression.pipe for rule in rules for each in rule.conditions if each.expression is not None]
-    return {path.top for pipe in pipes if pipe for path in pipe.members if path.top}
+    conditions = [condition for rule in rules for condition in rule.conditions]
+    expressions = [each.expression for each in conditions if each.expression is not None]
+    expressions += [expression for rule in rules if _is_simple(rule) for expression in _list_expressions(rule)]
+    names = {condition.name for condition in conditions if condition.name is not None}
+    paths = [path for expression in expressions for pipe in expression.pipes for path in pipe.members]
+    return names | {path.top for path in paths if path.top}
 
 
 def map_columns(source: Source, members: Members, context: Context) -> list[MadeRows]:
@@ -119,13 +138,12 @@ class _Mapping:
             rules = [(group.user_rules[0], whole)]
         else:
             rules = [(rule, self._test_all(rule.conditions)) for rule in group.user_rules] + rules
-        made = []
-        is_first = whole
-        for rule, records in rules:
-            if records.any():
-                made.append(MadeRows(rule.make, records, is_first[records], self._make_fields(rule, records)))
-                is_first = is_first & ~records
-        return made
+        rules = [(rule, records) for rule, records in rules if records.any()]
+        if not all(_is_simple(rule) for rule, _ in rules):
+            raise NotPlain
+        return [
+            MadeRows(rule.make, records, whole[records], self._make_fields(rule, records)) for rule, records in rules
+        ]
 
     def _choose_rules(self, rules: Sequence[Rule]) -> list[tuple[Rule, np.ndarray]]:
         """The rules other than those of users, each with the records of which it is the first that holds."""
@@ -136,8 +154,10 @@ class _Mapping:
             if records.any():
                 chosen.append((rule, records))
                 left &= ~records
-        makes = [rule.make for rule, _ in chosen]
-        if (chosen and left.any()) or len({*makes}) < len(makes) or not {SKIPPED, WRAPPER}.isdisjoint(makes):
+            if not left.any():
+                break
+        makes = {rule.make for rule, _ in chosen}
+        if (chosen and left.any()) or len(makes) < len(chosen):
             raise NotPlain
         return chosen
 
@@ -153,26 +173,67 @@ class _Mapping:
         if condition.name is not None:
             held = np.full(self._members.count, self._members.has(condition.name))
         else:
-            assert condition.expression is not None and condition.expression.pipe is not None
-            pipe = condition.expression.pipe
+            assert condition.expression is not None
+            (pipe,) = condition.expression.pipes
             values = _choose_members(pipe, self._members, {}).dictionary_encode()
-            tested = [condition.test(_change(pipe, value)) for value in values.dictionary.to_pylist()]
+            tested = [condition.test(_try(pipe.change, value)) for value in values.dictionary.to_pylist()]
             tested.append(condition.test(None))
             held = np.array(tested, bool)[values.indices.fill_null(len(tested) - 1).to_numpy(zero_copy_only=False)]
         return ~held if condition.is_negated else held
 
     def _make_fields(self, rule: Rule, records: np.ndarray) -> dict[str, pa.Array]:
         members = self._members.take(records)
-        fields = {}
-        for name, expression in rule.fields:
-            assert expression.pipe is not None
-            values = _choose_members(expression.pipe, members, self.found)
-            if expression.pipe.transforms or name == TAGS:
-                values = _change_values(expression.pipe, values, name == TAGS, self._source.is_csv)
-            fields[name] = values
+        fields = {name: self._evaluate(expression, members, name == TAGS) for name, expression in rule.fields}
         if OWN_KEY[rule.make] not in fields or not are_keys(fields[OWN_KEY[rule.make]]):
             raise NotPlain
+        if rule.total is not None:
+            fields[OTHER_REACTIONS] = self._count_other_reactions(rule.total, members, fields)
         return fields
+
+    def _evaluate(self, expression: Expression, members: Members, is_tags: bool = False) -> pa.Array:
+        """The values of an expression, as a row has them."""
+        plain = expression.plain
+        if isinstance(plain, Join):
+            parts = [self._evaluate_pipe(pipe, members) for pipe in plain.parts]
+            joined = [plain.join(values) for values in zip(*parts, strict=True)]
+            return self._build([_try(plain.change, text) for text in joined], is_tags)
+        assert plain is not None
+        values = _choose_members(plain, members, self.found)
+        if not plain.transforms and not is_tags:
+            return values
+        encoded = values.dictionary_encode()
+        changed = [_try(plain.change, value) for value in encoded.dictionary.to_pylist()]
+        return self._build(changed, is_tags).take(encoded.indices)
+
+    def _evaluate_pipe(self, pipe: Pipe, members: Members) -> list[Any]:
+        encoded = _choose_members(pipe, members, self.found).dictionary_encode()
+        changed = [_try(pipe.change, value) for value in encoded.dictionary.to_pylist()]
+        return [None if index is None else changed[index] for index in encoded.indices.to_pylist()]
+
+    def _build(self, values: list[Any], is_tags: bool) -> pa.Array:
+        if self._source.is_csv:
+            values = [None if value == "" else value for value in values]
+        if is_tags:
+            values = [_read_plain_tags(value) for value in values]
+        elif not all(value is None or value.__class__ is str for value in values):
+            raise NotPlain
+        try:
+            return pa.array(values, TAG_LIST if is_tags else TEXT)
+        except UnicodeEncodeError as error:  # half of a surrogate pair, written as an escape
+            raise NotPlain from error
+
+    def _count_other_reactions(self, total: Expression, members: Members, fields: Mapping[str, pa.Array]) -> pa.Array:
+        """The reported totals less the reactions of the fields, where there are no other reactions yet."""
+        names = [name for name in REACTIONS if name in fields]
+        given = fields[OTHER_REACTIONS].to_pylist() if OTHER_REACTIONS in fields else [None] * members.count
+        if any(value is not None for value in given):  # no total is asked for then
+            raise NotPlain
+        columns = [self._evaluate(total, members), *(fields[name] for name in names)]
+        others = []
+        for reported, *counts in zip(*(column.to_pylist() for column in columns), strict=True):
+            known = {name: count for name, count in zip(names, counts, strict=True) if count is not None}
+            others.append(count_left_over(reported, known))
+        return pa.array(others, TEXT)
 
 
 def _choose_members(pipe: Pipe, members: Members, found: dict[int, int]) -> pa.StringArray:
@@ -189,24 +250,9 @@ def _choose_members(pipe: Pipe, members: Members, found: dict[int, int]) -> pa.S
     return chosen
 
 
-def _change_values(pipe: Pipe, values: pa.StringArray, is_tags: bool, blank_is_null: bool) -> pa.Array:
-    encoded = values.dictionary_encode()
-    changed = [_change(pipe, value) for value in encoded.dictionary.to_pylist()]
-    if blank_is_null:
-        changed = [None if value == "" else value for value in changed]
-    if is_tags:
-        changed = [_read_plain_tags(value) for value in changed]
-    elif not all(value is None or value.__class__ is str for value in changed):
-        raise NotPlain
+def _try(change: Callable[[Any], Any], value: Any) -> Any:
     try:
-        return pa.array(changed, TAG_LIST if is_tags else TEXT).take(encoded.indices)
-    except UnicodeEncodeError as error:  # half of a surrogate pair, written as an escape
-        raise NotPlain from error
-
-
-def _change(pipe: Pipe, value: Any) -> Any:
-    try:
-        return pipe.change(value)
+        return change(value)
     except Exception as error:  # of which Source.map makes a rejected record
         raise NotPlain from error
 

@@ -49,15 +49,30 @@ class Pipe:
 
 
 @dataclass(frozen=True)
+class Join:
+    """An expression that joins the texts of pipes, and what is done to the text it gives."""
+
+    parts: tuple[Pipe, ...]
+    join: Callable[[Sequence[Any]], str | None]
+    change: Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
 class Expression:
     """A compiled expression. `is_many`: it may give a list. `tops`: the members of the record it reads. `needs`: the
-    parts of the table it needs, THREAD or the names of look-ups. `pipe`: the same taken apart, where it is one."""
+    parts of the table it needs, THREAD or the names of look-ups. `plain`: the same taken apart, where it asks nothing
+    but members of the record."""
 
     get: Getter
     is_many: bool
     tops: frozenset[str]
     needs: frozenset[str] = frozenset()
-    pipe: Pipe | None = None
+    plain: Pipe | Join | None = None
+
+    @property
+    def pipes(self) -> tuple[Pipe, ...]:
+        """The pipes that a plain expression consists of."""
+        return self.plain.parts if isinstance(self.plain, Join) else (self.plain,) if self.plain else ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +129,7 @@ def _compile_pipe(text: str, count_path: PathCounter | None) -> Expression:
 def _find_pipe(paths: Sequence[Path], stages: Sequence[Sequence[str]]) -> Pipe | None:
     if not all(path.is_member for path in paths) or not all(name in TRANSFORMS for name, *_ in stages):
         return None
-    transforms = tuple(_make_transform(name, arguments) for name, *arguments in stages)
-    return Pipe(tuple(paths), transforms)
+    return Pipe(tuple(paths), tuple(_make_transform(name, arguments) for name, *arguments in stages))
 
 
 def _choose_path(paths: Sequence[Path]) -> Getter:
@@ -220,19 +234,21 @@ def _compile_join(definition: dict[str, Any], count_path: PathCounter | None) ->
         raise ValueError("join has no expressions")
     getters = [part.get for part in parts]
     separator, needs_all = str(definition.get("with", "")), bool(definition.get("all", False))
+    stages = [_TOKEN.findall(stage) for stage in str(definition.get("then", "")).split("|") if stage.strip()]
 
-    def join(node: Any, place: Place) -> Any:
-        values = [get(node, place) for get in getters]
+    def join(values: Sequence[Any]) -> str | None:
         found = [value for value in values if isinstance(value, str) and value]
         return separator.join(found) if found and not (needs_all and len(found) < len(values)) else None
 
-    get: Getter = join
+    get: Getter = lambda node, place: join([get_part(node, place) for get_part in getters])  # noqa: E731
     needs: set[str] = set()
-    for stage in str(definition.get("then", "")).split("|"):
-        if stage.strip():
-            get = _add_transform(get, _TOKEN.findall(stage), needs)
+    for stage in stages:
+        get = _add_transform(get, stage, needs)
     joined = _gather(get, parts, False)
-    return Expression(joined.get, False, joined.tops, joined.needs | needs)
+    then = _find_pipe((), stages)
+    pipes = [part.plain for part in parts if isinstance(part.plain, Pipe)]
+    plain = Join(tuple(pipes), join, then.change) if then and len(pipes) == len(parts) else None
+    return Expression(joined.get, False, joined.tops, joined.needs | needs, plain)
 
 
 def list_texts(value: object) -> tuple[str, ...]:

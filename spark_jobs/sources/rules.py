@@ -31,7 +31,7 @@ KEYS = frozenset({"user_id", "post_id", "comment_id", "parent_comment_id"})
 """Fields that hold a key: a number among them is written out."""
 OWN_KEY = {USER: "user_id", POST: "post_id", COMMENT: "post_id"}
 """By entity, the field without which a row has no place; its text is kept then."""
-TAGS, REACTIONS_TOTAL = "tags", "reactions_total"
+TAGS, REACTIONS_TOTAL, OTHER_REACTIONS = "tags", "reactions_total", "other_reactions"
 RULE_KEYS = frozenset({"make", "each", "recurse", "when", "reason", "of", "private", "alone", "fields", "reactions"})
 LAST_USERS = 100_000
 """Users whose last row is remembered: some 50 MB at most."""
@@ -44,7 +44,7 @@ class Rule:
     make: str
     conditions: tuple[Condition, ...]
     fields: tuple[tuple[str, Expression], ...]
-    get_total: Getter | None
+    total: Expression | None
     emoji: tuple[Getter, Getter, Getter] | None
     reason: str
     skipped_entity: str
@@ -129,7 +129,7 @@ def compile_rule(table: dict[str, Any], count_path: PathCounter, is_csv: bool) -
         make,
         compile_conditions(table.get("when", []), is_csv),
         fields,
-        compile_expression(total, count_path).get if total is not None else None,
+        compile_expression(total, count_path) if total is not None else None,
         _compile_emoji(table.get("reactions"), count_path),
         str(table.get("reason", "")),
         str(table.get("of", POST)),
@@ -192,10 +192,10 @@ def build_row(rule: Rule, node: Any, place: Place, platform: str | None, blank_i
             row[name] = kept
     if rule.emoji is not None:
         _count_emoji(rule.emoji, node, place, row)
-    if rule.get_total is not None and "other_reactions" not in row:
-        other = count_left_over(rule.get_total(node, place), row)
+    if rule.total is not None and OTHER_REACTIONS not in row:
+        other = count_left_over(rule.total.get(node, place), row)
         if other is not None:
-            row["other_reactions"] = other
+            row[OTHER_REACTIONS] = other
     if issues:
         row["issues"] = issues
     return row
@@ -222,7 +222,7 @@ def read_tags(value: Any) -> list[str] | None:
 
 def _count_emoji(getters: tuple[Getter, Getter, Getter], node: Any, place: Place, row: Row) -> None:
     get_each, get_emoji, get_count = getters
-    counts = dict.fromkeys((*REACTIONS, "other_reactions"), 0)
+    counts = dict.fromkeys((*REACTIONS, OTHER_REACTIONS), 0)
     elements = get_each(node, place)
     for element in elements if isinstance(elements, list) else ():
         if not isinstance(element, dict):
