@@ -6,7 +6,7 @@ is not valid JSON is a broken file. So is one that says nothing: an export witho
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -38,7 +38,7 @@ class JsonText:
 def read_texts(stream: BinaryIO, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> Iterator[JsonText]:
     """The texts of all documents of a file, in order. Raises BrokenFile at the place of the damage, and at a document
     that is longer than the limit."""
-    window = _Window(stream, WHOLE_FILE, max_document_bytes)
+    window = Window(stream, WHOLE_FILE, max_document_bytes)
     window.skip_byte_order_mark()
     first = window.skip_blanks()
     if first is None:
@@ -54,7 +54,7 @@ def read_texts(stream: BinaryIO, max_document_bytes: int = MAX_DOCUMENT_BYTES) -
 
 def read_assigned_texts(stream: BinaryIO, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> Iterator[JsonText]:
     """The elements of the array that a JavaScript file assigns, or the object. Raises BrokenFile as `read_texts`."""
-    window = _Window(stream, WHOLE_FILE, max_document_bytes)
+    window = Window(stream, WHOLE_FILE, max_document_bytes)
     window.grow()
     assignment = find_assignment(window.data)
     if assignment is None:
@@ -74,13 +74,21 @@ def read_assigned_texts(stream: BinaryIO, max_document_bytes: int = MAX_DOCUMENT
 def read_lines(stream: BinaryIO, piece: Piece, max_document_bytes: int = MAX_DOCUMENT_BYTES) -> Iterator[JsonText]:
     """The texts of all lines of a piece of JSON Lines, in order. Raises BrokenFile as `read_texts` does."""
     stream.seek(piece.start)
-    window = _Window(stream, piece, max_document_bytes)
+    window = Window(stream, piece, max_document_bytes)
     if piece.start == 0:
         window.skip_byte_order_mark()
     yield from _read_lines(window)
 
 
-class _Window:
+def list_lines(lines: Iterable[bytes], offset: int) -> Iterator[JsonText]:
+    """The texts of lines, of which the first starts at a byte of the file; those of blanks are none."""
+    for line in lines:
+        if content := line.strip(BLANKS):
+            yield JsonText(offset + line.index(content[:1]), content, is_line=True)
+        offset += len(line) + 1
+
+
+class Window:
     """The part of a stream that is in memory: `data`, whose first byte has the offset `start` in the stream. It holds
     one document of `limit` bytes, and what stands before it."""
 
@@ -134,7 +142,7 @@ class _Window:
             self.grow()
 
 
-def _is_single_document(window: _Window) -> bool:
+def _is_single_document(window: Window) -> bool:
     """Whether the file is one document over many lines, and not JSON Lines. Raises BrokenFile where it is neither.
 
     A first line that is valid JSON settles it. If not, the whole file is read: as one document, or, where a later
@@ -167,23 +175,19 @@ def _has_document_line(content: bytes) -> bool:
     return any(line.startswith(b"{") and is_json(line) for line in content.split(b"\n")[1:])
 
 
-def _read_lines(window: _Window) -> Iterator[JsonText]:
+def _read_lines(window: Window) -> Iterator[JsonText]:
     while True:
         *lines, rest = window.data.split(b"\n")
         if window.is_at_end:
             lines.append(rest)
-        offset = window.start
-        for line in lines:
-            if content := line.strip(BLANKS):
-                yield JsonText(offset + line.index(content[:1]), content, is_line=True)
-            offset += len(line) + 1
+        yield from list_lines(lines, window.start)
         if window.is_at_end:
             return
         window.drop(len(window.data) - len(rest))
         window.grow()
 
 
-def _read_array(window: _Window, end_mark: bytes = b"") -> Iterator[JsonText]:
+def _read_array(window: Window, end_mark: bytes = b"") -> Iterator[JsonText]:
     """The elements of an array whose opening bracket has been dropped, and after which a mark may stand."""
     has_previous = False
     while True:
@@ -230,7 +234,7 @@ def _skip_commas(text: str, start: int) -> int:
     return gap.end() if gap else start
 
 
-def _require_end(window: _Window, mark: bytes) -> None:
+def _require_end(window: Window, mark: bytes) -> None:
     if mark and window.skip_blanks() == mark:
         window.drop(len(mark))
     if window.skip_blanks() is not None:

@@ -1,5 +1,6 @@
 """Mapping: the records of a landing file of another source than the native export become rows of the checkpoint."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,7 +57,7 @@ class MappedFile:
             yield from self.read_rows()
             return
         self._context = self._format.source.start(self._format.shared, {}, self._format.keeps_private)
-        with refuse_broken(self._source):
+        with refuse_broken(self._source), contextlib.closing(blocks):
             while not blocks.is_at_end:
                 block = self._map_block(blocks, self._context)
                 if block is not None:

@@ -8,21 +8,21 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
+from spark_jobs.extraction import plain_blocks
 from spark_jobs.extraction.assignments import Source
-from spark_jobs.extraction.compression import open_regular_file
-from spark_jobs.extraction.json_texts import read_lines
+from spark_jobs.extraction.errors import BrokenFile
+from spark_jobs.extraction.json_texts import Window, list_lines
 from spark_jobs.extraction.parsing import is_json
-from spark_jobs.extraction.plain_blocks import read_piece
 from spark_jobs.extraction.plain_records import BLOCK_BYTES, Blocks, PlainRecords
+from spark_jobs.extraction.reading import open_source
 from spark_jobs.extraction.record_reading import parse_text
 from spark_jobs.extraction.source_record import SourceRecord
-from spark_jobs.extraction.splitting import Piece
 from spark_jobs.schemas import TEXT
 from spark_jobs.sources.columns import Members, NotPlain
 
@@ -41,33 +41,49 @@ _OPENING, _CLOSING, LINE_FEED = b"{[", b"}]", 10
 
 
 class LineBlocks(Blocks):
-    """The lines of a file, of whose objects some members are wanted."""
+    """The lines of a file, packed or not, of whose objects some members are wanted."""
 
-    def __init__(self, source: Source, content: bytes, wanted: Collection[str]) -> None:
-        super().__init__(source, content)
+    def __init__(self, stream: BinaryIO, window: Window, wanted: Collection[str]) -> None:
+        self._stream = stream
+        self._window = window
         self._wanted = wanted
 
     @classmethod
     def open(cls, source: Source, wanted: Collection[str]) -> Self | None:
         """The blocks of a source; None where it cannot have plain lines. If it cannot be opened, its reader will say
         why."""
-        if source.member or source.fault:
-            return None
         try:
-            with open_regular_file(source.path, source.folder) as file:
-                content = read_piece(file, source.piece)
-        except OSError:
+            stream = open_source(source)
+        except (OSError, BrokenFile):
             return None
-        if content is None or not content.startswith(b"{"):
-            return None
-        if source.piece.start == 0 and not is_json(content.partition(b"\n")[0]):  # then it may be no JSON Lines
-            return None
-        return cls(source, content, wanted)
+        if source.piece.start:
+            stream.seek(source.piece.start)
+        window = Window(stream, source.piece, source.max_document_bytes)
+        try:
+            window.grow()
+            if cls._may_have_blocks(window):
+                return cls(stream, window, wanted)
+        except (OSError, BrokenFile):
+            pass
+        stream.close()
+        return None
+
+    @staticmethod
+    def _may_have_blocks(window: Window) -> bool:
+        """Whether there is something to gain, and the file does not begin with a line that is no object."""
+        first, line_end, _ = window.data.partition(b"\n")
+        is_large = len(window.data) >= plain_blocks.LEAST_BYTES
+        return is_large and first.startswith(b"{") and (window.start > 0 or (bool(line_end) and is_json(first)))
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all lines have been read."""
+        return self._find_end() == 0
 
     def look_ahead(self) -> PlainRecords | None:
         """The next lines; None where they are not plain."""
-        block = self.content[self.place : self._find_end()]
-        starts = _find_lines(block, self.source.max_document_bytes)
+        block = self._window.data[: self._find_end()]
+        starts = _find_lines(block, self._window.limit)
         if starts is None or _may_be_too_deep(block, starts) or _MINUS_ZERO.search(block):
             return None
         types = _find_types(block, self._wanted)
@@ -83,20 +99,28 @@ class LineBlocks(Blocks):
                 raise NotPlain
             return False
 
-        return PlainRecords(starts + self.offset, Members(len(starts), columns, has), len(block))
+        return PlainRecords(starts + self._window.start, Members(len(starts), columns, has), len(block))
+
+    def skip(self, records: PlainRecords) -> None:
+        """Go on after these lines."""
+        self._window.drop(records.size)
 
     def read_records(self) -> Iterator[SourceRecord]:
-        """The same lines, by the strict reader. Raises BrokenFile."""
-        begin, end = self.place, self._find_end()
-        start = self.source.piece.start
-        self.place = end
-        piece = Piece(start + begin, self.source.piece.end if end == len(self.content) else start + end)
-        with open_regular_file(self.source.path, self.source.folder) as stream:
-            yield from map(parse_text, read_lines(stream, piece, self.source.max_document_bytes))
+        """The same lines, by the strict reader."""
+        lines = self._window.data[: self._find_end()].split(b"\n")
+        yield from map(parse_text, list_lines(lines, self._window.start))
+        self._window.drop(self._find_end())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
 
     def _find_end(self) -> int:
-        """Where the next block ends: with a line."""
-        return self.content.find(b"\n", self.place + BLOCK_BYTES) + 1 or len(self.content)
+        """Where the next block ends: with a line. Reads on until there is one."""
+        window = self._window
+        while not (end := window.data.find(b"\n", BLOCK_BYTES) + 1) and not window.is_at_end:
+            window.grow()
+        return end or len(window.data)
 
 
 def _find_lines(block: bytes, limit: int) -> np.ndarray | None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.source_record import SourceRecord
 from spark_jobs.sources.columns import Members
 
@@ -24,32 +23,26 @@ class PlainRecords:
 
 
 class Blocks(ABC):
-    """The records of a plain file or a piece of it, block by block until `is_at_end`: `look_ahead`, then `skip` what
-    was seen, or `read_records`."""
-
-    def __init__(self, source: Source, content: bytes) -> None:
-        self.source = source
-        self.content = content
-        self.place = 0
+    """The records of a file or a piece of it, block by block until `is_at_end`: `look_ahead`, then `skip` what was
+    seen, or `read_records`. All may raise BrokenFile."""
 
     @property
+    @abstractmethod
     def is_at_end(self) -> bool:
         """Whether all records have been read."""
-        return self.place >= len(self.content)
-
-    @property
-    def offset(self) -> int:
-        """Where in the file the next record starts."""
-        return self.source.piece.start + self.place
-
-    def skip(self, records: PlainRecords) -> None:
-        """Go on after these records."""
-        self.place += records.size
 
     @abstractmethod
     def look_ahead(self) -> PlainRecords | None:
         """The next records, about a block of them; None where they are not plain."""
 
     @abstractmethod
+    def skip(self, records: PlainRecords) -> None:
+        """Go on after these records."""
+
+    @abstractmethod
     def read_records(self) -> Iterator[SourceRecord]:
-        """The same records, by the strict reader. Raises BrokenFile."""
+        """The same records, by the strict reader."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""

@@ -34,7 +34,9 @@ class CsvBlocks(Blocks):
     """The rows of a CSV file, of which some columns are wanted. A blank cell is a member that is not there."""
 
     def __init__(self, source: Source, content: bytes, form: CsvFormat, names: list[str], wanted: list[str]) -> None:
-        super().__init__(source, content)
+        self._source = source
+        self._content = content
+        self._place = 0
         self._form = form
         self._names = names
         self._wanted = wanted
@@ -58,39 +60,56 @@ class CsvBlocks(Blocks):
             return None
         return cls(source, content, form, list(names), [name for name in names if name in wanted])
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all rows have been read."""
+        return self._place >= len(self._content)
+
+    @property
+    def _offset(self) -> int:
+        """Where in the file the next row starts."""
+        return self._source.piece.start + self._place
+
+    def skip(self, records: PlainRecords) -> None:
+        """Go on after these rows."""
+        self._place += records.size
+
+    def close(self) -> None:
+        """Nothing is open."""
+
     def look_ahead(self) -> PlainRecords | None:
         """The next rows; None where they are not plain, and at the beginning of the file."""
         ends = self._find_row_ends()
-        if not self.offset or not len(ends):
+        if not self._offset or not len(ends):
             return None
         starts = np.concatenate(([0], ends[:-1]))
         size = int(ends[-1])
-        if int((ends - starts).max()) > self.source.max_document_bytes:
+        if int((ends - starts).max()) > self._source.max_document_bytes:
             return None
-        columns = self._read_columns(self.content[self.place : self.place + size], len(ends))
+        columns = self._read_columns(self._content[self._place : self._place + size], len(ends))
         if columns is None:
             return None
-        return PlainRecords(starts + self.offset, Members(len(ends), columns, self._names.__contains__), size)
+        return PlainRecords(starts + self._offset, Members(len(ends), columns, self._names.__contains__), size)
 
     def read_records(self) -> Iterator[SourceRecord]:
         """The same rows, by the strict reader: up to the first that starts after a block. Raises BrokenFile."""
-        begin = self.offset
+        begin = self._offset
         block = BLOCK_BYTES if begin else FIRST_BLOCK_BYTES
-        stream = io.BytesIO(self.content)
-        stream.seek(self.place)
-        piece = Piece(begin, self.source.piece.end)
-        self.place = len(self.content)
-        for record in read_rows(stream, self._form, self._names, self.source.max_document_bytes, piece):
+        stream = io.BytesIO(self._content)
+        stream.seek(self._place)
+        piece = Piece(begin, self._source.piece.end)
+        self._place = len(self._content)
+        for record in read_rows(stream, self._form, self._names, self._source.max_document_bytes, piece):
             if record.offset >= begin + block:
-                self.place = record.offset - self.source.piece.start
+                self._place = record.offset - self._source.piece.start
                 return
             yield record
 
     def _find_row_ends(self) -> np.ndarray:
         """Where the rows of the next block end, from its start; none where a quote or a line end is not plain."""
         nothing = np.empty(0, np.int64)
-        block = self._bytes[self.place : self.place + BLOCK_BYTES]
-        is_last = self.place + len(block) == len(self.content)
+        block = self._bytes[self._place : self._place + BLOCK_BYTES]
+        is_last = self._place + len(block) == len(self._content)
         ends = np.flatnonzero(block == LINE_FEED)
         quotes = nothing if self._form.is_unquoted else np.flatnonzero(block == QUOTE)
         if len(quotes):

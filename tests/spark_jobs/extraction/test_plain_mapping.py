@@ -253,6 +253,30 @@ def test_lines__of_two_rules_and_a_user_are_counted_once_each(tmp_path, monkeypa
     assert count_blocks(monkeypatch, unknown_kind, tmp_path) == (0, 1)
 
 
+def test_lines__are_plain_in_packed_files_and_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(plain_lines, "BLOCK_BYTES", 100)
+    content = "".join(f"{REDDIT % number}\n" for number in range(50)).encode()
+    packed = make_source(tmp_path / "f", "reddit_dump", gzip.compress(content))
+    assert count_blocks(monkeypatch, packed, tmp_path)[1] == 0
+    whole, _ = read(packed, tmp_path / "whole", careful=True)
+    cut = content.index(b"\n", 2_000) + 1
+    pieces = [replace(packed, path=tmp_path / "plain", piece=piece) for piece in (Piece(0, cut), Piece(cut, None))]
+    pieces[0].path.write_bytes(content)
+    rows = [row for number, piece in enumerate(pieces) for row in read(piece, tmp_path / f"{number}", careful=False)[0]]
+    assert [row for row in rows if row["entity"] == "comment"] == [row for row in whole if row["entity"] == "comment"]
+
+
+def test_lines__of_a_packed_file_that_was_cut_break_it(tmp_path):
+    source = make_source(tmp_path / "f", "reddit_dump", gzip.compress("".join(f"{REDDIT % 1}\n" * 50).encode()))
+    source.path.write_bytes(source.path.read_bytes()[:-20])
+    faults = [
+        write_part(Assignment(0, "b", 0, (source,), careful), tmp_path / f"{careful}", tmp_path / f"{careful}").fault
+        for careful in (False, True)
+    ]
+    assert faults[0] is not None
+    assert faults[0] == faults[1]
+
+
 def test_lines__goes_on_in_columns_after_lines_that_are_not_plain(tmp_path, monkeypatch):
     monkeypatch.setattr(plain_lines, "BLOCK_BYTES", 1)
     lines = [REDDIT % 1, REDDIT % 2 + " ", "x", REDDIT % 3, ""]
