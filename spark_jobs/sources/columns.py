@@ -7,6 +7,7 @@ turns to `Source.map`. A transform is done once to each different value.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,7 @@ class _Mapping:
             assert condition.expression is not None
             (pipe,) = condition.expression.pipes
             values = _choose_members(pipe, self._members, {}).dictionary_encode()
-            tested = [condition.test(_try(pipe.change, value)) for value in values.dictionary.to_pylist()]
+            tested = [condition.test(value) for value in _change_all(pipe, values.dictionary.to_pylist())]
             tested.append(condition.test(None))
             held = np.array(tested, bool)[values.indices.fill_null(len(tested) - 1).to_numpy(zero_copy_only=False)]
         return ~held if condition.is_negated else held
@@ -196,18 +197,18 @@ class _Mapping:
         if isinstance(plain, Join):
             parts = [self._evaluate_pipe(pipe, members) for pipe in plain.parts]
             joined = [plain.join(values) for values in zip(*parts, strict=True)]
-            return self._build([_try(plain.change, text) for text in joined], is_tags)
+            return self._build(_change_all(plain.then, joined), is_tags)
         assert plain is not None
         values = _choose_members(plain, members, self.found)
         if not plain.transforms and not is_tags:
             return values
         encoded = values.dictionary_encode()
-        changed = [_try(plain.change, value) for value in encoded.dictionary.to_pylist()]
+        changed = _change_all(plain, encoded.dictionary.to_pylist())
         return self._build(changed, is_tags).take(encoded.indices)
 
     def _evaluate_pipe(self, pipe: Pipe, members: Members) -> list[Any]:
         encoded = _choose_members(pipe, members, self.found).dictionary_encode()
-        changed = [_try(pipe.change, value) for value in encoded.dictionary.to_pylist()]
+        changed = _change_all(pipe, encoded.dictionary.to_pylist())
         return [None if index is None else changed[index] for index in encoded.indices.to_pylist()]
 
     def _build(self, values: list[Any], is_tags: bool) -> pa.Array:
@@ -215,7 +216,7 @@ class _Mapping:
             values = [None if value == "" else value for value in values]
         if is_tags:
             values = [_read_plain_tags(value) for value in values]
-        elif not all(value is None or value.__class__ is str for value in values):
+        elif not {value.__class__ for value in values} <= {str, NoneType}:
             raise NotPlain
         try:
             return pa.array(values, TAG_LIST if is_tags else TEXT)
@@ -250,9 +251,9 @@ def _choose_members(pipe: Pipe, members: Members, found: dict[int, int]) -> pa.S
     return chosen
 
 
-def _try(change: Callable[[Any], Any], value: Any) -> Any:
+def _change_all(pipe: Pipe, values: list[Any]) -> list[Any]:
     try:
-        return change(value)
+        return pipe.change_all(values)
     except Exception as error:  # of which Source.map makes a rejected record
         raise NotPlain from error
 

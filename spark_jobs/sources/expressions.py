@@ -39,13 +39,15 @@ class Pipe:
     members: tuple[Path, ...]
     transforms: tuple[Transform, ...]
 
-    def change(self, value: Any) -> Any:
-        """The value of a member after the transforms."""
+    def change_all(self, values: list[Any]) -> list[Any]:
+        """The values of members after the transforms."""
         for transform in self.transforms:
-            if value is None:
-                break
-            value = transform(value)
-        return value
+            change = transform.change if isinstance(transform, OfTexts) else transform
+            values = [
+                change(value) if value.__class__ is str else None if value is None else transform(value)
+                for value in values
+            ]
+        return values
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Join:
 
     parts: tuple[Pipe, ...]
     join: Callable[[Sequence[Any]], str | None]
-    change: Callable[[Any], Any]
+    then: Pipe
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,7 @@ def _compile_join(definition: dict[str, Any], count_path: PathCounter | None) ->
     joined = _gather(get, parts, False)
     then = _find_pipe((), stages)
     pipes = [part.plain for part in parts if isinstance(part.plain, Pipe)]
-    plain = Join(tuple(pipes), join, then.change) if then and len(pipes) == len(parts) else None
+    plain = Join(tuple(pipes), join, then) if then and len(pipes) == len(parts) else None
     return Expression(joined.get, False, joined.tops, joined.needs | needs, plain)
 
 
