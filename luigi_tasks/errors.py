@@ -1,7 +1,12 @@
 """Errors that the user can fix: each is one sentence, shown without a traceback. And how any error is described."""
 
+import contextlib
+import errno
 import signal
+from collections.abc import Iterator
 
+NO_NEW_THREAD = "can't start new thread"
+"""What Python says where the user may have no more threads; it has no error of its own for that."""
 SIGNALLED = 128
 """Exit codes above this one are those of processes that a signal ended: 128 + its number."""
 
@@ -16,6 +21,20 @@ class TransientError(PipelineError):
 
 class BatchStopped(PipelineError):
     """A batch that was refused (a broken file) or stopped by Audit: none of its data is loaded."""
+
+
+@contextlib.contextmanager
+def explain_limits() -> Iterator[None]:
+    """Turn the failure to start a thread or a process of ours into PipelineError."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        if str(error) != NO_NEW_THREAD and getattr(error, "errno", None) != errno.EAGAIN:
+            raise
+        raise PipelineError(
+            f"the user may have no more processes and threads (ulimit -u, or the container's limit of pids: {error}); "
+            "nothing was changed; raise the limit, or end other programs, and run again"
+        ) from error
 
 
 def describe_error(error: BaseException) -> str:

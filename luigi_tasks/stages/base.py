@@ -11,7 +11,7 @@ from luigi.task import flatten
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import warehouse
-from luigi_tasks.errors import PipelineError, describe_error
+from luigi_tasks.errors import PipelineError, describe_error, explain_limits
 from luigi_tasks.runs import journal, lifecycle, signals
 from luigi_tasks.stages import inspection
 from luigi_tasks.stages.answers import share_answers
@@ -88,7 +88,8 @@ class Stage(luigi.Task):
         """Build what is stale, with its start, progress and end told to the log, the journal and luigid."""
         stale = self.list_stale_tasks()
         if stale:
-            with signals.keep_exits(), track_stage(self, self.describe_scope(stale)) as progress, share_listings():
+            tracked = track_stage(self, self.describe_scope(stale))
+            with signals.keep_exits(), tracked as progress, share_listings(), explain_limits():
                 self.build(stale, progress)
 
     def complete(self) -> bool:
