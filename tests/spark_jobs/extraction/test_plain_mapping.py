@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from golden_exports import GOLDENS, SOURCES
 
 from spark_jobs.extraction import plain_blocks, plain_lines, plain_rows
 from spark_jobs.extraction.assignments import Assignment, FileFormat, Source
@@ -18,6 +19,7 @@ from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.extraction.splitting import Piece
 from spark_jobs.sources.catalog import compile_source, list_tables
 from spark_jobs.sources.columns import may_map_columns
+from spark_jobs.sources.detection import detect
 
 REDDIT = '{"author": "u%d", "id": "c", "link_id": "t3_a", "body": "b", "created_utc": 1600000000, "score": -1}'
 COMMENTS = 'post_id,user_id,comment\np1,u1,"a, b"\r\np2,,\n'
@@ -295,6 +297,16 @@ def test_open__refuses_packed_files_and_missing_ones(tmp_path):
     for path in (tmp_path / "f", tmp_path / "missing"):
         assert LineBlocks.open(Source("f", path), ["id"]) is None
         assert CsvBlocks.open(Source("f", path), ("post_id", "user_id", "comment"), ["post_id"]) is None
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in sorted(GOLDENS.rglob("*")) if path.suffix in (".csv", ".jsonl", ".ndjson")], ids=str
+)
+def test_golden_exports__are_mapped_in_columns_as_record_by_record(tmp_path, monkeypatch, path):
+    source = Source("f", path)
+    head = look_at_source(source)
+    known = detect(head, path.name, SOURCES)
+    count_blocks(monkeypatch, replace(source, format=FileFormat(known, head, {}, False)), tmp_path)
 
 
 def test_may_map_columns__of_our_tables():
