@@ -13,10 +13,11 @@ from spark_jobs.extraction.plain_records import Blocks
 from spark_jobs.extraction.plain_rows import CsvBlocks
 from spark_jobs.extraction.record_reading import SourceRecords, read_source_records, refuse_broken
 from spark_jobs.extraction.source_record import SourceRecord
-from spark_jobs.sources.columns import NotPlain, list_members, map_columns, may_map_columns
+from spark_jobs.sources.columns import NotPlain, map_columns
 from spark_jobs.sources.environment import Context
 from spark_jobs.sources.heads import CSV, JSON_LINES
 from spark_jobs.sources.recognition import name_columns
+from spark_jobs.sources.simple_tables import list_members, may_map_columns
 
 Row = dict[str, Any]
 NOTHING_TO_LOAD = "nothing_to_load"

@@ -16,20 +16,20 @@ import pyarrow.compute as pc
 
 from spark_jobs.extraction.keys import are_keys
 from spark_jobs.schemas import REACTIONS, TEXT
+from spark_jobs.sources.conditions import Condition
 from spark_jobs.sources.environment import Context
-from spark_jobs.sources.expressions import Condition, Expression, Join, Pipe
+from spark_jobs.sources.expressions import Expression, Join, Pipe
 from spark_jobs.sources.rules import (
     OTHER_REACTIONS,
     OWN_KEY,
-    SKIPPED,
     TAGS,
     USER,
-    WRAPPER,
     Group,
     Rule,
     read_tags,
     remember_user,
 )
+from spark_jobs.sources.simple_tables import is_simple
 from spark_jobs.sources.source import Source
 from spark_jobs.sources.texts import count_left_over
 
@@ -74,39 +74,6 @@ class MadeRows:
     fields: Mapping[str, pa.Array]
 
 
-def may_map_columns(source: Source) -> bool:
-    """Whether the table is simple enough for some of its rules."""
-    if source.needs_index or source.indexing.thread or source.get_records or len(source.groups) != 1:
-        return False
-    (group,) = source.groups
-    conditions = [condition for rule in (*group.user_rules, *group.rules) for condition in rule.conditions]
-    is_told = all(each.expression is None or isinstance(each.expression.plain, Pipe) for each in conditions)
-    is_known = source.is_csv or source.known is None
-    return is_told and is_known and not group.has_parts and any(map(_is_simple, group.rules))
-
-
-def _is_simple(rule: Rule) -> bool:
-    needs_rows = rule.emoji or rule.is_private or rule.make in (SKIPPED, WRAPPER)
-    return not needs_rows and all(expression.plain for expression in _list_expressions(rule))
-
-
-def _list_expressions(rule: Rule) -> list[Expression]:
-    """The expressions of the values that a row has."""
-    return [expression for _, expression in rule.fields] + ([rule.total] if rule.total else [])
-
-
-def list_members(source: Source) -> set[str]:
-    """The members of a record that the rules read which are simple enough."""
-    (group,) = source.groups
-    rules = [*group.user_rules, *group.rules]
-    conditions = [condition for rule in rules for condition in rule.conditions]
-    expressions = [each.expression for each in conditions if each.expression is not None]
-    expressions += [expression for rule in rules if _is_simple(rule) for expression in _list_expressions(rule)]
-    names = {condition.name for condition in conditions if condition.name is not None}
-    paths = [path for expression in expressions for pipe in expression.pipes for path in pipe.members]
-    return names | {path.top for path in paths if path.top}
-
-
 def map_columns(source: Source, members: Members, context: Context) -> list[MadeRows]:
     """The rows of records, in the order in which a record has them. Counts in the context which paths were found.
 
@@ -140,7 +107,7 @@ class _Mapping:
         else:
             rules = [(rule, self._test_all(rule.conditions)) for rule in group.user_rules] + rules
         rules = [(rule, records) for rule, records in rules if records.any()]
-        if not all(_is_simple(rule) for rule, _ in rules):
+        if not all(is_simple(rule) for rule, _ in rules):
             raise NotPlain
         return [
             MadeRows(rule.make, records, whole[records], self._make_fields(rule, records)) for rule, records in rules

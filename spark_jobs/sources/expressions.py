@@ -1,21 +1,17 @@
-"""Expressions: how a table says what a field is and when a rule holds, compiled once to functions.
+"""Expressions: how a table says what a field is, compiled once to functions.
 
-    author                                   a path
-    author | null_if [deleted]               with transforms
-    full_text // text | unescape             the first path that is there
-    ["a | time", "b | epoch"]                the first expression that gives something
-    { join = ["a", "b"], with = "/" }        texts one after another; `all = true`: nothing unless all are there
-    { collect = ["a[].b", "c[]"] }           all that they give, as one list
-    { value = "video" }                      always this text
-
-Conditions: `path` (there, and not empty, false or 0 elements), `not path`, `has name` (the key is there, even if null),
-`expression = text`, `!=`, `in a, b`, `not in a, b`, `~ regular expression`, `!~`. Of a list, one element is enough, and
-for != , not in and !~ none may be so.
+author                                   a path
+author | null_if [deleted]               with transforms
+full_text // text | unescape             the first path that is there
+["a | time", "b | epoch"]                the first expression that gives something
+{ join = ["a", "b"], with = "/" }        texts one after another; `all = true`: nothing unless all are there
+{ collect = ["a[].b", "c[]"] }           all that they give, as one list
+{ value = "video" }                      always this text
 """
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from spark_jobs.sources.environment import Place
@@ -28,7 +24,6 @@ PathCounter = Callable[[str], int]
 THREAD = "[thread]"
 
 _TOKEN = re.compile(r"""(?:'[^']*'|"[^"]*"|\[[^\]]*\]|[^\s'"\[])+""")
-_OPERATION = re.compile(r"^(.+?) (=|!=|~|!~|in|not in) (.+)$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -75,20 +70,6 @@ class Expression:
     def pipes(self) -> tuple[Pipe, ...]:
         """The pipes that a plain expression consists of."""
         return self.plain.parts if isinstance(self.plain, Join) else (self.plain,) if self.plain else ()
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A compiled condition: whether it holds for a part of a record in its place.
-
-    It is a `test` of the value of an expression, or whether there is a member of the `name`; or that this is not so.
-    """
-
-    holds: Callable[[Any, Place], bool]
-    name: str | None = None
-    expression: Expression | None = None
-    test: Callable[[Any], bool] = bool
-    is_negated: bool = False
 
 
 def compile_expression(definition: object, count_path: PathCounter | None = None) -> Expression:
@@ -157,7 +138,7 @@ def _add_transform(get: Getter, stage: Sequence[str], needs: set[str]) -> Getter
     if name in TRANSFORMS:
         return _then(get, _make_transform(name, arguments))
     if name in PLACED_TRANSFORMS:
-        arguments = [_unquote(argument) for argument in arguments]
+        arguments = [unquote(argument) for argument in arguments]
         transform = PLACED_TRANSFORMS[name](arguments)
 
         def get_placed(node: Any, place: Place) -> Any:
@@ -174,7 +155,7 @@ def _add_transform(get: Getter, stage: Sequence[str], needs: set[str]) -> Getter
 
 
 def _make_transform(name: str, arguments: Sequence[str]) -> Transform:
-    return TRANSFORMS[name]([_unquote(argument) for argument in arguments])
+    return TRANSFORMS[name]([unquote(argument) for argument in arguments])
 
 
 def _then(get: Getter, transform: Transform) -> Getter:
@@ -197,7 +178,8 @@ def _then(get: Getter, transform: Transform) -> Getter:
     return get_transformed
 
 
-def _unquote(argument: str) -> str:
+def unquote(argument: str) -> str:
+    """A word of a table without the quotes around it."""
     return argument[1:-1] if argument[:1] in "'\"" and argument[-1:] == argument[:1] and len(argument) > 1 else argument
 
 
@@ -264,55 +246,3 @@ def list_texts(value: object) -> tuple[str, ...]:
 def _gather(get: Getter, parts: Sequence[Expression], is_many: bool) -> Expression:
     tops = frozenset[str]().union(*(part.tops for part in parts))
     return Expression(get, is_many, tops, frozenset[str]().union(*(part.needs for part in parts)))
-
-
-def compile_conditions(texts: object, is_csv: bool = False) -> tuple[Condition, ...]:
-    """The functions of conditions, all of which must hold. Raises ValueError."""
-    if isinstance(texts, str):
-        texts = [texts]
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("when is a list of conditions")
-    return tuple(_compile_condition(text, is_csv) for text in texts)
-
-
-def _compile_condition(text: str, is_csv: bool) -> Condition:
-    if text.startswith("not "):
-        condition = _compile_condition(text.removeprefix("not "), is_csv)
-        holds = condition.holds
-        return replace(condition, holds=lambda node, place: not holds(node, place), is_negated=not condition.is_negated)
-    if text.startswith("has "):
-        return _compile_has(_unquote(text.removeprefix("has ").strip()), is_csv)
-    found = _OPERATION.match(text)
-    if found is None:
-        expression = compile_expression(text)
-        get = expression.get
-        return Condition(lambda node, place: bool(get(node, place)), expression=expression)
-    left, operator, right = found.groups()
-    return _compile_test(compile_expression(left), operator, right)
-
-
-def _compile_has(name: str, is_csv: bool) -> Condition:
-    if is_csv:  # blank cells are not in the part
-        return Condition(lambda node, place: name in place.record, name)
-    return Condition(lambda node, place: name in node, name)
-
-
-def _compile_test(expression: Expression, operator: str, right: str) -> Condition:
-    negated = operator in ("!=", "not in", "!~")
-    if operator in ("~", "!~"):
-        search = re.compile(right).search
-        is_wanted: Callable[[str], bool] = lambda value: search(value) is not None  # noqa: E731
-    else:
-        texts = [right] if operator in ("=", "!=") else right.split(",")
-        wanted = frozenset(_unquote(each.strip()) for each in texts)
-        is_wanted = wanted.__contains__
-
-    def test(value: Any) -> bool:
-        if value.__class__ is list:
-            return any(isinstance(each, str) and is_wanted(each) for each in value) != negated
-        if value is True or value is False:
-            value = "true" if value else "false"
-        return (isinstance(value, str) and is_wanted(value)) != negated
-
-    get = expression.get
-    return Condition(lambda node, place: test(get(node, place)), expression=expression, test=test)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from spark_jobs.sources.conditions import Condition
 from spark_jobs.sources.environment import Place
-from spark_jobs.sources.expressions import Condition
 from spark_jobs.sources.paths import Getter
 
 DELETED, EDITED = "deleted", "edited"

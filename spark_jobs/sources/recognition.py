@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spark_jobs.sources.conditions import Condition
 from spark_jobs.sources.environment import NO_MEMBERS, Context, Place
-from spark_jobs.sources.expressions import Condition
 from spark_jobs.sources.heads import Head
 
 

@@ -12,15 +12,9 @@ from typing import Any
 from spark_jobs.extraction.documents import format_leaf
 from spark_jobs.extraction.keys import read_key
 from spark_jobs.schemas import INVALID_PREFIX, REACTIONS, RECORD_FIELDS
+from spark_jobs.sources.conditions import Condition, compile_conditions
 from spark_jobs.sources.environment import Place, Row
-from spark_jobs.sources.expressions import (
-    Condition,
-    Expression,
-    PathCounter,
-    compile_conditions,
-    compile_expression,
-    list_texts,
-)
+from spark_jobs.sources.expressions import Expression, PathCounter, compile_expression, list_texts
 from spark_jobs.sources.paths import Getter, compile_path
 from spark_jobs.sources.texts import classify_emoji, count_left_over
 

@@ -23,8 +23,9 @@ from typing import Any
 from spark_jobs.extraction.documents import replace_lone_surrogates
 from spark_jobs.extraction.keys import is_key
 from spark_jobs.schemas import NOT_AN_OBJECT
+from spark_jobs.sources.conditions import Condition
 from spark_jobs.sources.environment import NO_MEMBERS, Context, Place, Row
-from spark_jobs.sources.expressions import Condition, Expression
+from spark_jobs.sources.expressions import Expression
 from spark_jobs.sources.heads import Head
 from spark_jobs.sources.indexing import Indexing
 from spark_jobs.sources.paths import Getter

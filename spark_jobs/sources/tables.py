@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
+from spark_jobs.sources.conditions import compile_conditions
 from spark_jobs.sources.errors import TableError
-from spark_jobs.sources.expressions import THREAD, Expression, compile_conditions, compile_expression, list_texts
+from spark_jobs.sources.expressions import THREAD, Expression, compile_expression, list_texts
 from spark_jobs.sources.heads import CSV, JS, JSON_ARRAY, JSON_LINES, JSON_OBJECT
 from spark_jobs.sources.indexing import Indexing, Lookup, Thread
 from spark_jobs.sources.paths import compile_path

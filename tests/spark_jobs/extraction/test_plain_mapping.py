@@ -18,8 +18,8 @@ from spark_jobs.extraction.plain_rows import CsvBlocks
 from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.extraction.splitting import Piece
 from spark_jobs.sources.catalog import compile_source, list_tables
-from spark_jobs.sources.columns import may_map_columns
 from spark_jobs.sources.detection import detect
+from spark_jobs.sources.simple_tables import may_map_columns
 
 REDDIT = '{"author": "u%d", "id": "c", "link_id": "t3_a", "body": "b", "created_utc": 1600000000, "score": -1}'
 COMMENTS = 'post_id,user_id,comment\np1,u1,"a, b"\r\np2,,\n'

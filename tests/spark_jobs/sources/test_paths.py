@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from spark_jobs.sources.conditions import compile_conditions
 from spark_jobs.sources.environment import Context, Place
-from spark_jobs.sources.expressions import compile_conditions, compile_expression
+from spark_jobs.sources.expressions import compile_expression
 from spark_jobs.sources.paths import compile_path
 
 RECORD: dict[str, Any] = {
