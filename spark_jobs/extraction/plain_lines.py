@@ -26,6 +26,8 @@ from spark_jobs.extraction.source_record import SourceRecord
 from spark_jobs.schemas import TEXT
 from spark_jobs.sources.columns import Members, NotPlain
 
+LONGEST_BLOCK_BYTES = 8 << 20
+"""A block with a longer line in it is left to the strict reader, which holds one value at a time."""
 SAMPLE_LINES = 20
 """Lines of a block that are looked at to see what type each member has."""
 MOST_BRACKETS = 400
@@ -82,7 +84,10 @@ class LineBlocks(Blocks):
 
     def look_ahead(self) -> PlainRecords | None:
         """The next lines; None where they are not plain."""
-        block = self._window.data[: self._find_end()]
+        end = self._find_end()
+        if end > LONGEST_BLOCK_BYTES:
+            return None
+        block = self._window.data[:end]
         starts = _find_lines(block, self._window.limit)
         if starts is None or _may_be_too_deep(block, starts) or _MINUS_ZERO.search(block):
             return None

@@ -268,6 +268,12 @@ def test_lines__are_plain_in_packed_files_and_in_pieces(tmp_path, monkeypatch):
     assert [row for row in rows if row["entity"] == "comment"] == [row for row in whole if row["entity"] == "comment"]
 
 
+def test_lines__of_many_bytes_are_left_to_the_strict_reader(tmp_path, monkeypatch):
+    monkeypatch.setattr(plain_lines, "LONGEST_BLOCK_BYTES", 100)
+    source = make_source(tmp_path / "f", "reddit_dump", f"{REDDIT % 1}\n{REDDIT % 2}\n".encode())
+    assert count_blocks(monkeypatch, source, tmp_path) == (0, 1)
+
+
 def test_lines__of_a_packed_file_that_was_cut_break_it(tmp_path):
     source = make_source(tmp_path / "f", "reddit_dump", gzip.compress("".join(f"{REDDIT % 1}\n" * 50).encode()))
     source.path.write_bytes(source.path.read_bytes()[:-20])
