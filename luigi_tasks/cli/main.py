@@ -249,6 +249,24 @@ def try_source(path: Path, as_json: bool) -> int:
     return int(any(each.fault for each in found))
 
 
+@main.group("privacy", cls=CommandGroup)
+def tell_privacy() -> None:
+    """Say what data there is of persons."""
+
+
+@tell_privacy.command("record")
+@json_option
+def show_record(as_json: bool) -> None:
+    """Print the record of processing: by purpose, what data is where, who reads it and how long it is kept."""
+    from luigi_tasks.privacy import map_file, record
+
+    found = record.make_record(map_file.read_map())
+    if as_json:
+        print_json({"is_enforced": False, "purposes": [asdict(each) for each in found]})
+    else:
+        print("\n".join(record.format_record(found)))
+
+
 @main.command("report")
 def write_report() -> None:
     """Write the report on the published marts and print its path."""

@@ -1,4 +1,4 @@
-"""The commands of README.md and docs/operating.md run as they are written, one after the other, on the sample.
+"""The commands of README.md, operating.md and security.md run as they are written, one after the other, on the sample.
 
 Indented commands and queries (sql) are run. Blocks in other frames cannot run everywhere: bash or systemd only checks
 that they can be parsed; Python runs in the test of what it is about.
@@ -15,7 +15,7 @@ from textwrap import dedent
 import pytest
 from project import REPOSITORY, MakeProject, Project
 
-PAGES = (REPOSITORY / "README.md", REPOSITORY / "docs" / "operating.md")
+PAGES = tuple(REPOSITORY / name for name in ("README.md", "docs/operating.md", "docs/security.md"))
 DEFAULTS = {
     "landing": {"folder": "data/landing"},
     "checkpoints": {"folder": "data/checkpoints"},

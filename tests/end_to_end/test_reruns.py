@@ -24,7 +24,10 @@ import pytest
 from project import PROGRAMS
 
 from luigi_tasks.dbt.project import EXPOSURES
+from luigi_tasks.privacy.comparison import Differences, compare_columns
+from luigi_tasks.privacy.map_file import read_map
 from luigi_tasks.warehouse.embedded.server import lease_server
+from luigi_tasks.warehouse.schema_names import SCHEMAS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -56,6 +59,22 @@ def project(make_project):
     ran = made.run()
     assert ran.code == 0, ran.output
     return made
+
+
+def test_privacy_map__has_every_column_and_folder_of_a_run(project):
+    existing: dict[str, dict[str, list[str]]] = {schema: {} for schema in SCHEMAS}
+    for schema, table, columns in project.rows(
+        "select relnamespace::regnamespace::text, relname, array_agg(attname::text) "
+        "from pg_attribute inner join pg_class on attrelid = pg_class.oid "
+        "where attnum > 0 and not attisdropped and relkind not in ('i', 'I', 'S', 'c', 't') "
+        "and relnamespace::regnamespace::text !~ '^pg_|^information_schema$' group by 1, 2"
+    ):
+        existing.setdefault(schema, {})[table] = columns
+    privacy_map = read_map()
+    assert compare_columns(privacy_map, existing) == Differences()
+    named = [each.name.partition("/") for each in privacy_map.folders if each.name.startswith("checkpoints.")]
+    made = {path.name for path in project.checkpoints.iterdir() if path.is_dir()}
+    assert made == {folder for _, _, folder in named}
 
 
 def run(project, *arguments: str, **variables: str) -> list[str]:

@@ -13,7 +13,7 @@ FLOORS = (
     {"processes"},
     {"warehouse"},
     {"targets"},
-    {"runs", "quality"},
+    {"runs", "quality", "privacy"},
     {"spark", "dbt", "report", "export"},
     {"stages"},
     {"cli"},
