@@ -33,8 +33,8 @@ DOCUMENTS_PER_BLOCK = 2_000
 """So that the columns of a block of usual documents take some ten MB; of large ones there are fewer in a block."""
 CANDIDATES_PER_BLOCK = 65_536
 """Rows of users, posts or comments: the same."""
-MAPPED_PER_BLOCK = 10_000
-"""Rows of mapped records: the same."""
+MAPPED_PER_BLOCK = 30_000
+"""Rows of mapped records, which are smaller; a call of Arrow costs as much for few rows as for many."""
 
 
 @dataclass(frozen=True)
