@@ -51,8 +51,9 @@ def build_plain_block(
     made: Sequence[MadeRows], batch: str, file: str, positions: np.ndarray, platform: str | None, unknown: list[str]
 ) -> pa.RecordBatch:
     """The same of records that were mapped in columns: `positions` are those of the records, `unknown` their unknown
-    fields."""
+    fields. `made` has the rows of an entity once."""
     by_entity = {rows.entity: rows for rows in made}
+    assert len(by_entity) == len(made)
     blocks = []
     for entity in filter(by_entity.__contains__, RECORD_FIELDS):
         rows = by_entity[entity]

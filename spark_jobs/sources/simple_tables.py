@@ -13,7 +13,8 @@ def may_map_columns(source: Source) -> bool:
     conditions = [condition for rule in (*group.user_rules, *group.rules) for condition in rule.conditions]
     is_told = all(each.expression is None or isinstance(each.expression.plain, Pipe) for each in conditions)
     is_known = source.is_csv or source.known is None
-    return is_told and is_known and not group.has_parts and any(map(is_simple, group.rules))
+    is_flat = not group.has_parts and len(group.user_rules) <= 1
+    return is_told and is_known and is_flat and any(map(is_simple, group.rules))
 
 
 def is_simple(rule: Rule) -> bool:

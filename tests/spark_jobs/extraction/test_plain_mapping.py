@@ -102,6 +102,18 @@ def test_csv__is_not_plain(tmp_path, monkeypatch, rows):
     assert count_blocks(monkeypatch, source, tmp_path) == (0, 2)
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_csv__with_other_delimiters_is_plain(tmp_path, monkeypatch, delimiter):
+    rows = 'post_id,user_id,comment\np0,,\np1,u1,"a\nb"\np2,,"x; y"\n'.replace(",", delimiter)
+    assert count_blocks(monkeypatch, make_source(tmp_path / "f", "flat_csv", rows.encode()), tmp_path) == (1, 1)
+
+
+def test_csv__in_which_quotes_are_text_is_plain(tmp_path, monkeypatch):
+    rows = "post_id\tuser_id\tcomment\n" + "p0\t\t\n" * 9 + 'p1\tu"1\t"a "b\np2\t\t5" x\n' + 'p3\tu\t"c\n' * 4
+    source = make_source(tmp_path / "f", "flat_csv", rows.encode())
+    assert count_blocks(monkeypatch, source, tmp_path) == (1, 1)
+
+
 def test_csv__goes_on_in_columns_after_rows_that_are_not_plain(tmp_path, monkeypatch):
     monkeypatch.setattr(plain_rows, "BLOCK_BYTES", 40)
     rows = "".join(f"p{number},u,ab\n" for number in range(60)).replace("p20,u,ab", 'p20,u,a"b')
@@ -283,6 +295,18 @@ def test_lines__of_a_packed_file_that_was_cut_break_it(tmp_path):
     ]
     assert faults[0] is not None
     assert faults[0] == faults[1]
+
+
+def test_lines__of_which_each_makes_two_users_are_mapped_one_by_one(tmp_path, monkeypatch):
+    table = (
+        'platform = "x"\n[[detect]]\nwhen = ["id"]\n'
+        '[[rows]]\nmake = "user"\n[rows.fields]\nuser_id = "by"\n'
+        '[[rows]]\nmake = "user"\nwhen = ["to"]\n[rows.fields]\nuser_id = "to"\n'
+        '[[rows]]\nmake = "post"\n[rows.fields]\npost_id = "id"\nuser_id = "by"\n'
+    )
+    lines = ['{"id": "1", "by": "u1", "to": "u2"}', '{"id": "2", "by": "u2", "to": "u3"}']
+    source = make_source(tmp_path / "f", "t", "\n".join(lines).encode(), table)
+    assert count_blocks(monkeypatch, source, tmp_path) == (0, 0)
 
 
 def test_lines__goes_on_in_columns_after_lines_that_are_not_plain(tmp_path, monkeypatch):
