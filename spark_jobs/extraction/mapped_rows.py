@@ -51,24 +51,27 @@ def build_plain_block(
     made: Sequence[MadeRows], batch: str, file: str, positions: np.ndarray, platform: str | None, unknown: list[str]
 ) -> pa.RecordBatch:
     """The same of records that were mapped in columns: `positions` are those of the records, `unknown` their unknown
-    fields. `made` has the rows of an entity once."""
+    fields. `made` has the rows of an entity once; of a record, its user's row is the first."""
     by_entity = {rows.entity: rows for rows in made}
     assert len(by_entity) == len(made)
     blocks = []
+    is_begun = np.zeros(len(positions), bool)
     for entity in filter(by_entity.__contains__, RECORD_FIELDS):
         rows = by_entity[entity]
-        count = len(rows.is_first)
+        is_first = ~is_begun[rows.records]
+        is_begun |= rows.records
+        count = len(is_first)
         columns = dict(rows.fields) | {
             "batch": pa.repeat(pa.scalar(batch), count),
             "file": pa.repeat(pa.scalar(file), count),
             "position": pa.array(positions[rows.records]),
             "record_index": pa.repeat(pa.scalar(0, pa.int32()), count),
-            "is_counted": pa.array(rows.is_first),
+            "is_counted": pa.array(is_first),
             "entity": pa.repeat(pa.scalar(entity), count),
             "platform": pa.repeat(pa.scalar(platform, pa.string()), count),
         }
         if unknown:
-            columns["unknown_fields"] = pa.array([unknown if first else None for first in rows.is_first])
+            columns["unknown_fields"] = pa.array([unknown if first else None for first in is_first])
         arrays = [columns[name] if name in columns else pa.nulls(count, kind) for name, kind in _COLUMNS]
         blocks.append(pa.RecordBatch.from_arrays(arrays, schema=RECORDS))
     return pa.concat_batches(blocks)

@@ -35,6 +35,7 @@ class MappedFile:
         self._format = file_format
         self._batch = batch
         self._careful = careful
+        self._names = name_columns(file_format.head.columns)
         self._context: Context | None = None
         self._made: set[str] = set()
 
@@ -73,7 +74,7 @@ class MappedFile:
         if self._careful or not may_map_columns(known):
             return None
         if head.kind == CSV:
-            return CsvBlocks.open(self._source, name_columns(head.columns), list_members(known))
+            return CsvBlocks.open(self._source, self._names, list_members(known))
         return LineBlocks.open(self._source, list_members(known)) if head.kind == JSON_LINES else None
 
     def _map_block(self, blocks: Blocks, context: Context) -> pa.RecordBatch | None:
@@ -88,8 +89,7 @@ class MappedFile:
             return None
         blocks.skip(records)
         self._made.update([rows.entity for rows in made])
-        names = name_columns(self._format.head.columns)
-        unknown = [] if known.known is None else sorted({*names} - known.known)
+        unknown = [] if known.known is None else sorted({*self._names} - known.known)
         return build_plain_block(made, self._batch, self._source.file, records.positions, known.platform, unknown)
 
     def _map_record(self, record: SourceRecord, context: Context) -> tuple[list[Row], int]:
@@ -108,5 +108,4 @@ class MappedFile:
 
     def _open(self) -> SourceRecords:
         head, known = self._format.head, self._format.source
-        names = name_columns(head.columns)
-        return read_source_records(self._source, head, names, known.records, careful=self._careful)
+        return read_source_records(self._source, head, self._names, known.records, careful=self._careful)

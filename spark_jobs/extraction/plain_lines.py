@@ -19,7 +19,7 @@ from spark_jobs.extraction.assignments import Source
 from spark_jobs.extraction.errors import BrokenFile
 from spark_jobs.extraction.json_texts import Window, list_lines
 from spark_jobs.extraction.parsing import is_json
-from spark_jobs.extraction.plain_records import BLOCK_BYTES, Blocks, PlainRecords
+from spark_jobs.extraction.plain_records import BLOCK_BYTES, LINE_FEED, Blocks, PlainRecords
 from spark_jobs.extraction.reading import open_source
 from spark_jobs.extraction.record_reading import parse_text
 from spark_jobs.extraction.source_record import SourceRecord
@@ -39,7 +39,7 @@ _MINUS_ZERO = re.compile(rb"-0[ \t\r]*[,}\]]")
 """A number that has another text as an integer; or a text like it, which does no harm."""
 _ESCAPED_KEY = re.compile(rb'"(?:[^"\\]|\\.)*\\u(?:[^"\\]|\\.)*"[ \t\r\n]*:')
 """A key with an escape in it: it may be any key."""
-_OPENING, _CLOSING, LINE_FEED = b"{[", b"}]", 10
+_OPENING, _CLOSING = b"{[", b"}]"
 
 
 class LineBlocks(Blocks):
@@ -49,6 +49,7 @@ class LineBlocks(Blocks):
         self._stream = stream
         self._window = window
         self._wanted = wanted
+        self._is_small = len(window.data) < plain_blocks.LEAST_BYTES
 
     @classmethod
     def open(cls, source: Source, wanted: Collection[str]) -> Self | None:
@@ -63,7 +64,7 @@ class LineBlocks(Blocks):
         window = Window(stream, source.piece, source.max_document_bytes)
         try:
             window.grow()
-            if cls._may_have_blocks(window):
+            if cls._begins_with_object(window):
                 return cls(stream, window, wanted)
         except (OSError, BrokenFile):
             pass
@@ -71,11 +72,10 @@ class LineBlocks(Blocks):
         return None
 
     @staticmethod
-    def _may_have_blocks(window: Window) -> bool:
-        """Whether there is something to gain, and the file does not begin with a line that is no object."""
+    def _begins_with_object(window: Window) -> bool:
+        """Whether the first line is an object, and surely one of several lines."""
         first, line_end, _ = window.data.partition(b"\n")
-        is_large = len(window.data) >= plain_blocks.LEAST_BYTES
-        return is_large and first.startswith(b"{") and (window.start > 0 or (bool(line_end) and is_json(first)))
+        return first.startswith(b"{") and (window.start > 0 or (bool(line_end) and is_json(first)))
 
     @property
     def is_at_end(self) -> bool:
@@ -85,7 +85,7 @@ class LineBlocks(Blocks):
     def look_ahead(self) -> PlainRecords | None:
         """The next lines; None where they are not plain."""
         end = self._find_end()
-        if end > LONGEST_BLOCK_BYTES:
+        if self._is_small or end > LONGEST_BLOCK_BYTES:
             return None
         block = self._window.data[:end]
         starts = _find_lines(block, self._window.limit)

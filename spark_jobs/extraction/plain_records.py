@@ -13,6 +13,10 @@ BLOCK_BYTES = 2 << 20
 """About how much is read at once, or left to the strict reader for one record that is not plain."""
 
 
+LINE_FEED = 10
+"""The byte."""
+
+
 @dataclass(frozen=True)
 class PlainRecords:
     """Records of a file: where each starts (bytes), their members, and how many bytes they take."""

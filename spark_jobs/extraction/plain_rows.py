@@ -19,7 +19,7 @@ from spark_jobs.extraction.csv_format import CsvFormat
 from spark_jobs.extraction.csv_rows import read_rows
 from spark_jobs.extraction.heads import read_csv_format
 from spark_jobs.extraction.plain_blocks import read_piece
-from spark_jobs.extraction.plain_records import BLOCK_BYTES, Blocks, PlainRecords
+from spark_jobs.extraction.plain_records import BLOCK_BYTES, LINE_FEED, Blocks, PlainRecords
 from spark_jobs.extraction.source_record import SourceRecord
 from spark_jobs.extraction.splitting import Piece
 from spark_jobs.schemas import TEXT
@@ -27,7 +27,7 @@ from spark_jobs.sources.columns import Members
 
 FIRST_BLOCK_BYTES = 4096
 """What is left to the strict reader of the first block, which has the header in it."""
-QUOTE, LINE_FEED, CARRIAGE_RETURN = b'"\n\r'
+QUOTE, CARRIAGE_RETURN = b'"\r'
 
 
 class CsvBlocks(Blocks):
@@ -52,8 +52,9 @@ class CsvBlocks(Blocks):
             with open_regular_file(source.path, source.folder) as file:
                 is_packed = file.read(max(map(len, PACKED_MAGICS))).startswith(PACKED_MAGICS)
                 file.seek(0)
-                form = None if is_packed else read_csv_format(file)
-                content = read_piece(file, source.piece) if form else None
+                content = None if is_packed else read_piece(file, source.piece)
+                file.seek(0)
+                form = read_csv_format(file) if content else None
         except OSError:
             return None
         if form is None or content is None or form.is_utf16 or form.skips_blanks or len(form.columns) != len(names):

@@ -65,12 +65,10 @@ class Members:
 
 @dataclass(frozen=True)
 class MadeRows:
-    """The rows of one entity: of which records they are (a mask), which is the first row of its record (one for each
-    row), and their fields by name."""
+    """The rows of one entity: of which records they are (a mask), and their fields by name."""
 
     entity: str
     records: np.ndarray
-    is_first: np.ndarray
     fields: Mapping[str, pa.Array]
 
 
@@ -99,19 +97,16 @@ class _Mapping:
     def make_rows(self, group: Group) -> list[MadeRows]:
         """The rows of all records by rule; users first."""
         rules = self._choose_rules(group.rules)
-        whole = np.ones(self._members.count, bool)
         if not rules:  # records of nothing but a user
             if not any(rule.is_alone and self._test_all(rule.conditions).all() for rule in group.user_rules):
                 raise NotPlain
-            rules = [(group.user_rules[0], whole)]
+            rules = [(group.user_rules[0], np.ones(self._members.count, bool))]
         else:
             rules = [(rule, self._test_all(rule.conditions)) for rule in group.user_rules] + rules
         rules = [(rule, records) for rule, records in rules if records.any()]
         if not all(is_simple(rule) for rule, _ in rules):
             raise NotPlain
-        return [
-            MadeRows(rule.make, records, whole[records], self._make_fields(rule, records)) for rule, records in rules
-        ]
+        return [MadeRows(rule.make, records, self._make_fields(rule, records)) for rule, records in rules]
 
     def _choose_rules(self, rules: Sequence[Rule]) -> list[tuple[Rule, np.ndarray]]:
         """The rules other than those of users, each with the records of which it is the first that holds."""
@@ -193,9 +188,8 @@ class _Mapping:
     def _count_other_reactions(self, total: Expression, members: Members, fields: Mapping[str, pa.Array]) -> pa.Array:
         """The reported totals less the reactions of the fields, where there are no other reactions yet."""
         names = [name for name in REACTIONS if name in fields]
-        given = fields[OTHER_REACTIONS].to_pylist() if OTHER_REACTIONS in fields else [None] * members.count
-        if any(value is not None for value in given):  # no total is asked for then
-            raise NotPlain
+        if OTHER_REACTIONS in fields and fields[OTHER_REACTIONS].null_count < members.count:
+            raise NotPlain  # no total is asked for then
         columns = [self._evaluate(total, members), *(fields[name] for name in names)]
         others = []
         for reported, *counts in zip(*(column.to_pylist() for column in columns), strict=True):
@@ -233,11 +227,11 @@ def _read_plain_tags(value: Any) -> list[str] | None:
 
 
 def _drop_repeated_users(made: Sequence[MadeRows], platform: str | None, context: Context) -> list[MadeRows]:
-    """The rows without those of users who are the same as last; what stands beside one is then first of its record."""
-    users, others = made[0], made[1:]
+    """The rows without those of users who are the same as last."""
+    users, *others = made
     names = list(users.fields)
     columns = [column.to_pylist() for column in users.fields.values()]
-    is_new = np.zeros(len(users.is_first), bool)
+    is_new = np.zeros(int(users.records.sum()), bool)
     for number, values in enumerate(zip(*columns, strict=True)):
         row = {"entity": USER, "record_index": 0, "platform": platform}
         row |= {name: value for name, value in zip(names, values, strict=True) if value is not None}
@@ -246,7 +240,4 @@ def _drop_repeated_users(made: Sequence[MadeRows], platform: str | None, context
     records[users.records] = is_new
     kept = pa.array(is_new)
     fields = {name: column.filter(kept) for name, column in users.fields.items()}
-    result = [MadeRows(USER, records, users.is_first[is_new], fields)] if is_new.any() else []
-    for rows in others:
-        result.append(MadeRows(rows.entity, rows.records, ~records[rows.records], rows.fields))
-    return result
+    return [MadeRows(USER, records, fields), *others] if is_new.any() else others

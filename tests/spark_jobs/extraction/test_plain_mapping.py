@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from golden_exports import GOLDENS, SOURCES
 
-from spark_jobs.extraction import plain_blocks, plain_lines, plain_rows
+from spark_jobs.extraction import plain_blocks, plain_lines, plain_rows, record_reading
 from spark_jobs.extraction.assignments import Assignment, FileFormat, Source
 from spark_jobs.extraction.mapping import MappedFile
 from spark_jobs.extraction.parts import write_part
 from spark_jobs.extraction.plain_lines import LineBlocks
 from spark_jobs.extraction.plain_rows import CsvBlocks
+from spark_jobs.extraction.reading import open_source
 from spark_jobs.extraction.record_reading import look_at_source
 from spark_jobs.extraction.splitting import Piece
 from spark_jobs.sources.catalog import compile_source, list_tables
@@ -278,6 +279,18 @@ def test_lines__are_plain_in_packed_files_and_in_pieces(tmp_path, monkeypatch):
     pieces[0].path.write_bytes(content)
     rows = [row for number, piece in enumerate(pieces) for row in read(piece, tmp_path / f"{number}", careful=False)[0]]
     assert [row for row in rows if row["entity"] == "comment"] == [row for row in whole if row["entity"] == "comment"]
+
+
+def test_lines__of_a_small_file_are_left_to_the_strict_reader_and_opened_once(tmp_path, monkeypatch):
+    opened = []
+    for module in (plain_lines, record_reading):
+        monkeypatch.setattr(module, "open_source", lambda source: opened.append(source) or open_source(source))
+    monkeypatch.setattr(plain_blocks, "LEAST_BYTES", 1 << 20)
+    source = make_source(tmp_path / "f", "reddit_dump", f"{REDDIT % 1}\nx\n{REDDIT % 2}\n".encode())
+    opened.clear()
+    assert len(list(MappedFile(source, source.format, "b", careful=False).read_blocks())) == 3
+    assert len(opened) == 1
+    assert count_blocks(monkeypatch, source, tmp_path) == (0, 1)
 
 
 def test_lines__of_many_bytes_are_left_to_the_strict_reader(tmp_path, monkeypatch):
