@@ -31,13 +31,13 @@ def list_logs(project: Project) -> set[str]:
     return {path.name for path in project.folder.glob("logs/*/spark*.log")}
 
 
-def list_processes(project: Project) -> list[psutil.Process]:
-    """Those that were started in the project's folder, and have not ended."""
+def list_commands(project: Project) -> list[list[str]]:
+    """The command lines of the processes that were started in the project's folder, and have not ended."""
     found = []
     for process in psutil.process_iter():
         try:
             if process.cwd() == str(project.folder) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                found.append(process.cmdline())
         except psutil.Error:
             continue
     return found
@@ -71,14 +71,14 @@ def test_run__that_is_killed_leaves_nothing_of_spark(project, tmp_path, session)
 
     def list_drivers() -> set[str]:
         """The programs of ours that a Python runs which spark-submit has started."""
-        lines = [process.cmdline() for process in list_processes(project)]
+        lines = list_commands(project)
         return {line[1].rpartition("/")[2] for line in lines if len(line) > 1 and "/spark_jobs/" in line[1]}
 
     wait_for("a driver", lambda: list_drivers() & PROGRAMS[session], seconds=60)
     time.sleep(1)
-    lines = [process.cmdline() for process in list_processes(project)]
+    lines = list_commands(project)
     assert len([line for line in lines if "org.apache.spark.deploy.SparkSubmit" in line]) == 1
     os.killpg(run.pid, signal.SIGKILL)
     run.communicate()
-    wait_for("the end of all", lambda: not list_processes(project), seconds=60)
+    wait_for("the end of all", lambda: not list_commands(project), seconds=60)
     assert list(tmp_path.iterdir()) == []
