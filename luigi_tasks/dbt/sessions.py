@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -11,7 +12,7 @@ from dbt.adapters.postgres import PostgresAdapter, PostgresConnectionManager
 from dbt.adapters.postgres.connections import logger
 
 from luigi_tasks import warehouse
-from luigi_tasks.warehouse import server_errors
+from luigi_tasks.warehouse import layers, server_errors
 
 ATTEMPTS = 2
 """Of opening a session, within a second; after that the stage retries."""
@@ -27,7 +28,7 @@ class SessionManager(PostgresConnectionManager):
             return connection
         return cls.retry_connection(
             connection,
-            connect=warehouse.open_session,
+            connect=partial(warehouse.open_session, layers.TRANSFORMER),
             logger=logger,
             retryable_exceptions=[psycopg2.OperationalError],
             retry_limit=ATTEMPTS,

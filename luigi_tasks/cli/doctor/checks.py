@@ -17,6 +17,7 @@ CHECKS = (
     Check("spark", environment.check_spark, needs=("settings", "java")),
     Check("postgresql", warehouse.check_server, needs=("settings",)),
     Check("rights", warehouse.check_rights, needs=("postgresql",)),
+    Check("roles", warehouse.check_roles, needs=("postgresql",)),
     Check("connections", warehouse.check_connections, needs=("postgresql",)),
     Check("server clock", warehouse.check_clock, needs=("postgresql",)),
     Check("clock", folders.check_dates, needs=("settings",)),
