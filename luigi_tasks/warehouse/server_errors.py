@@ -103,6 +103,12 @@ TLS = (
         ("channel binding",),
     ),
     Kind(
+        "the server's certificate has a key with which there is no channel binding, such as one of Ed25519",
+        "have a certificate with a key of P-256 or RSA made for it, or set PGCHANNELBINDING=disable",
+        (),
+        ("could not find digest for NID",),
+    ),
+    Kind(
         "a file that TLS needs cannot be used",
         "check PGSSLROOTCERT, PGSSLCERT and PGSSLKEY, and the files' owner and mode",
         (),

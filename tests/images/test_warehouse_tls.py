@@ -26,6 +26,7 @@ from luigi_tasks.cli.doctor import warehouse as doctor
 from luigi_tasks.cli.doctor.check import OK, WARN
 from luigi_tasks.dbt.sessions import SessionManager
 from luigi_tasks.errors import PipelineError, TransientError
+from luigi_tasks.processes import environment
 from luigi_tasks.runs.scheduler import is_listening
 from luigi_tasks.warehouse import server_errors
 
@@ -236,6 +237,20 @@ def test_connect__says_what_is_wrong(server, enter, changed, means):
     assert not isinstance(raised.value, TransientError)
 
 
+def test_connect__says_that_a_key_has_no_channel_binding(server, enter):
+    script = server.folder / "bin" / "certify"
+    before = script.read_text()
+    folder = server.folder / "data" / "ed25519"
+    server.run("mkdir", folder)
+    script.write_text(before.replace("-newkey ec -pkeyopt ec_paramgen_curve:P-256", "-newkey ed25519"))
+    server.certify("postgres", folder / "tls", folder)
+    script.write_text(before)
+    enter("pipeline", PGSSLROOTCERT=f"{folder}/ca.pem")
+    with server.changed("/data/tls/", "/data/ed25519/tls/"), pytest.raises(PipelineError) as raised:
+        warehouse.connect()
+    assert str(raised.value).startswith("warehouse: cannot connect: the server's certificate has a key")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -275,6 +290,15 @@ def test_luigid__keeps_its_history_over_tls(server, enter, tmp_path):
         )
     assert found == [(True, "TLSv1.3")]
     assert server.query("select count(*) from luigi_history.tasks") == [(0,)]
+
+
+def test_children__get_what_leads_to_the_server_only_where_they_open_sessions(enter, stack):
+    """luigid, psql and their like have all that Compose sets; Spark has nothing of it."""
+    enter("pipeline", PGSSLKEY="/key", PGSSLCRL="/list", PGSSLNEGOTIATION="postgres")
+    named = {name: value for name, value in os.environ.items() if name.startswith("PG")}
+    assert named.items() <= warehouse.get_libpq_variables().items()
+    for names in (environment.SPARK_LOCAL, (*environment.SPARK_CLUSTER, *environment.STORE)):
+        assert [name for name in environment.make_environment(names) if name.startswith("PG")] == []
 
 
 def test_compose__has_every_client_check_the_server(stack):
@@ -340,10 +364,9 @@ def test_reads__are_logged_of_all_that_the_pipeline_makes(server, enter):
     enter("pipeline")
     with warehouse.transaction() as cursor:
         cursor.execute("create schema later; create table later.t (); create view later.v as select from later.t")
-        cursor.execute(
-            "select has_table_privilege('audited_reads', each, 'select') from (values ('later.t'), ('later.v')) e (each)"
-        )
-        assert cursor.fetchall() == [(True,), (True,)]
+        for name in ("later.t", "later.v"):
+            cursor.execute("select has_table_privilege('audited_reads', %s, 'select')", (name,))
+            assert cursor.fetchall() == [(True,)]
         cursor.execute("select count(*) from pg_auth_members where roleid = 'audited_reads'::regrole")
         assert cursor.fetchall() == [(0,)]
         cursor.execute("drop schema later cascade")

@@ -585,7 +585,7 @@ def test_doctor__prints_a_line_a_finding_and_exits_1_where_one_failed(project):
     project.set({"spark": {"mastr": "yarn"}, "dbt": {"project": "gone"}})
     ended = socialmart_doctor(project)
     assert ended.code == 1
-    assert ended.output.splitlines()[-1] == "the pipeline cannot run: 18 checks, 1 failed, 1 with a warning"
-    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 16
+    assert ended.output.splitlines()[-1] == "the pipeline cannot run: 19 checks, 1 failed, 1 with a warning"
+    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 17
     assert "warn  settings      [spark] mastr: unknown" in ended.output
     assert "\033" not in ended.output
