@@ -3,6 +3,7 @@
 import configparser
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -282,8 +283,10 @@ def test_dbt__works_over_tls_and_says_why_it_does_not(server, enter, others, tmp
 
 def test_luigid__keeps_its_history_over_tls(server, enter, tmp_path):
     enter("luigid")
-    with luigid.run_luigid("127.0.0.1", 18082, tmp_path / "luigid.log"):
-        assert is_listening("127.0.0.1", 18082)
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    with luigid.run_luigid("127.0.0.1", port, tmp_path / "luigid.log"):
+        assert is_listening("127.0.0.1", port)
         found = server.query(
             "select distinct ssl, version from pg_stat_ssl join pg_stat_activity using (pid) "
             "where application_name = 'luigid'"

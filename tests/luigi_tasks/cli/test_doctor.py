@@ -372,7 +372,7 @@ def test_spark__fails_where_its_settings_are_not_of_their_form(project, key, val
 
 def test_postgresql__fails_where_nothing_answers_and_the_rest_is_not_checked(project, silent):
     found = findings(project, PGHOST="127.0.0.1", PGPORT=str(silent), PGPASSWORD="s3cret")
-    assert worse(found) == {"postgresql": FAIL} | dict.fromkeys(("rights", "connections", "server clock"), WARN)
+    assert worse(found) == {"postgresql": FAIL} | dict.fromkeys(("tls", "rights", "connections", "server clock"), WARN)
     assert found["postgresql"].text.startswith("warehouse: cannot connect: ")
 
 
