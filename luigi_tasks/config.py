@@ -181,6 +181,26 @@ class quality(luigi.Config):
     )
 
 
+class _RolePrefix(luigi.Parameter):
+    """The beginning of roles' names, which are quoted nowhere, and have 63 characters at most."""
+
+    def parse(self, text: str) -> str:
+        """Return the prefix. Raises ValueError for what is none."""
+        if not re.fullmatch(r"([a-z_][a-z0-9_]{0,39})?", text) or text.startswith("pg_"):
+            raise ValueError(f"{text!r} is not the beginning of a role's name")
+        return text
+
+
+class privacy(luigi.Config):
+    """[privacy]: who may see what."""
+
+    role_prefix: str = _RolePrefix(
+        default="",
+        description="up to 40 of a-z, 0-9 and _, with which the names of the warehouse's roles begin; empty: no roles, "
+        "the login owns everything",
+    )
+
+
 class warehouse(luigi.Config):
     """[warehouse]: the PostgreSQL server that the PG* variables name, or else the embedded one."""
 
@@ -288,6 +308,7 @@ SECTIONS: tuple[type[luigi.Config], ...] = (
     files,
     spark,
     quality,
+    privacy,
     warehouse,
     dbt,
     report,

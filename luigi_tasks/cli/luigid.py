@@ -12,13 +12,11 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import dashboard_token, scheduler
 from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse.schema_names import LUIGI_HISTORY
 
 HOST = "127.0.0.1"
 """The address that luigid listens on. It asks for no password to read what it shows: users of other machines reach it
 through a proxy with a login, and another address is for private networks only, as in containers."""
-HISTORY_SCHEMA = "luigi_history"
-"""The schema of the task history: luigid finds its tables there by the search path of its sessions."""
-
 SECONDS_TO_START = 60
 POLL_SECONDS = 0.1
 NAMES_VARIABLE = "SOCIALMART_DASHBOARD_NAMES"
@@ -35,10 +33,10 @@ def run_luigid(address: str, port: int, log: Path, names: Sequence[str] = ()) ->
     require_free_port(address, port)
     warehouse.hold_embedded()
     with warehouse.transaction() as cursor:
-        migrations.create_schema(cursor, HISTORY_SCHEMA)
+        migrations.create_schema(cursor, LUIGI_HISTORY)
     state = log.with_suffix(".state")
     argv = [sys.executable, "-P", "-m", "luigi_tasks.cli.guarded_luigid", "--address", address, "--port", str(port)]
-    variables = warehouse.get_libpq_variables(search_path=HISTORY_SCHEMA) | {
+    variables = warehouse.get_libpq_variables(search_path=LUIGI_HISTORY) | {
         "LUIGI_CONFIG_PATH": str(paths.LUIGID_SETTINGS),
         dashboard_token.VARIABLE: dashboard_token.make_token(),
         NAMES_VARIABLE: ",".join([address, *names]),

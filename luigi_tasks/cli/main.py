@@ -267,6 +267,47 @@ def show_record(as_json: bool) -> None:
         print("\n".join(record.format_record(found)))
 
 
+login_option = click.option("--login", default="", help="The pipeline's login; default: the one in PGUSER.")
+
+
+@main.group("roles", cls=CommandGroup)
+def manage_roles() -> None:
+    """Print, apply or check the warehouse's roles and their rights, as the map of personal data has them."""
+
+
+@manage_roles.command("print")
+@login_option
+def print_roles(login: str) -> None:
+    """Print the SQL that makes the roles and grants their rights, for an administrator to read and run."""
+    from luigi_tasks.cli import roles
+
+    print(roles.format_statements(login))
+
+
+@manage_roles.command("apply")
+@login_option
+def apply_roles(login: str) -> None:
+    """Make the roles and grant their rights, as the administrator that the PG* variables name."""
+    from luigi_tasks.cli import roles
+
+    print(roles.apply(login))
+
+
+@manage_roles.command("check")
+@login_option
+@json_option
+def check_roles(login: str, as_json: bool) -> int:
+    """Compare what is granted with the map. Ends with 1 where a right is missing, or somebody has one too many."""
+    from luigi_tasks.cli import roles
+
+    found = roles.find_differences(login)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print("\n".join(roles.list_lines(found)))
+    return int(bool(found.missing or found.extra))
+
+
 @main.command("report")
 def write_report() -> None:
     """Write the report on the published marts and print its path."""

@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import config, warehouse
 from luigi_tasks.dbt.messages import Model
-from luigi_tasks.warehouse import ownership, set_aside
+from luigi_tasks.warehouse import layers, ownership, set_aside
 from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, PUBLISHED
 
 NAMES_OF_DBT = ("", "__dbt_tmp", "__dbt_backup", "__new")
@@ -44,7 +44,7 @@ def finish() -> None:
 
 
 def _restore() -> None:
-    with warehouse.transaction() as cursor:
+    with warehouse.transaction() as cursor, layers.acting_as(cursor, layers.TRANSFORMER):
         set_aside.restore(cursor)
         ownership.remember_ours(cursor)
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Session
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import server_errors
+from luigi_tasks.warehouse import layers, server_errors
 
 ATTEMPTS = 2
 """Of opening a session, within a second; after that the stage retries."""
@@ -22,7 +22,7 @@ ATTEMPTS = 2
 def _open_session() -> Session:
     """Open a session. An error that does not pass by itself is raised as one that dbt does not retry."""
     try:
-        return warehouse.open_session()
+        return warehouse.open_session(layers.TRANSFORMER)
     except psycopg2.OperationalError as error:
         kind = server_errors.classify_error(error)
         if kind is None or kind.is_transient:

@@ -35,7 +35,9 @@ SECTIONS = {
     "tables": ("schemas", "columns"),
     "folders": (*(name for name in OF_A_KIND if name != "mask"), *HANDLING),
 }
-"""By section of the map, what each of its entries says; a table may say something of its handling, too."""
+"""By section of the map, what each of its entries says."""
+OF_A_TABLE = ("purpose", "keep_days", "ends")
+"""What a table may say in place of its schema. Its readers are those of the schema: rights are granted on schemas."""
 
 LISTS = {"categories", "persons", "readers", "schemas"}
 TEXTS = {"title", "holds", "ends"}
@@ -142,7 +144,7 @@ class _Entries:
         return {word: value for word, value in entry.items() if word in known}
 
     def _check_entry(self, section: str, where: str, entry: Any) -> None:
-        optional = HANDLING if section == "tables" else ()
+        optional = OF_A_TABLE if section == "tables" else ()
         for word, value in self._check_words(where, entry, SECTIONS[section], optional).items():
             if word == "columns":
                 self._check_columns(where, value)

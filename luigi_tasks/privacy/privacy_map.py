@@ -9,9 +9,10 @@ CATEGORIES = ("identity", "contact", "content", "behaviour", "technical")
 PERSONS = ("user_id", "commenter", "text", "operator", NONE)
 """How data leads to a person: a user of the platform, who wrote a comment, whom a text names, who runs the pipeline."""
 MASKS = (NONE, "pseudonym", "empty", "masked_text", "generalised")
+PIPELINE = "pipeline"
 ANALYST = "analyst"
 """Reads with masks; all other readers read what is there."""
-READERS = ("pipeline", ANALYST, "personal", "officer", "auditor")
+READERS = (PIPELINE, ANALYST, "personal", "officer", "auditor")
 LEGAL_BASES = (
     *("consent", "contract", "legal_obligation"),
     *("vital_interests", "public_task", "legitimate_interests"),

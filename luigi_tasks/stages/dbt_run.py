@@ -19,7 +19,7 @@ from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets import marker
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import change_queue, migrations, relation_states
+from luigi_tasks.warehouse import change_queue, layers, migrations, relation_states
 from luigi_tasks.warehouse.schema_names import CANDIDATES
 from spark_jobs.schemas import TABLES
 
@@ -95,7 +95,8 @@ class DbtRun(Stage):
             target, built_from = self.output(), self.built_from()
             before = target.read_built_from()
             options = choose_run_options(before, built_from)
-            replacement.prepare(cursor, models, full_refresh=FULL_REFRESH in options)
+            with layers.acting_as(cursor, layers.TRANSFORMER):
+                replacement.prepare(cursor, models, full_refresh=FULL_REFRESH in options)
             if before and FULL_REFRESH not in options:
                 target.touch(cursor, {**built_from, INPUTS: UNFINISHED})
             else:

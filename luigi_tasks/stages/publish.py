@@ -14,7 +14,7 @@ from luigi_tasks.stages.inspection import find_suspicion
 from luigi_tasks.stages.progress import ProgressReporter
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import change_queue, relation_states
+from luigi_tasks.warehouse import change_queue, layers, relation_states
 from luigi_tasks.warehouse.schema_names import MARTS
 
 
@@ -48,10 +48,10 @@ class Publish(Stage):
         def publish(cursor: Cursor) -> int:
             rows_alone = only_rows_changed(target.read_built_from(), built_from)
             suspected = relation_states.list_suspicions(cursor, relation_states.PUBLISHED_SCHEMAS)
-            if rows_alone and not suspected and not change_queue.is_everything_touched(cursor):
-                copied = publish_touched(cursor, relations, progress.update)
-            else:
-                copied = publish_whole(cursor, relations, progress.update)
+            rows_alone = rows_alone and not suspected and not change_queue.is_everything_touched(cursor)
+            with layers.acting_as(cursor, layers.PUBLISHER):
+                publish_relations = publish_touched if rows_alone else publish_whole
+                copied = publish_relations(cursor, relations, progress.update)
             change_queue.clear_touched_keys(cursor)
             return copied
 

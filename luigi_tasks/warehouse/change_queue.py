@@ -7,7 +7,7 @@ staging.touched_keys, which dbt fills, lists the rows that Publish has to copy.
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks.warehouse import ownership, relation_states
+from luigi_tasks.warehouse import layers, ownership, relation_states
 from spark_jobs.schemas import TABLES
 
 KEYS = {"users": "user_id", "posts": "post_id", "comments": "comment_key"}
@@ -75,7 +75,8 @@ def remove_taken(cursor: Cursor) -> None:
 
 def clear_touched_keys(cursor: Cursor) -> None:
     """Forget which rows of the candidates dbt built: all of them are tested and published."""
-    cursor.execute("truncate staging.touched_keys")
+    with layers.acting_as(cursor, layers.TRANSFORMER):
+        cursor.execute("truncate staging.touched_keys")
     relation_states.remember(cursor, ["staging.touched_keys"])
 
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import config, paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import environment
-from luigi_tasks.warehouse import lock_holders, rights, server_errors, session
+from luigi_tasks.warehouse import layers, lock_holders, rights, server_errors, session
 from luigi_tasks.warehouse.embedded import location
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 
@@ -71,13 +71,14 @@ def _list_embedded_variables() -> dict[str, str]:
     return start_embedded().parameters | EMBEDDED_LINE
 
 
-def connect() -> Connection:
-    """Open a connection. An embedded server that was killed is started again for it.
+def connect(layer: str | None = layers.LOADER) -> Connection:
+    """Open a connection, in the role of a layer, or of the login itself. An embedded server that was killed is started
+    again for it.
 
     Raises PipelineError where the server is missing, refuses the connection, or is none that the warehouse can be on.
     """
     try:
-        connection = _open_connection()
+        connection = _open_connection(layer)
     except psycopg2.Error as error:
         kind = server_errors.classify_error(error) or server_errors.OTHER
         message = server_errors.quote_message(error)
@@ -90,16 +91,16 @@ def connect() -> Connection:
     return connection
 
 
-def _open_connection() -> Connection:
+def _open_connection(layer: str | None) -> Connection:
     if is_external():
         environment.read_libpq_variables()  # libpq reads them itself, and would quote what is no name
-        return session.open_session()
+        return session.open_session(layer)
     arguments = _make_arguments(_list_embedded_variables())
     try:
-        return session.open_session(**arguments)
+        return session.open_session(layer, **arguments)
     except psycopg2.OperationalError:
         start_embedded().ensure_running()
-        return session.open_session(**arguments)
+        return session.open_session(layer, **arguments)
 
 
 def _require_usable(connection: Connection) -> None:

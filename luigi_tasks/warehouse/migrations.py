@@ -24,7 +24,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import change_queue, ownership, project_claim, relation_states, rights
+from luigi_tasks.warehouse import change_queue, layers, ownership, project_claim, relation_states, rights
 from luigi_tasks.warehouse.schema_names import (
     CANDIDATES,
     CORE,
@@ -138,6 +138,7 @@ def _apply() -> None:
                 "on conflict (version) do update set name = excluded.name, applied_at = excluded.applied_at",
                 (migration.version, migration.name),
             )
+        layers.grant_shared_tables(cursor)
         _mark_tables(cursor)
         ownership.remember_ours(cursor)
         _require_columns(cursor)

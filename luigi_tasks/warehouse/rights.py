@@ -5,6 +5,7 @@ our relations and functions, or the rights of their owner; what an owner has unl
 no temporary tables.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse import layers
 from luigi_tasks.warehouse.ownership import IS_MARKED, MARK
 from luigi_tasks.warehouse.relation_states import FUNCTIONS
 from luigi_tasks.warehouse.schema_names import SCHEMAS
@@ -114,8 +116,21 @@ def require_rights(cursor: Cursor) -> None:
 
 
 def describe_missing(cursor: Cursor) -> str:
-    """Everything that the role lacks, in one clause, with the SQL that gives it; empty if it lacks nothing."""
-    parameters = {"schemas": list(SCHEMAS), "functions": list(FUNCTIONS), "mark": MARK}
+    """Everything that the role lacks, or the roles of the layers, in clauses with the SQL that gives it; empty if none
+    lacks anything."""
+    if layers.name_role(layers.LOADER) is None:
+        return _describe_missing(cursor, SCHEMAS, FUNCTIONS)
+    missing = []
+    for layer in layers.LAYERS:
+        with layers.acting_as(cursor, layer):
+            owned = [schema for schema in SCHEMAS if layers.OWNERS[schema] == layer]
+            missing.append(_describe_missing(cursor, owned, FUNCTIONS if layer == layers.LOADER else ()))
+    return "; ".join(filter(None, missing))
+
+
+def _describe_missing(cursor: Cursor, schemas: Sequence[str], functions: Sequence[str]) -> str:
+    """What the current role lacks in some schemas and of some functions."""
+    parameters = {"schemas": list(schemas), "functions": list(functions), "mark": MARK}
     cursor.execute(ROLE, parameters)
     user, database, absent, closed, tablespaces, languages, defaults = cursor.fetchone()
     faults = []

@@ -18,3 +18,5 @@ MARTS = "marts"
 """What readers query: views on `published`."""
 
 SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS)
+LUIGI_HISTORY = "luigi_history"
+"""Luigi's history of tasks. Made and written by luigid alone."""

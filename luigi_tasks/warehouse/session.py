@@ -15,7 +15,7 @@ from psycopg2.errors import QueryCanceled
 from psycopg2.extensions import connection as Connection
 
 from luigi_tasks import config, run_id
-from luigi_tasks.warehouse import silence
+from luigi_tasks.warehouse import layers, silence
 
 ENCODING = "UTF8"
 """Of the client and of the database: COPY sends the checkpoints' bytes as they are."""
@@ -38,27 +38,30 @@ MEANING = {
     "default_transaction_isolation": "read committed",
     "default_table_access_method": "heap",
 }
-"""Settings on which results depend. Left alone: the role, read-only, where tables are placed, memory and planning."""
+"""Settings on which results depend. Left alone: read-only, where tables are placed, memory and planning."""
 VARIABLES = {"PGCLIENTENCODING": ENCODING, "PGTZ": MEANING["timezone"], "PGDATESTYLE": MEANING["datestyle"]}
 """Variables of libpq that would override PGOPTIONS."""
 KEEPALIVES = 3
 """Unanswered keepalives after which a connection counts as lost; the first comes after half of silence_timeout."""
 
 
-def open_session(**where: str) -> Connection:
-    """Open a session on the server that libpq's variables name; arguments of libpq in `where` come before them.
+def open_session(layer: str | None = layers.LOADER, **where: str) -> Connection:
+    """Open a session of a layer, or of the login itself, on the server that libpq's variables name.
 
-    Raises psycopg2.OperationalError where the server is missing or refuses it.
+    Arguments of libpq in `where` come before the variables.
+
+    Raises psycopg2.OperationalError where the server is missing or refuses it, PipelineError where there is no such
+    role, or the login may not enter it.
     """
     connection = _connect(where)
     try:
         if connection.info.parameter_status("standard_conforming_strings") != "on":  # psycopg2 quotes as at login
             connection = _reconnect(connection, where, "standard_conforming_strings=on")
         try:
-            _set_up(connection, where)
+            _set_up(connection, where, layer)
         except QueryCanceled:  # the role's statement_timeout is too short for the statement that replaces it
             connection = _reconnect(connection, where, "statement_timeout=0")
-            _set_up(connection, where)
+            _set_up(connection, where, layer)
     except BaseException:
         connection.close()
         raise
@@ -72,9 +75,12 @@ def _reconnect(connection: Connection, where: Mapping[str, str], setting: str) -
     return _connect({**where, "options": f"{options} -c {setting}"})
 
 
-def _set_up(connection: Connection, where: Mapping[str, str]) -> None:
-    """Give a session the settings that all have, and have it watched."""
+def _set_up(connection: Connection, where: Mapping[str, str], layer: str | None) -> None:
+    """Give a session the settings that all have and the role of its layer, and have it watched."""
     connection.autocommit = True
+    if layer:
+        with connection.cursor() as cursor:
+            layers.enter(cursor, layer)
     watched = silence.watch_session(connection, partial(_connect, where, async_=True))
     with connection.cursor() as cursor:
         settings = "; ".join(f"set {name} = '{value}'" for name, value in _list_settings(connection).items())
@@ -123,9 +129,11 @@ def _list_settings(connection: Connection) -> dict[str, str]:
 def make_variables(named: Mapping[str, str], **changed: str) -> dict[str, str]:
     """libpq's variables for a program that opens its own sessions: those `named`, and MEANING with what is `changed`.
 
-    The options that were set before stay; ours come last and so win.
+    The options that were set before stay; ours come last and so win. With roles they are sessions of the loader.
     """
-    ours = " ".join(f"-c {name}={_escape(value)}" for name, value in (MEANING | changed).items())
+    role = layers.name_role(layers.LOADER)
+    settings = MEANING | ({"role": role} if role else {}) | changed
+    ours = " ".join(f"-c {name}={_escape(value)}" for name, value in settings.items())
     options = f"{named.get('PGOPTIONS', '')} {ours}".strip()
     return {**named, **VARIABLES, "PGOPTIONS": options}
 

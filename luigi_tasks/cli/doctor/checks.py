@@ -18,6 +18,7 @@ CHECKS = (
     Check("postgresql", warehouse.check_server, needs=("settings",)),
     Check("tls", warehouse.check_tls, needs=("postgresql",)),
     Check("rights", warehouse.check_rights, needs=("postgresql",)),
+    Check("roles", warehouse.check_roles, needs=("postgresql",)),
     Check("connections", warehouse.check_connections, needs=("postgresql",)),
     Check("server clock", warehouse.check_clock, needs=("postgresql",)),
     Check("clock", folders.check_dates, needs=("settings",)),

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from luigi.interface import core
@@ -13,9 +14,12 @@ from luigi_tasks import config, paths, warehouse
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.cli.doctor.folders import require_writable
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import migrations, rights
+from luigi_tasks.privacy import grants, map_file
+from luigi_tasks.warehouse import layers, migrations, rights
 from luigi_tasks.warehouse.embedded import programs
 
+MOST_NAMED = 3
+"""Sentences about roles in one of the doctor: socialmart roles check has all."""
 SECONDS_APART = 60
 """Seconds by which two clocks may differ: dates of runs still make sense."""
 CREATED_BY_FIRST_RUN = "the first run creates the embedded server"
@@ -97,7 +101,7 @@ def check_rights() -> Result:
         rights.require_rights(cursor)
         migrations.is_current(cursor)  # which raises where the warehouse is of a newer version
         migrations.require_free_names(cursor)
-    user, database = _query_row("select current_user::text, current_database()::text")
+    user, database = _query_row("select session_user::text, current_database()::text")
     return Result(OK, f"user {user} may write to database {database}")
 
 
@@ -119,6 +123,37 @@ def _require_writable_server() -> None:
     if read_only:
         how = resets.get(source, "alter system reset default_transaction_read_only, then select pg_reload_conf()")
         raise PipelineError(f"default_transaction_read_only is on, so nothing can be written: {how}")
+
+
+def check_roles() -> Result:
+    """Whether owners, grants and memberships are as the map of personal data says, where roles are used."""
+    if _is_to_be_created():
+        return Result(OK, CREATED_BY_FIRST_RUN)
+    user, is_superuser = _query_row("select session_user::text, rolsuper from pg_roles where rolname = session_user")
+    if layers.name_role(layers.LOADER) is None:
+        return Result(
+            OK,
+            f"not used: user {user} owns everything, and readers see what they are granted by hand; set [privacy] "
+            "role_prefix to have them",
+        )
+    with warehouse.get_reader().cursor() as cursor:
+        found = grants.find_differences(cursor, map_file.read_map(), user)
+    if found.missing:
+        raise PipelineError(
+            f"{_list_some(found.missing)}; have an administrator run socialmart roles apply --login {user}"
+        )
+    if is_superuser:
+        return Result(WARN, f"user {user} is a superuser, whom no role binds; give the pipeline a login of its own")
+    if found.extra:
+        return Result(
+            WARN, f"{_list_some(found.extra)}; revoke that, or correct the map; socialmart roles check lists all"
+        )
+    return Result(OK, f"rights are as the map says; user {user} enters {', '.join(layers.LAYERS)}")
+
+
+def _list_some(sentences: Sequence[str]) -> str:
+    more = f" and {len(sentences) - MOST_NAMED:,} more" if len(sentences) > MOST_NAMED else ""
+    return "; ".join(sentences[:MOST_NAMED]) + more
 
 
 def check_connections() -> Result:

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from luigi_tasks import config, paths
-from luigi_tasks.cli.luigid import HISTORY_SCHEMA
 from luigi_tasks.privacy.comparison import Differences, compare_columns
 from luigi_tasks.privacy.map_file import read_map
 from luigi_tasks.warehouse.schema_names import (
     CANDIDATES,
     CORE,
     INTERMEDIATE,
+    LUIGI_HISTORY,
     MARTS,
     RAW_DATA,
     SCHEMAS,
@@ -59,11 +59,11 @@ def test_map__has_the_columns_of_luigis_history():
     from luigi.db_task_history import Base
 
     tables = {table.name: [column.name for column in table.columns] for table in Base.metadata.sorted_tables}
-    assert compare_columns(MAP, {HISTORY_SCHEMA: tables}) == Differences()
+    assert compare_columns(MAP, {LUIGI_HISTORY: tables}) == Differences()
 
 
 def test_map__has_no_other_schema():
-    assert {column.schema for column in MAP.columns} == {*SCHEMAS, HISTORY_SCHEMA}
+    assert {column.schema for column in MAP.columns} == {*SCHEMAS, LUIGI_HISTORY}
 
 
 def test_map__has_every_folder_that_a_setting_names():

@@ -43,7 +43,7 @@ WRONG = [
         "[core, staging]",
         "tables, users: schemas has staging, which is not known; expected core, marts",
     ),
-    ("ends: never", "mask: empty", "tables, users: mask is not known; expected schemas, columns, purpose, readers"),
+    ("ends: never", "mask: empty", "tables, users: mask is not known; expected schemas, columns, purpose, keep_days"),
     ("other]}", "sk]}", "tables, users: the column sk is listed twice"),
     ("other]}", "other], name: [id]}", "tables, users: name is not known; expected key"),
     ("{key: [*names]}", "{key: }", "tables, others, key: expected a list of columns"),

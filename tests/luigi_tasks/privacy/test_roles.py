@@ -1,0 +1,227 @@
+"""The roles of a real warehouse: made by an administrator, compared with the map, entered by a login."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from external import ExternalServer, external_server
+
+from luigi_tasks import warehouse
+from luigi_tasks.errors import PipelineError
+from luigi_tasks.privacy import grants, map_file, roles
+from luigi_tasks.privacy.grants import Differences
+from luigi_tasks.warehouse import layers, migrations
+
+MAP = map_file.read_map()
+
+
+class Warehouse:
+    """A database, as a login sees it, with the roles sm_…."""
+
+    def __init__(self, server: ExternalServer, patch: pytest.MonkeyPatch) -> None:
+        self.server = server
+        self._patch = patch
+
+    def rows(self, sql: str, user: str = "socialmart") -> list[tuple[object, ...]]:
+        return self.server.rows(sql, "shared", user)
+
+    def log_in(self, user: str) -> None:
+        warehouse.close()
+        for name, value in self.server.lead_to("shared", user).items():
+            self._patch.setenv(name, value)
+
+    def apply(self, administrator: str = "socialmart", login: str = "pipeline") -> None:
+        self.log_in(administrator)
+        with closing(warehouse.connect(layer=None)) as connection, connection, connection.cursor() as cursor:
+            roles.apply(cursor, MAP, roles.Place("shared", login, connection.server_version))
+
+    def compare(self, login: str = "pipeline") -> Differences:
+        self.log_in("socialmart")
+        with closing(warehouse.connect(layer=None)) as connection, connection, connection.cursor() as cursor:
+            return grants.find_differences(cursor, MAP, login)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ExternalServer]:
+    with external_server() as running:
+        running.rows("create role pipeline login; create role maker login createrole; create role stranger login")
+        yield running
+
+
+@pytest.fixture
+def shared(server: ExternalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    monkeypatch.setattr(layers, "name_role", lambda name: f"sm_{name}")
+    server.rows("create database shared")
+    yield Warehouse(server, monkeypatch)
+    warehouse.close()
+    server.rows("drop database shared")
+    for (role,) in server.rows("select rolname from pg_roles where rolname like 'sm\\_%'"):
+        server.rows(f"drop role {role}")
+
+
+def test_roles__are_made_before_there_is_anything(shared: Warehouse):
+    assert shared.compare().missing[0] == "the role sm_loader is missing"
+    shared.apply()
+    assert shared.compare() == Differences()
+
+    shared.log_in("pipeline")
+    migrations.apply()
+    assert shared.compare() == Differences()
+    owner = "select distinct relowner::regrole::text from pg_class where relnamespace = 'etl'::regnamespace"
+    assert shared.rows(owner) == [("sm_loader",)]
+
+
+def test_roles__take_over_what_one_login_owned(shared: Warehouse):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "name_role", lambda name: None)
+        shared.rows("grant create on database shared to pipeline")
+        shared.log_in("pipeline")
+        migrations.apply()
+        shared.rows(
+            "create schema marts authorization pipeline; create table raw_data.of_others (); set role pipeline; "
+            "create view marts.platform_mart as select 1 as posts; "
+            "comment on view marts.platform_mart is 'Written by the stage Publish.'; "
+            "grant select on marts.platform_mart to public; grant select (email) on raw_data.users to public"
+        )
+    shared.apply()
+
+    assert shared.compare().missing == ()
+    assert shared.compare().extra == ("pipeline has create on database shared",)
+    assert shared.rows(
+        "select relowner::regrole::text from pg_class where oid in ('marts.platform_mart'::regclass, "
+        "'raw_data.users'::regclass, 'raw_data.of_others'::regclass) order by 1"
+    ) == [("sm_loader",), ("sm_publisher",), ("socialmart",)]
+    shared.log_in("pipeline")
+    with warehouse.reading() as cursor:
+        assert migrations.is_current(cursor)
+    shared.apply()
+    assert shared.compare().missing == ()
+
+
+@pytest.mark.parametrize(
+    ("damage", "repair", "said"),
+    [
+        ("revoke select on etl.runs from sm_auditor", "", "sm_auditor lacks select on table etl.runs"),
+        ("revoke usage on schema marts from sm_analyst", "", "sm_analyst lacks usage on schema marts"),
+        ("revoke delete on etl.relations from sm_publisher", "", "sm_publisher lacks delete on table etl.relations"),
+        (
+            "alter default privileges for role sm_publisher in schema marts revoke select on tables from sm_analyst",
+            "",
+            "sm_analyst lacks select on new tables in marts",
+        ),
+        (
+            "alter table raw_data.users owner to stranger",
+            "",
+            "table raw_data.users is owned by stranger, not by sm_loader",
+        ),
+        ("revoke sm_publisher from pipeline", "", "pipeline may not enter sm_publisher"),
+        ("drop schema candidates", "", "the schema candidates is missing"),
+        ("grant select on raw_data.users to sm_analyst", "", "sm_analyst has select on table raw_data.users"),
+        ("grant select (email) on raw_data.users to public", "", "public has select on column raw_data.users.email"),
+        ("grant create on schema marts to sm_analyst", "", "sm_analyst has create on schema marts"),
+        ("grant temporary on database shared to public", "", "public has temporary on database shared"),
+        (
+            "alter default privileges for role sm_loader in schema raw_data grant select on tables to sm_analyst",
+            "",
+            "sm_analyst has select on new tables in raw_data",
+        ),
+        (
+            "grant select on raw_data.posts to stranger",
+            "revoke select on raw_data.posts from stranger",
+            "stranger has select on table raw_data.posts",
+        ),
+        ("grant sm_loader to stranger", "revoke sm_loader from stranger", "stranger is a member of sm_loader"),
+        (
+            "grant pg_read_all_data to stranger",
+            "revoke pg_read_all_data from stranger",
+            "stranger is a member of pg_read_all_data",
+        ),
+        (
+            "grant pg_execute_server_program to sm_analyst",
+            "revoke pg_execute_server_program from sm_analyst",
+            "sm_analyst is a member of pg_execute_server_program",
+        ),
+        (
+            "grant pg_monitor to pipeline",
+            "revoke pg_monitor from pipeline",
+            "pipeline inherits the rights of pg_monitor, instead of entering it",
+        ),
+        ("alter role sm_analyst createdb", "alter role sm_analyst nocreatedb", "sm_analyst may create databases"),
+        ("alter role sm_officer login", "alter role sm_officer nologin", "sm_officer may log in"),
+    ],
+)
+def test_roles__every_difference_from_the_map_is_named(shared: Warehouse, damage: str, repair: str, said: str):
+    shared.apply()
+    shared.log_in("pipeline")
+    migrations.apply()
+    shared.rows(damage)
+
+    found = shared.compare()
+    assert [*found.missing, *found.extra] == [said]
+
+    shared.rows(repair or "select 1")
+    shared.apply()
+    assert shared.compare() == Differences()
+
+
+def test_roles__are_made_by_an_owner_who_may_create_roles(shared: Warehouse):
+    shared.rows("alter database shared owner to maker")
+    shared.apply("maker", login="maker")
+    shared.log_in("maker")
+    migrations.apply()
+    assert shared.compare("maker").missing == ()
+
+
+def test_roles__nothing_is_made_by_who_may_not(shared: Warehouse):
+    with pytest.raises(
+        PipelineError, match=r"roles: the server refuses do \$\$ begin .*permission denied.*nothing was"
+    ):
+        shared.apply("stranger")
+    assert shared.rows("select 1 from pg_roles where rolname like 'sm\\_%'") == []
+
+
+def test_roles__a_login_that_is_none_is_named(shared: Warehouse):
+    with pytest.raises(PipelineError, match="roles: there is no login nobody; name the pipeline's by --login"):
+        shared.apply(login="nobody")
+
+
+def test_session__who_may_not_enter_a_role_is_told_so(shared: Warehouse):
+    shared.apply()
+    shared.log_in("stranger")
+    shared.rows("grant connect on database shared to stranger")
+    with pytest.raises(PipelineError, match=r"user stranger cannot enter the role sm_loader .* apply --login stranger"):
+        warehouse.connect()
+    shared.log_in("pipeline")
+    shared.rows("revoke sm_publisher from pipeline")
+    with (
+        pytest.raises(PipelineError, match="user pipeline cannot enter the role sm_publisher"),
+        warehouse.transaction() as cursor,
+        layers.acting_as(cursor, layers.PUBLISHER),
+    ):
+        pass
+
+
+def test_acting_as__ends_with_the_block_and_with_a_rollback(shared: Warehouse):
+    shared.apply()
+    shared.log_in("pipeline")
+    with warehouse.transaction() as cursor:
+        with layers.acting_as(cursor, layers.TRANSFORMER):
+            assert _who(cursor) == "sm_transformer"
+        assert _who(cursor) == "sm_loader"
+    with pytest.raises(ZeroDivisionError), warehouse.transaction() as cursor, layers.acting_as(cursor, "publisher"):
+        raise ZeroDivisionError
+    with warehouse.transaction() as cursor:
+        assert _who(cursor) == "sm_loader"
+        cursor.execute("savepoint before")
+        with pytest.raises(ZeroDivisionError), layers.acting_as(cursor, layers.PUBLISHER):
+            try:
+                cursor.execute("select 1 / 0")
+            except Exception:
+                raise ZeroDivisionError from None
+        cursor.execute("rollback to savepoint before")
+        assert _who(cursor) == "sm_loader"
+
+
+def _who(cursor) -> str:
+    cursor.execute("select current_user::text")
+    return cursor.fetchone()[0]
