@@ -3,19 +3,31 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import psycopg2
 from dbt.adapters.contracts.connection import Connection
 from dbt.adapters.postgres import PostgresAdapter, PostgresConnectionManager
 from dbt.adapters.postgres.connections import logger
+from psycopg2.extensions import connection as Session
 
 from luigi_tasks import warehouse
+from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import layers, server_errors
 
 ATTEMPTS = 2
 """Of opening a session, within a second; after that the stage retries."""
+
+
+def _open_session() -> Session:
+    """Open a session. An error that does not pass by itself is raised as one that dbt does not retry."""
+    try:
+        return warehouse.open_session(layers.TRANSFORMER)
+    except psycopg2.OperationalError as error:
+        kind = server_errors.classify_error(error)
+        if kind is None or kind.is_transient:
+            raise
+        raise PipelineError(str(error)) from error
 
 
 class SessionManager(PostgresConnectionManager):
@@ -28,7 +40,7 @@ class SessionManager(PostgresConnectionManager):
             return connection
         return cls.retry_connection(
             connection,
-            connect=partial(warehouse.open_session, layers.TRANSFORMER),
+            connect=_open_session,
             logger=logger,
             retryable_exceptions=[psycopg2.OperationalError],
             retry_limit=ATTEMPTS,

@@ -20,6 +20,9 @@ from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
 OLDEST_VERSION = 14
 """Major version of PostgreSQL."""
 
+EMBEDDED_LINE = {"PGSSLMODE": "disable", "PGCHANNELBINDING": "disable"}
+"""libpq's variables for the embedded server's socket, which encrypts nothing and asks for no password."""
+
 _embedded: EmbeddedPostgres | None = None
 _readers: dict[int, Connection] = {}
 _writers: dict[int, Connection] = {}
@@ -60,7 +63,12 @@ def hold_embedded() -> None:
 def get_libpq_variables(**settings: str) -> dict[str, str]:
     """The PG* variables with which a child process opens sessions on the warehouse; `settings` of them may differ."""
     named = environment.read_libpq_variables()
-    return session.make_variables(named if is_external() else named | start_embedded().parameters, **settings)
+    return session.make_variables(named if is_external() else named | _list_embedded_variables(), **settings)
+
+
+def _list_embedded_variables() -> dict[str, str]:
+    """libpq's variables that lead to the embedded server, started when it is not running."""
+    return start_embedded().parameters | EMBEDDED_LINE
 
 
 def connect(layer: str | None = layers.LOADER) -> Connection:
@@ -87,7 +95,7 @@ def _open_connection(layer: str | None) -> Connection:
     if is_external():
         environment.read_libpq_variables()  # libpq reads them itself, and would quote what is no name
         return session.open_session(layer)
-    arguments = _make_arguments(start_embedded().parameters)
+    arguments = _make_arguments(_list_embedded_variables())
     try:
         return session.open_session(layer, **arguments)
     except psycopg2.OperationalError:
@@ -110,7 +118,10 @@ def _require_usable(connection: Connection) -> None:
 
 def _make_arguments(variables: dict[str, str]) -> dict[str, str]:
     """libpq's variables as arguments of psycopg2.connect."""
-    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+    names = {
+        **{"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"},
+        **{"PGSSLMODE": "sslmode", "PGCHANNELBINDING": "channel_binding"},
+    }
     return {names[name]: value for name, value in variables.items()}
 
 

@@ -75,8 +75,68 @@ HIDDEN = Kind(
     (),
     ("row-level security policy",),
 )
+TLS = (
+    Kind(
+        "the server's certificate is not to be trusted: another authority (CA) signed it, or it has expired",
+        "nothing was sent; set PGSSLROOTCERT to the certificate of the server's CA, or see whether the server's is "
+        "still valid: openssl s_client -starttls postgres -connect HOST:PORT",
+        (),
+        ("certificate verify failed",),
+    ),
+    Kind(
+        "the server's certificate is for another host",
+        "nothing was sent; set PGHOST to a name in the certificate (PGHOSTADDR may lead to the address)",
+        (),
+        ("does not match host name",),
+    ),
+    Kind(
+        "the server offers no TLS",
+        "nothing was sent; have ssl turned on there, with a certificate",
+        (),
+        ("server does not support SSL", "SSL not in use"),
+    ),
+    Kind(
+        "the server does not prove by the login that it is the one with the certificate (channel binding)",
+        "the password was not sent; have its pg_hba.conf ask for scram-sha-256, connect past a pooler that takes the "
+        "login in its place, or set PGCHANNELBINDING=prefer",
+        (),
+        ("channel binding",),
+    ),
+    Kind(
+        "the server's certificate has a key with which there is no channel binding, such as one of Ed25519",
+        "have a certificate with a key of P-256 or RSA made for it, or set PGCHANNELBINDING=disable",
+        (),
+        ("could not find digest for NID",),
+    ),
+    Kind(
+        "a file that TLS needs cannot be used",
+        "check PGSSLROOTCERT, PGSSLCERT and PGSSLKEY, and the files' owner and mode",
+        (),
+        ("root certificate file", "private key file", "could not read certificate file"),
+    ),
+    Kind(
+        "a setting of TLS has a value that it cannot have",
+        "correct the variable of libpq (PGSSL…, PGCHANNELBINDING), or the service file",
+        (),
+        ("invalid ssl", 'invalid "ssl_', "invalid channel_binding", "weak sslmode"),
+    ),
+    Kind(
+        "the encrypted connection broke off",
+        "check that the server runs, and what is on the way to it",
+        (),
+        ("unexpected eof while reading", "bad record mac", "SSL connection has been closed"),
+        is_transient=True,
+    ),
+    Kind(
+        "this machine and the server do not agree on how to encrypt",
+        "nothing was sent; check PGSSLMINPROTOCOLVERSION, and ssl_min_protocol_version of the server",
+        (),
+        ("SSL error",),
+    ),
+)
 KINDS = (
     HIDDEN,
+    *TLS,
     Kind(
         "a statement was cancelled: by somebody, or because it ran longer than [warehouse] statement_timeout",
         "nothing was changed; find out what slows the server, or raise the setting, then run again",
@@ -118,10 +178,18 @@ KINDS = (
         (
             "authentication failed",
             "no password supplied",
-            "pg_hba.conf",
+            'host "[local]"',
+            "SSL encryption",
+            "GSS encryption",
             "is not permitted to log in",
             'role "',
         ),
+    ),
+    Kind(
+        "the server's pg_hba.conf does not let this login in without TLS",
+        "set PGSSLMODE=verify-full, and PGSSLROOTCERT to the certificate of the server's CA",
+        (),
+        ("no encryption",),
     ),
     Kind(
         "there is no such database, or it accepts no connections",

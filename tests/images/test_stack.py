@@ -67,8 +67,9 @@ class Stack:
         self.running.pop(name).end()
 
     def query(self, sql: str, user: str = "reader", password: str = OWN["READER_PASSWORD"]) -> list[tuple[Any, ...]]:
-        where = {"host": "127.0.0.1", "dbname": "warehouse", "user": user, "password": password}
-        opened = closing(psycopg2.connect(**where, options="-c timezone=UTC"))
+        where = {"host": "postgres", "hostaddr": "127.0.0.1", "dbname": "warehouse", "user": user, "password": password}
+        checked = {"sslmode": "verify-full", "sslrootcert": str(self.folder / "certificates" / "ca.pem")}
+        opened = closing(psycopg2.connect(**where, **checked, channel_binding="require", options="-c timezone=UTC"))
         with opened as connection, connection, connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall()
@@ -220,6 +221,13 @@ def test_reader__reads_only(stack, ran):
         stack.query("delete from published.daily_engagement_mart returning 1")
     with pytest.raises(psycopg2.OperationalError, match=r"no pg_hba\.conf entry"):
         stack.query("select 1", user="postgres", password="")
+
+
+def test_reads__are_logged_without_what_was_searched_for(stack, ran):
+    stack.query("select count(*) from marts.user_engagement_mart where 'ann@example.org' is not null")
+    said = stack.running["postgres-1"].said()
+    assert "AUDIT: OBJECT,1,1,READ,SELECT,VIEW,marts.user_engagement_mart,<not logged>,<not logged>" in said
+    assert "ann@example.org" not in said
 
 
 def test_backup__is_made_as_the_docs_say(stack, ran):

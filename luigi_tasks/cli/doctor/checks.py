@@ -16,6 +16,7 @@ CHECKS = (
     Check("java", environment.check_java),
     Check("spark", environment.check_spark, needs=("settings", "java")),
     Check("postgresql", warehouse.check_server, needs=("settings",)),
+    Check("tls", warehouse.check_tls, needs=("postgresql",)),
     Check("rights", warehouse.check_rights, needs=("postgresql",)),
     Check("roles", warehouse.check_roles, needs=("postgresql",)),
     Check("connections", warehouse.check_connections, needs=("postgresql",)),

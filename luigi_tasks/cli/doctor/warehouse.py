@@ -1,10 +1,14 @@
 """The doctor's checks of the warehouse. They start an embedded server that exists, but never create one."""
 
+import ipaddress
+import os
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from luigi.interface import core
+from psycopg2.extensions import connection as Connection
 
 from luigi_tasks import config, paths, warehouse
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
@@ -32,6 +36,48 @@ def check_server() -> Result:
     where = f"{server.host}:{server.port}" if warehouse.is_external() else f"embedded in {home}"
     version = server.parameter_status("server_version")
     return Result(OK, f"PostgreSQL {version}, {where}, database {server.dbname}, user {server.user}")
+
+
+def check_tls() -> Result:
+    """Whether a server on another machine is the right one, and nobody on the way can read or change anything."""
+    if _is_to_be_created() or not warehouse.is_external():
+        return Result(OK, "the embedded server has a socket of this account's alone, and no network address")
+    connection = warehouse.get_reader()
+    if not _is_on_network(connection):
+        return Result(OK, "the server is on this machine")
+    server, used = connection.info, connection.info.dsn_parameters
+    if _is_encrypted_by_kerberos():
+        return Result(OK, f"{server.host} is another machine: Kerberos encrypts, and says that it is the one")
+    if not server.ssl_in_use or used["sslmode"] != "verify-full":
+        raise PipelineError(
+            f"{server.host} is another machine, and sslmode is {used['sslmode']}: others on the network could read "
+            "what is sent, or pose as the server and be told the password; set PGSSLMODE=verify-full, and "
+            "PGSSLROOTCERT to the certificate of the server's CA (or to system, for one that this machine trusts)"
+        )
+    found = f"{server.host} is another machine: {server.ssl_attribute('protocol')}, with its certificate checked"
+    if server.used_password and used.get("channel_binding") != "require":
+        return Result(
+            WARN,
+            f"{found}; a server that asks for the password itself would be told it; set PGCHANNELBINDING=require, "
+            "which needs scram-sha-256 in its pg_hba.conf",
+        )
+    return Result(OK, found)
+
+
+def _is_on_network(connection: Connection) -> bool:
+    """Whether a connection leaves this machine."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        if line.family == socket.AF_UNIX:
+            return False
+        ours, theirs = line.getsockname()[0], line.getpeername()[0]
+    return ours != theirs and not ipaddress.ip_address(theirs.partition("%")[0]).is_loopback
+
+
+def _is_encrypted_by_kerberos() -> bool:
+    (encrypted,) = _query_row(
+        "select coalesce(bool_or(encrypted), false) from pg_stat_gssapi where pid = pg_backend_pid()"
+    )
+    return bool(encrypted)
 
 
 def _is_to_be_created() -> bool:

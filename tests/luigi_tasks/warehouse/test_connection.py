@@ -294,6 +294,16 @@ def named(server, own, monkeypatch) -> EmbeddedPostgres:
     return server
 
 
+def test_connect__reaches_the_embedded_server_whatever_is_set_for_another_ones_tls(own, monkeypatch):
+    for name, value in {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/none", "PGCHANNELBINDING": "require"}.items():
+        monkeypatch.setenv(name, value)
+    assert query("select 1") == [(1,)]
+    for name, value in warehouse.get_libpq_variables().items():
+        monkeypatch.setenv(name, value)
+    with closing(psycopg2.connect("")) as of_another_program:
+        assert of_another_program.info.dbname == "warehouse"
+
+
 def test_connect__tries_a_wrong_password_once(named, monkeypatch):
     assert query("select current_user") == [("bob",)]
     warehouse.close()

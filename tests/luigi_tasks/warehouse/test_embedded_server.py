@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Barrier
 
@@ -466,6 +466,58 @@ def test_lease_server__of_root_lets_the_person_in_whose_cluster_it_is(space, lea
         assert ask_as(None, postgres) == ask_as(account, postgres) == "1"
         postgres.release()
         assert runs_as(account, space / "pg")
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can be other accounts")
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["socket in its folder", "socket in TMPDIR"])
+def test_server__of_a_normal_user_is_closed_to_all_others_whatever_the_umask(space, monkeypatch, elsewhere):
+    """It trusts whoever reaches its socket: nobody else may, nor read a file of it, nor run a program by it."""
+    owner = programs.Account(pwd.getpwnam("daemon").pw_uid, pwd.getpwnam("daemon").pw_gid)
+    for name in ("home", "tmp", "spoils"):
+        (space / name).mkdir()
+        (space / name).chmod(0o1777)
+    folder = space / "home" / ("long" * 30 if elsewhere else "pg")
+    monkeypatch.setattr(tempfile, "tempdir", str(space / "tmp"))
+    install = programs.find_programs(owner)
+    monkeypatch.setattr(programs, "find_wheel_programs", lambda: install)
+    with leased_as(owner, folder):
+        (socket,) = (space / "tmp").glob("socialmart-*") if elsewhere else [folder / "socket"]
+        said = {}
+        for account in (owner, programs.get_nobody(), programs.Account(4711, owner.gid)):
+            program = f"copy (select 1) to program 'cat > {space}/spoils/{account.uid}'"
+            command = [install / "psql", "-XAt", "-h", socket, "-U", "socialmart", "-d", "warehouse", "-c", program]
+            said[account.uid] = programs.run_program(command, account).stdout
+        assert [path.name for path in (space / "spoils").iterdir()] == [str(owner.uid)], said
+        assert all("Permission denied" in text for uid, text in said.items() if uid != owner.uid), said
+        assert {stat.S_IMODE(path.stat().st_mode) for path in (folder, socket, folder / "cluster")} == {0o700}
+
+
+@contextmanager
+def leased_as(account: programs.Account, folder: Path) -> Iterator[None]:
+    """Have a process of an account, with an open umask, hold the server of a folder during the block."""
+    (told, tell), (waited, release) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(account.gid)
+            os.setuid(account.uid)
+            os.umask(0)
+            os.close(release)
+            held = lease_server(folder)
+            os.write(tell, b"x")
+            os.read(waited, 1)
+            held.release()
+        finally:
+            os._exit(0)
+    os.close(tell)
+    try:
+        assert os.read(told, 1) == b"x"
+        yield
+    finally:
+        for end in (release, waited, told):
+            os.close(end)
+        os.waitpid(child, 0)
 
 
 def runs_as(account: programs.Account, folder: Path) -> bool:
