@@ -6,14 +6,17 @@ from typing import Any
 from luigi.interface import core
 
 from luigi_tasks import config, paths, warehouse
+from luigi_tasks.cli import audit
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.cli.doctor.folders import require_writable
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import migrations, rights
+from luigi_tasks.warehouse import audit_chain, migrations, rights
 from luigi_tasks.warehouse.embedded import programs
 
 SECONDS_APART = 60
 """Seconds by which two clocks may differ: dates of runs still make sense."""
+LAST_ENTRIES = 1_000
+"""Entries of the audit chain that are looked at: those of a year of nights, in some milliseconds."""
 CREATED_BY_FIRST_RUN = "the first run creates the embedded server"
 
 
@@ -100,3 +103,17 @@ def check_clock() -> Result:
     if apart > SECONDS_APART:
         return Result(WARN, f"the clocks of warehouse and this machine are {apart:,.0f} seconds apart; set them right")
     return Result(OK, "the clocks of warehouse and this machine agree")
+
+
+def check_audit_chain() -> Result:
+    """Whether the end of the audit chain is sound, and the anchors in the journals of runs are of it."""
+    if _is_to_be_created():
+        return Result(OK, CREATED_BY_FIRST_RUN)
+    with warehouse.reading() as cursor:
+        cursor.execute("select to_regclass(%s) is null", (audit_chain.TABLE,))
+        if cursor.fetchone() == (True,):
+            return Result(OK, "the first run begins it")
+    verdict = audit.verify_chain(audit.read_anchors([], []), LAST_ENTRIES)
+    if verdict.faults:
+        return Result(WARN, f"{'; '.join(verdict.faults)}; see socialmart audit verify")
+    return Result(OK, audit.describe_sound_chain(verdict))
