@@ -19,7 +19,8 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import run_id
 from luigi_tasks.warehouse.schema_names import ETL
 
-TABLE = f"{ETL}.audit"
+WRITER = f"{ETL}.append_audit(text, text, text)"
+"""The function that alone writes entries."""
 NO_PREVIOUS = "0" * 64
 """In the first entry, in place of the hash of the one before."""
 ENCODED_ANCHOR = re.compile(r"\b([0-9a-f]{64})@([1-9][0-9]{0,17})\b")
@@ -76,7 +77,7 @@ def append(cursor: Cursor, event: str, **details: object) -> Anchor | None:
     Returns the anchor of the chain; None where there is no chain yet, as before the first load. `details` are about
     nobody's data: no name of a batch, a file or a record. An entry that this process made already is not made again.
     """
-    cursor.execute("select to_regprocedure('etl.append_audit(text, text, text)') is not null")
+    cursor.execute("select to_regprocedure(%s) is not null", (WRITER,))
     if cursor.fetchone() != (True,):
         return None
     text = json.dumps(details, sort_keys=True, ensure_ascii=True)

@@ -110,9 +110,14 @@ def check_audit_chain() -> Result:
     if _is_to_be_created():
         return Result(OK, CREATED_BY_FIRST_RUN)
     with warehouse.reading() as cursor:
-        cursor.execute("select to_regclass(%s) is null", (audit_chain.TABLE,))
-        if cursor.fetchone() == (True,):
-            return Result(OK, "the first run begins it")
+        cursor.execute("select has_function_privilege('public', to_regprocedure(%s), 'execute')", (audit_chain.WRITER,))
+        [may_all_write] = cursor.fetchone()
+    if may_all_write is None:
+        return Result(OK, "the next run begins it")
+    if may_all_write:  # as after a restore without privileges
+        return Result(
+            WARN, f"all users may write entries: revoke execute on function {audit_chain.WRITER} from public"
+        )
     verdict = audit.verify_chain(audit.read_anchors([], []), LAST_ENTRIES)
     if verdict.faults:
         return Result(WARN, f"{'; '.join(verdict.faults)}; see socialmart audit verify")
