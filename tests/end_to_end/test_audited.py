@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from controls import list_controls
 from project import MakeProject, Project
 
 
@@ -107,6 +108,12 @@ def test_run__is_entered_when_it_begins_to_work_with_what_it_found_changed_by_ha
     assert (changed, begun, ended) == ("changed by hand", "run begun", "run ended")
     assert relations == {"relations": ["published.platform_mart"]}
     assert task["task"] == "RunAll"
+
+
+def test_evidence__of_each_control_can_be_queried(project):
+    queries = [control.evidence for control in list_controls() if control.evidence.startswith("select ")]
+    without_rows = [query for query in queries if not project.rows(query)]
+    assert len(queries) > 5 and without_rows == []
 
 
 @pytest.mark.parametrize(

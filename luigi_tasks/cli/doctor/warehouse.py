@@ -115,9 +115,7 @@ def check_audit_chain() -> Result:
     if may_all_write is None:
         return Result(OK, "the next run begins it")
     if may_all_write:  # as after a restore without privileges
-        return Result(
-            WARN, f"all users may write entries: revoke execute on function {audit_chain.WRITER} from public"
-        )
+        return Result(WARN, f"all users may write entries: revoke execute on function {audit_chain.WRITER} from public")
     verdict = audit.verify_chain(audit.read_anchors([], []), LAST_ENTRIES)
     if verdict.faults:
         return Result(WARN, f"{'; '.join(verdict.faults)}; see socialmart audit verify")
