@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import psycopg2
 import pytest
@@ -198,12 +199,14 @@ def test_append__enters_the_same_of_one_run_once(chain):
 
 
 def test_append__says_who_logged_in_whatever_role_the_session_has(chain):
-    rows("create role worker; grant usage on schema etl to worker")
+    rows("create role worker; create role clerk login; grant worker to clerk; grant usage on schema etl to worker")
     rows("grant execute on function etl.append_audit(text, text, text) to worker")
-    with warehouse.transaction() as cursor:
-        cursor.execute("set local role worker")
+    where = warehouse.start_embedded().parameters
+    opened = psycopg2.connect(host=where["PGHOST"], port=where["PGPORT"], dbname=where["PGDATABASE"], user="clerk")
+    with closing(opened) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("set role worker")
         append(cursor, "as a worker")
-    assert [entry.login for entry in read_entries()] == ["socialmart"] * (LENGTH + 1)
+    assert [entry.login for entry in read_entries()] == ["socialmart"] * LENGTH + ["clerk"]
     assert faults() == []
 
 
