@@ -17,7 +17,7 @@ import click
 from luigi.interface import core
 
 from luigi_tasks import config, file_modes, paths, run_id, texts, warehouse
-from luigi_tasks.cli import explain, luigid, output, summary, verify
+from luigi_tasks.cli import audit, explain, luigid, output, summary, verify
 from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
 from luigi_tasks.cli.sample import put_sample_where_all_is_new
@@ -185,6 +185,43 @@ def take_over_warehouse() -> None:
     print(verify.take_over())
 
 
+@main.group("audit", cls=CommandGroup)
+def tell_audit() -> None:
+    """Say who ran, exported and changed what, and whether that record is as it was written."""
+
+
+@tell_audit.command("verify")
+@click.option("--anchor", "anchors", multiple=True, metavar="HASH@POSITION", help="An anchor noted before; repeatable.")
+@click.option(
+    "--log",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A file with anchors: a log, a message; repeatable. Without --anchor and --log, the journals of runs.",
+)
+@json_option
+def verify_audit(anchors: tuple[str, ...], files: tuple[Path, ...], as_json: bool) -> int:
+    """Find entries of the audit chain that were changed, deleted or inserted. Ends with 1 where there are some."""
+    verdict = audit.verify_chain(audit.read_anchors(anchors, files))
+    if as_json:
+        print_json(asdict(verdict))
+    else:
+        output.print_lines(audit.describe_verdict(verdict))
+    return int(bool(verdict.faults))
+
+
+@tell_audit.command("show")
+@click.option("--run", help="Only the entries of this run.")
+@json_option
+def show_audit(run: str | None, as_json: bool) -> None:
+    """List the entries of the audit chain."""
+    entries = audit.list_entries(run)
+    if as_json:
+        print_json([audit.make_fields(entry) for entry in entries])
+    else:
+        output.print_lines(audit.describe_entries(entries))
+
+
 @main.command("rejected")
 @click.option("--batch", default="", help="Only records of this batch.")
 @click.option("--rule", default="", help="Only records that broke this rule.")
@@ -200,7 +237,9 @@ def list_rejected(batch: str, rule: str, as_json: bool, file: str | None) -> Non
     if file and as_json:
         raise click.UsageError("--json and --export exclude each other")
     if file:
-        records = quarantine.export_rejected(file, batch, rule)
+        with audit.entered("rejected --export") as details:
+            records = quarantine.export_rejected(file, batch, rule)
+            details["records"] = records
         if not quarantine.is_standard_output(file):
             verb = "is" if records == 1 else "are"
             print(texts.format_line(f"{texts.count(records, 'record')} {verb} in {file}"))
@@ -311,7 +350,9 @@ def check_roles(login: str, as_json: bool) -> int:
 @main.command("report")
 def write_report() -> None:
     """Write the report on the published marts and print its path."""
-    print(page.write_report())
+    with audit.entered("report"):
+        path = page.write_report()
+    print(path)
 
 
 @main.command("docs")
@@ -400,11 +441,19 @@ def run_client(program: str, arguments: tuple[str, ...]) -> int:
     return code if code >= 0 else 128 - code
 
 
+def run_copying_client(program: str, arguments: tuple[str, ...]) -> int:
+    """Run a client program that copies data out of the warehouse or into it, which the audit chain tells."""
+    with audit.entered_if_possible(program) as found:
+        code = run_client(program, arguments)
+        found["code"] = code
+    return code
+
+
 def make_client_command(program: str, purpose: str) -> click.Command:
     """A command that hands all its arguments but --help to a client program; after -- it hands on that, too."""
     return ProjectCommand(
         program,
-        callback=partial(run_client, program),
+        callback=partial(run_client if program == "psql" else run_copying_client, program),
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
         help=f"{purpose}. Further arguments go to {program}.",
         context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},

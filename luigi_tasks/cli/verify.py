@@ -11,7 +11,7 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.runs import lock
 from luigi_tasks.stages import inspection
 from luigi_tasks.stages.inspection import Finding
-from luigi_tasks.warehouse import project_claim
+from luigi_tasks.warehouse import audit_chain, project_claim
 
 AT_ONCE = 1e-9
 """Days, for [warehouse] verify_days: rows that were compared before that are compared again."""
@@ -42,6 +42,7 @@ def take_over() -> str:
     try:
         with warehouse.transaction() as cursor:
             project_claim.claim(cursor)
+            audit_chain.append(cursor, audit_chain.TAKEN_OVER, **audit_chain.describe_operator())
     except UndefinedTable as error:
         raise PipelineError("the warehouse is nobody's yet; the first run of this project claims it") from error
     return (

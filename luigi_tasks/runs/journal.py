@@ -68,12 +68,14 @@ class StageProgress:
 class RunEnd:
     """How a run ended: its exit code, the reason if that is not 0, and what Luigi was asked for ("Extract 2026-11-23").
 
-    `task` is empty if the run ended before it began to work.
+    `task` is empty if the run ended before it began to work. `anchor` is that of the audit chain; empty where the end
+    was not entered there.
     """
 
     code: int
     reason: str
     task: str
+    anchor: str = ""
 
 
 Event = StageRecord | StageFailure | StageProgress | RunEnd

@@ -119,4 +119,5 @@ def expect_work(start_services: Callable[[], None]) -> None:
     if lock.is_held():
         start_services()
         warehouse.hold_embedded()
+        record.note_begin()
         record.conclude_run_at_exit()  # again, so that it happens before the warehouse and the services are given up

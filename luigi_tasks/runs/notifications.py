@@ -39,9 +39,10 @@ def send_notification(
     remarks: Sequence[str],
     end: str = "",
     task: str = "",
+    anchor: str = "",
 ) -> None:
     """Send the message about this run to all addresses, if [notify] on asks for one. `end` says what went wrong,
-    `task` what Luigi was asked for.
+    `task` what Luigi was asked for, `anchor` where the audit chain ends.
 
     A failure that the last message was about is said to be still so; the first good run after one sends a message, too.
     A message that cannot be sent is logged, and changes nothing else.
@@ -64,7 +65,7 @@ def send_notification(
     }
     is_still_so = failure is not None and failure.runs > 1
     title = compose_title(outcome, is_still_so, is_well_again)
-    body = compose_body(stages, failures, remarks, end)
+    body = compose_body(stages, failures, remarks, end, anchor)
     if failure and is_still_so:
         body = f"{failure.describe()}\n\n{body}"
     is_sent = False
@@ -115,9 +116,14 @@ def compose_title(outcome: str, is_still_so: bool = False, is_well_again: bool =
 
 
 def compose_body(
-    stages: Sequence[StageRecord], failures: Sequence[StageFailure], remarks: Sequence[str], end: str
+    stages: Sequence[StageRecord],
+    failures: Sequence[StageFailure],
+    remarks: Sequence[str],
+    end: str,
+    anchor: str = "",
 ) -> str:
-    """Return the text of the message: paragraphs about failures, anomalies, stages, the log and how to run again."""
+    """Return the text of the message: paragraphs about failures, anomalies, stages, the log, how to run again, and the
+    anchor of the audit chain, which is of use just because it stands outside the warehouse."""
     run = run_id.get_run_id()
     paragraphs = [format_line(f"Run {run}: {shlex.join(sys.argv[1:])}")]
     if end:
@@ -134,6 +140,8 @@ def compose_body(
         folder = shlex.quote(str(Path.cwd()))
         again = format_line(f"cd {folder} && {command}", LONGEST_REASON)
         paragraphs.append(f"To run again, from the last finished target:\n{again}")
+    if anchor:
+        paragraphs.append(f"Audit chain: {anchor}")
     return "\n\n".join(paragraphs)
 
 

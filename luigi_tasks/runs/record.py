@@ -1,7 +1,6 @@
 """The end of a run: records it in etl.runs, etl.stages and etl.remarks, and sends the notification."""
 
 import atexit
-import getpass
 import importlib.metadata
 import json
 import logging
@@ -11,10 +10,12 @@ import shlex
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from luigi.cmdline_parser import CmdlineParser
 from luigi.retcodes import retcode
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import execute_values
@@ -25,7 +26,8 @@ from luigi_tasks.processes import service_process
 from luigi_tasks.runs import anomalies, journal, notifications, signals
 from luigi_tasks.runs.anomalies import Anomaly
 from luigi_tasks.runs.journal import RunEnd, StageFailure, StageRecord
-from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse import audit_chain, migrations
+from luigi_tasks.warehouse.audit_chain import Anchor
 
 PACKAGES = ("socialmart", "luigi", "pyspark", "pyarrow", "dbt-core", "dbt-postgres", "psycopg2-binary")
 """Packages whose versions are recorded with a run."""
@@ -43,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 _started = time.time()
 _end: RunEnd | None = None
+_is_begun = False
+"""Whether it is in the audit chain that this run has begun."""
 
 
 def note_end(code: int, reason: str, task: str = "") -> None:
@@ -66,9 +70,13 @@ def _conclude_run(process: int) -> None:
     stages = journal.read_finished_stages(run)
     failures = journal.read_failures(run)
     end = _find_end(failures)
-    remarks = [texts.format_line(remark, TEXT_BYTES) for remark in _record_run(stages, end)]
+    found, anchor = _record_run(stages, end)
+    remarks = [texts.format_line(remark, TEXT_BYTES) for remark in found]
     for remark in remarks:
         logger.warning("%s", remark)
+    if anchor:
+        end = replace(end, anchor=str(anchor))
+        logger.info("the audit chain is at %s", anchor)
     if end.code or os.path.isdir(paths.run_logs(run)):  # noqa: PTH112  # False, too, where that cannot be known
         try:
             journal.append_event(end)
@@ -77,7 +85,7 @@ def _conclude_run(process: int) -> None:
     if end.code and not failures:
         failures = [StageFailure("The run", end.reason)]
     text = f"the run ended with exit code {end.code}: {end.reason}"
-    notifications.send_notification(stages, failures, remarks, text if end.code else "", end.task)
+    notifications.send_notification(stages, failures, remarks, text if end.code else "", end.task, end.anchor)
     if end.code:
         logger.error(text)
 
@@ -103,32 +111,53 @@ def _describe_failures(failures: Sequence[StageFailure]) -> str:
     return f"{', '.join(titles[:MOST_NAMED])}{more} failed; the log has the reasons"
 
 
-def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> list[str]:
-    """Record the run in the warehouse, unless it had nothing to do. Returns what was unusual about it."""
+def note_begin() -> None:
+    """Enter into the audit chain that this run has begun to work, once it has asked the warehouse for something."""
+    global _is_begun
+    if _is_begun or not warehouse.is_connected():
+        return
+    parser = CmdlineParser.get_instance()
+    details = {"task": parser.known_args.root_task if parser else "", **audit_chain.describe_operator()}
+
+    def append() -> Anchor | None:
+        with warehouse.reading() as cursor:
+            return audit_chain.append(cursor, audit_chain.RUN_BEGUN, **details)
+
+    _is_begun = warehouse.retry_transaction("the audit chain", append) is not None
+
+
+def _record_run(stages: Sequence[StageRecord], end: RunEnd) -> tuple[list[str], Anchor | None]:
+    """Record the run in the warehouse, unless it had nothing to do.
+
+    Returns what was unusual about it, and the anchor of the audit chain.
+    """
     if not (stages or end.code or config.read_section(config.notify).stale_hours):
-        return []
+        return [], None
     try:
         if not (stages or warehouse.is_external() or warehouse.find_embedded_home()):
-            return []
+            return [], None
         if not stages or signals.get_received():
             with warehouse.reading():  # if the warehouse is away, one attempt tells; below there are several
                 pass
         migrations.apply()
-        warehouse.retry_transaction("the record of the run", partial(_insert_run, stages, end))
+        anchor = warehouse.retry_transaction("the record of the run", partial(_insert_run, stages, end))
     except Exception as error:  # whatever goes wrong here, the message about the run is sent
         remarks = [f"this run is not recorded in etl.runs: {describe_error(error)}"]
-        return remarks
+        return remarks, None
     try:
-        return warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages))
+        return warehouse.retry_transaction("anomalies of the run", partial(_record_anomalies, stages)), anchor
     except Exception as error:
         remarks = [f"what was unusual about this run is not known, and not in etl.remarks: {describe_error(error)}"]
-        return remarks
+        return remarks, anchor
 
 
-def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:
-    """Insert the run and its stages, once: a retry after a lost commit finds them. One that did nothing is left out."""
+def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> Anchor | None:
+    """Insert the run and its stages, once: a retry after a lost commit finds them. One that did nothing is left out.
+
+    Returns the anchor of the audit chain, into which the end was entered, too.
+    """
     if not stages and not end.code:
-        return
+        return None
     run = run_id.get_run_id()
     failed = end.code or any(stage.outcome == journal.FAILED for stage in stages)
     with warehouse.transaction() as cursor:
@@ -142,7 +171,7 @@ def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:
                 "started": stages[0].started if stages else _started,
                 "host": socket.gethostname(),
                 "outcome": journal.FAILED if failed else journal.DONE,
-                "login": _find_login(),
+                "login": audit_chain.find_account(),
                 "command": texts.format_line(shlex.join(sys.argv[1:]), LONGEST_COMMAND),
                 "versions": json.dumps(versions),
             },
@@ -158,6 +187,15 @@ def _insert_run(stages: Sequence[StageRecord], end: RunEnd) -> None:
                 ],
                 template="(%s, %s, %s::text[], to_timestamp(%s), %s, %s, %s)",
             )
+        return audit_chain.append(
+            cursor,
+            audit_chain.RUN_ENDED,
+            task=end.task.partition(" ")[0],  # without its batches
+            code=end.code,
+            outcome=journal.FAILED if failed else journal.DONE,
+            stages=Counter(stage.stage for stage in stages),
+            **audit_chain.describe_operator(),
+        )
 
 
 def _record_anomalies(stages: Sequence[StageRecord]) -> list[str]:
@@ -189,10 +227,3 @@ def _make_key(text: str, most: int) -> str:
 
 def _list_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def _find_login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in a container
-        return str(os.getuid())

@@ -24,7 +24,7 @@ from luigi_tasks.runs.anomalies import Anomaly
 from luigi_tasks.targets import checkpoint, landing, marker
 from luigi_tasks.targets.ledger_file import COUNTS
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import change_queue, content_digests, migrations, project_claim, relation_states
+from luigi_tasks.warehouse import audit_chain, change_queue, content_digests, migrations, project_claim, relation_states
 from luigi_tasks.warehouse.relation_states import Change
 from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, MARTS, RAW_DATA
 
@@ -124,8 +124,12 @@ def find_suspicion(schemas: Sequence[str]) -> str | None:
 
 
 def record_findings(cursor: Cursor, findings: Iterable[Finding]) -> None:
-    """Have the findings among the remarks on this run."""
-    record.record_remarks(cursor, [Anomaly("changed by hand", finding.relation, str(finding)) for finding in findings])
+    """Have the findings among the remarks on this run, and in the audit chain."""
+    found = list(findings)
+    record.record_remarks(cursor, [Anomaly("changed by hand", finding.relation, str(finding)) for finding in found])
+    if found:
+        relations = sorted({finding.relation for finding in found})
+        audit_chain.append(cursor, audit_chain.CHANGED_BY_HAND, relations=relations)
 
 
 def _examine_changes(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:

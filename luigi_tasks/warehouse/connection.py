@@ -125,6 +125,12 @@ def _make_arguments(variables: dict[str, str]) -> dict[str, str]:
     return {names[name]: value for name, value in variables.items()}
 
 
+def is_connected() -> bool:
+    """Whether this process has a connection for short reads already."""
+    connection = _readers.get(os.getpid())
+    return connection is not None and not connection.closed
+
+
 def get_reader() -> Connection:
     """This process's connection for short reads, each a transaction of its own."""
     connection = _get_connection(_readers)

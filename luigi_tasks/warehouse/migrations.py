@@ -24,7 +24,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import paths, warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import change_queue, layers, ownership, project_claim, relation_states, rights
+from luigi_tasks.warehouse import audit_chain, change_queue, layers, ownership, project_claim, relation_states, rights
 from luigi_tasks.warehouse.schema_names import (
     CANDIDATES,
     CORE,
@@ -131,7 +131,8 @@ def _apply() -> None:
         rights.require_rights(cursor)
         require_free_names(cursor)
         _lock_versions(cursor)
-        for migration in list_migrations()[_find_version(cursor) :]:
+        before = _find_version(cursor)
+        for migration in list_migrations()[before:]:
             cursor.execute(migration.sql)
             cursor.execute(
                 f"insert into {ETL}.schema_versions (version, name) values (%s, %s) "
@@ -144,6 +145,8 @@ def _apply() -> None:
         _require_columns(cursor)
         project_claim.claim_if_free(cursor)
         relation_states.remember_new(cursor, [".".join(table) for table in list_tables()])
+        if before < len(list_migrations()):
+            audit_chain.append(cursor, audit_chain.UPGRADED, before=before, after=len(list_migrations()))
 
 
 def require_free_names(cursor: Cursor) -> None:

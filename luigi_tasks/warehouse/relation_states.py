@@ -19,7 +19,13 @@ LEDGER = f"{ETL}.ledger"
 CHANGED_BATCHES = f"{ETL}.changed_batches"
 QUEUES = (CHANGED_BATCHES, f"{ETL}.replaced_keys", f"{STAGING}.touched_keys")
 """Tables of which a lost row would be work that is never done. What others insert into them only adds work."""
-FUNCTIONS = ("etl.digest_query", "etl.describe_relation", "etl.remember_relations", "etl.count_changes")
+FUNCTIONS = (
+    "etl.digest_query",
+    "etl.describe_relation",
+    "etl.remember_relations",
+    "etl.count_changes",
+    "etl.append_audit",
+)
 BUILT_BY_DBT = (STAGING, CORE, INTERMEDIATE, CANDIDATES)
 PUBLISHED_SCHEMAS = (PUBLISHED, MARTS)
 

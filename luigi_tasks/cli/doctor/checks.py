@@ -1,6 +1,6 @@
 """All checks of the doctor, in the order in which they run and are shown."""
 
-from luigi_tasks.cli.doctor import environment, folders, limits, warehouse
+from luigi_tasks.cli.doctor import encryption, environment, folders, limits, warehouse
 from luigi_tasks.cli.doctor.check import Check
 
 CHECKS = (
@@ -10,6 +10,7 @@ CHECKS = (
     Check("logs", folders.check_logs, needs=("settings",)),
     Check("export", folders.check_export, needs=("settings",)),
     Check("file modes", folders.check_file_modes, needs=("settings", "landing")),
+    Check("encryption", encryption.check_encryption, needs=("settings",)),
     Check("free space", folders.check_free_space, needs=("settings", "landing", "checkpoints")),
     Check("memory", limits.check_memory, needs=("settings",)),
     Check("limits", limits.check_limits),
@@ -21,6 +22,7 @@ CHECKS = (
     Check("roles", warehouse.check_roles, needs=("postgresql",)),
     Check("connections", warehouse.check_connections, needs=("postgresql",)),
     Check("server clock", warehouse.check_clock, needs=("postgresql",)),
+    Check("audit chain", warehouse.check_audit_chain, needs=("postgresql",)),
     Check("clock", folders.check_dates, needs=("settings",)),
     Check("dbt", environment.check_dbt, needs=("settings",)),
     Check("luigid", environment.check_luigid, needs=("settings",)),

@@ -11,17 +11,20 @@ from luigi.interface import core
 from psycopg2.extensions import connection as Connection
 
 from luigi_tasks import config, paths, warehouse
+from luigi_tasks.cli import audit
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.cli.doctor.folders import require_writable
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy import grants, map_file
-from luigi_tasks.warehouse import layers, migrations, rights
+from luigi_tasks.warehouse import audit_chain, layers, migrations, rights
 from luigi_tasks.warehouse.embedded import programs
 
 MOST_NAMED = 3
 """Sentences about roles in one of the doctor: socialmart roles check has all."""
 SECONDS_APART = 60
 """Seconds by which two clocks may differ: dates of runs still make sense."""
+LAST_ENTRIES = 1_000
+"""Entries of the audit chain that are looked at: those of a year of nights, in some milliseconds."""
 CREATED_BY_FIRST_RUN = "the first run creates the embedded server"
 
 
@@ -181,3 +184,20 @@ def check_clock() -> Result:
     if apart > SECONDS_APART:
         return Result(WARN, f"the clocks of warehouse and this machine are {apart:,.0f} seconds apart; set them right")
     return Result(OK, "the clocks of warehouse and this machine agree")
+
+
+def check_audit_chain() -> Result:
+    """Whether the end of the audit chain is sound, and the anchors in the journals of runs are of it."""
+    if _is_to_be_created():
+        return Result(OK, CREATED_BY_FIRST_RUN)
+    with warehouse.reading() as cursor:
+        cursor.execute("select has_function_privilege('public', to_regprocedure(%s), 'execute')", (audit_chain.WRITER,))
+        [may_all_write] = cursor.fetchone()
+    if may_all_write is None:
+        return Result(OK, "the next run begins it")
+    if may_all_write:  # as after a restore without privileges
+        return Result(WARN, f"all users may write entries: revoke execute on function {audit_chain.WRITER} from public")
+    verdict = audit.verify_chain(audit.read_anchors([], []), LAST_ENTRIES)
+    if verdict.faults:
+        return Result(WARN, f"{'; '.join(verdict.faults)}; see socialmart audit verify")
+    return Result(OK, audit.describe_sound_chain(verdict))

@@ -51,4 +51,6 @@ log_timezone = 'UTC'
 datestyle = 'iso, ymd'
 log_checkpoints = off                    # keep server.log short
 log_line_prefix = '%m [%p] '
+log_min_error_statement = panic          # the statement of an error may hold values of rows
+log_error_verbosity = terse              # and so may its DETAIL and CONTEXT
 """

@@ -587,6 +587,6 @@ def test_doctor__prints_a_line_a_finding_and_exits_1_where_one_failed(project):
     ended = socialmart_doctor(project)
     assert ended.code == 1
     assert ended.output.splitlines()[-1] == "the pipeline cannot run: 20 checks, 1 failed, 1 with a warning"
-    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 17
+    assert [line.split()[0] for line in ended.output.splitlines()[:-1]].count("ok") == 18
     assert "warn  settings      [spark] mastr: unknown" in ended.output
     assert "\033" not in ended.output

@@ -1,5 +1,6 @@
 """Real servers of the embedded PostgreSQL; as root they run as nobody, otherwise as this user."""
 
+import contextlib
 import fcntl
 import importlib.util
 import os
@@ -21,9 +22,11 @@ from threading import Barrier
 import psycopg2
 import pytest
 
+from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse.embedded import location, programs, server
 from luigi_tasks.warehouse.embedded.server import EmbeddedPostgres, lease_server
+from luigi_tasks.warehouse.embedded.settings import format_settings
 
 ROOT = os.geteuid() == 0
 HOLDER = """
@@ -582,3 +585,32 @@ def test_lease_server__says_that_the_folder_is_a_file(space):
     (space / "pg").write_text("")
     with pytest.raises(PipelineError, match="pg cannot be prepared: "):
         lease_server(space / "pg")
+
+
+REFUSED = (
+    "create table person (name text primary key, age int check (age < 100), note text)",
+    "insert into person values ('ann-marie', 30, 'hush')",
+    "insert into person values ('ann-marie', 31, 'hush')",  # DETAIL: Key (name)=(…) already exists.
+    "insert into person values ('ann-marie-2', 130, 'hush')",  # DETAIL: Failing row contains (…).
+    "do $$ begin perform 1 / 0 from person where name = 'ann-marie'; end $$",  # CONTEXT quotes the query
+    "select nothing from person where name = 'ann-marie'",  # STATEMENT
+)
+
+
+def test_server_log__has_errors_without_the_values_of_rows(lease, space):
+    running = lease(space / "postgres")
+    for statement in REFUSED:
+        with contextlib.suppress(psycopg2.Error):
+            query(running, statement)
+    log = (running.folder / "server.log").read_text(encoding="utf-8")
+    assert 'duplicate key value violates unique constraint "person_pkey"' in log
+    assert 'violates check constraint "person_age_check"' in log and "division by zero" in log
+    assert 'column "nothing" does not exist' in log
+    assert "ann-marie" not in log and "hush" not in log
+
+
+def test_server_in_containers__logs_errors_as_the_embedded_one_does():
+    """The image's own tests start it."""
+    settings = (paths.PROJECT / "containers/postgres/postgresql.conf").read_text(encoding="utf-8")
+    for line in ("log_min_error_statement = panic ", "log_error_verbosity = terse "):
+        assert f"\n{line}" in settings and f"\n{line}" in format_settings()

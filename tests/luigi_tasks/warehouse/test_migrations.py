@@ -6,7 +6,7 @@ import pytest
 
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.warehouse import migrations
+from luigi_tasks.warehouse import audit_chain, migrations
 from luigi_tasks.warehouse.migrations import list_migrations
 from luigi_tasks.warehouse.schema_names import SCHEMAS
 from spark_jobs.schemas import TABLES
@@ -212,3 +212,29 @@ def test_apply__marks_every_table_and_keeps_a_comment(own_warehouse):
 
 def test_list_migrations__has_versions_that_count_up_from_one():
     assert [migration.version for migration in list_migrations()] == list(range(1, LAST + 1))
+
+
+def list_entries() -> list[tuple[str, str]]:
+    """Event and details of the entries of a sound audit chain."""
+    with warehouse.transaction() as cursor:
+        entries = list(audit_chain.read_entries(cursor))
+    assert audit_chain.list_faults(entries, []) == []
+    return [(entry.event, entry.details) for entry in entries]
+
+
+def test_append__enters_nothing_where_there_is_no_audit_chain(own_warehouse):
+    with warehouse.transaction() as cursor:
+        assert audit_chain.append(cursor, "too early") is None
+        assert audit_chain.read_head(cursor) is None
+
+
+def test_apply__begins_the_audit_chain_and_enters_each_upgrade(own_warehouse):
+    migrations.apply()
+    migrations.apply()
+    rows("delete from etl.schema_versions where version = %s", LAST)
+    migrations.apply()
+    first = (audit_chain.UPGRADED, f'{{"after": {LAST}, "before": 0}}')
+    assert list_entries() == [first, (audit_chain.UPGRADED, f'{{"after": {LAST}, "before": {LAST - 1}}}')]
+    rows("drop table etl.audit")
+    migrations.apply()
+    assert list_entries() == [first]

@@ -136,8 +136,8 @@ def test_missing__is_named_with_the_sql_that_gives_it(shared: Warehouse, taken: 
 def test_missing__of_a_member_that_does_not_inherit(shared: Warehouse):
     shared.rows(f"grant pipeline to heir with inherit false; {GRANTED.replace('pipeline', 'heir')}")
     assert shared.missing("heir").startswith(
-        "user heir lacks the rights of pipeline, who owns etl.count_changes(text), etl.describe_relation(oid), "
-        "etl.digest_query(oid), etl.remember_relations(text[]), etl.batches_looked_at and "
+        "user heir lacks the rights of pipeline, who owns etl.append_audit(text,text,text), etl.count_changes(text), "
+        "etl.describe_relation(oid), etl.digest_query(oid), etl.remember_relations(text[]) and "
     )
     assert shared.missing("heir").endswith(" more: grant pipeline to heir with inherit true")
     shared.rows("grant pipeline to heir with inherit true")
