@@ -5,25 +5,32 @@ USERS ?= 65000
 OUT ?= $(LANDING)/social_media_info.json
 AT_ONCE ?= 2
 COMPOSE ?= docker compose
+UV ?= uv
+COMPILE = $(UV) pip compile --quiet --upgrade --no-header --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Nothing is installed whose hash is not listed, and nothing else is used to build what is.
+HASHED := --require-hashes --no-deps --no-build-isolation --requirement
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-faults lint sample doctor explain psql summary report docs cluster dashboard bench clean \
-	up down logs test-images
+	up down logs test-images lock sbom
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-.venv/.run: constraints.txt setup.cfg
+.venv/.run: requirements/run.txt setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo 'Python 3.11 to 3.13 expected; call make with PYTHON=/path/to/python3.12'; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(PIP) $(HASHED) requirements/build.txt
+	$(PIP) $(HASHED) requirements/run.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@echo 'preparing Java for Spark, once ...'
 	@$(BIN)/socialmart java --prepare
 	@touch $@
 
-.venv/.test: .venv/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+.venv/.test: .venv/.run requirements/test.txt
+	$(PIP) $(HASHED) requirements/test.txt
 	@touch $@
 
 setup: .venv/.run ## create .venv with pinned dependencies
@@ -31,8 +38,8 @@ setup: .venv/.run ## create .venv with pinned dependencies
 run: setup ## run the pipeline on the landing folder; if that is empty and all is new, on a copy of the sample
 	@$(BIN)/socialmart run --sample
 
-.venv/.bench: .venv/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+.venv/.bench: .venv/.run requirements/bench.txt
+	$(PIP) $(HASHED) requirements/bench.txt
 	@touch $@
 
 test: .venv/.test lint ## lint, then run all tests but the slow ones, AT_ONCE files of tests in parallel
@@ -89,6 +96,16 @@ logs: ## show the containers' output as it comes, runs from cron included
 
 test-images: .venv/.test ## build the images and run the pipeline in them; needs root, buildah and debootstrap
 	IMAGES=run $(BIN)/python -m pytest --log-cli-level=INFO tests/images
+
+lock: ## write requirements/ from setup.cfg and constraints.txt, with the hashes of all files; needs uv (pip install uv)
+	@mkdir -p requirements
+	echo 'setuptools>=77' | $(COMPILE) - --output-file requirements/build.txt
+	$(COMPILE) setup.cfg --output-file requirements/run.txt
+	for extra in bench notebook test; do $(COMPILE) setup.cfg --extra $$extra --output-file requirements/$$extra.txt \
+		$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements/run.txt) || exit 1; done
+
+sbom: setup ## print what is installed in .venv, and Debian's packages here, as CycloneDX
+	@$(BIN)/python -m luigi_tasks.cli.sbom
 
 clean: ## delete checkpoints, logs, the report, dbt's page and the embedded warehouse; landing files stay
 	rm -rf data/checkpoints data/local data/logs data/report data/docs data/postgres

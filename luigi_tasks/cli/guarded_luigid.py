@@ -5,7 +5,9 @@ application, the guard refuses requests
 
 - for a host that is none of ours, as come from a page of another site whose name leads here (DNS rebinding);
 - that another site's page has the browser make;
-- that change something, unless they have the dashboard's token or come from a process of the same user, or of root.
+- that change something, unless they come from runs, which have the dashboard's token; from operators, for whom the
+  proxy adds it in a header of its own, as far as `rpc_methods` allows; or from the dashboard's own page in a browser of
+  the same user, or of root.
 
 Its environment holds the names and the token (see luigid.py).
 """
@@ -18,7 +20,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import luigi.cmdline
 import luigi.server
@@ -27,32 +28,13 @@ from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
 from luigi_tasks.cli.luigid import NAMES_VARIABLE
+from luigi_tasks.cli.request_origin import API, find_host, is_foreign, is_of_own_page, is_of_proxy
+from luigi_tasks.cli.rpc_methods import OPERATOR_METHODS, VIEWER_METHODS
 from luigi_tasks.runs import dashboard_token
 from luigi_tasks.runs.luigid_messenger import TOKEN_HEADER
 
-READING_METHODS = frozenset(
-    {
-        "dep_graph",
-        "fetch_error",
-        "get_running_task_resources",
-        "get_scheduler_message_response",
-        "get_task_progress_percentage",
-        "get_task_status_message",
-        "graph",
-        "has_task_history",
-        "inverse_dep_graph",
-        "is_pause_enabled",
-        "is_paused",
-        "resource_list",
-        "task_list",
-        "task_search",
-        "worker_list",
-    }
-)
-"""Methods of luigid that change nothing. Any other one needs the token or the same user."""
-API = "/api/"
-SAME_SITE = ("same-origin", "none")
-"""What a browser says of a request (Sec-Fetch-Site) of luigid's own page, and of one that a person typed in."""
+OPERATOR_HEADER = "X-Operator-Token"
+"""Where the proxy puts the dashboard's token into requests of operators."""
 TCP_TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 
 
@@ -78,13 +60,17 @@ class Guard(Router):
             return f"{name!r} is no name of this dashboard; if it should be one, add it by socialmart dashboard --name"
         if is_foreign(request):
             return "another site's page may not ask this dashboard"
-        if is_reading(request) or self._has_token(request) or is_same_user(request):
+        method = find_method(request)
+        if method is None or method in VIEWER_METHODS or self._has_token(request, TOKEN_HEADER):
             return None
-        return "this changes the dashboard: only its own user may do that, and who has its token"
+        if self._has_token(request, OPERATOR_HEADER):
+            return None if method in OPERATOR_METHODS else "only runs call this, and not through the proxy"
+        if is_same_user(request) and is_of_own_page(request):
+            return None
+        return "this changes the dashboard: only its user's or an operator's page may do that, and who has its token"
 
-    def _has_token(self, request: HTTPServerRequest) -> bool:
-        given = request.headers.get(TOKEN_HEADER, "")
-        return hmac.compare_digest(given.encode(), self._token.encode())
+    def _has_token(self, request: HTTPServerRequest, header: str) -> bool:
+        return hmac.compare_digest(request.headers.get(header, "").encode(), self._token.encode())
 
 
 class RefusingHandler(RequestHandler):
@@ -99,14 +85,6 @@ class RefusingHandler(RequestHandler):
         self.finish(f"{self._reason_text}\n")
 
 
-def find_host(header: str) -> str:
-    """The name in a Host header, without its port and in lower case; "" where there is none."""
-    try:
-        return (urlsplit(f"//{header}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
 def _is_address(name: str) -> bool:
     """Whether a host is an IP address: no other site has such a name, so it cannot lead a browser here."""
     try:
@@ -116,26 +94,18 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def is_reading(request: HTTPServerRequest) -> bool:
-    """Whether a request changes nothing: a page, or a method that only reads."""
-    return not request.path.startswith(API) or request.path.removeprefix(API) in READING_METHODS
-
-
-def is_foreign(request: HTTPServerRequest) -> bool:
-    """Whether a page of another site had the browser send a request. A link to one of luigid's pages does no harm."""
-    headers = request.headers
-    site = headers.get("Sec-Fetch-Site")
-    if site is not None:
-        opens_page = headers.get("Sec-Fetch-Mode") == "navigate" and request.method == "GET"
-        return site not in SAME_SITE and not (opens_page and not request.path.startswith(API))
-    origin = headers.get("Origin") or (headers.get("Referer") if request.path.startswith(API) else None)
-    return origin is not None and urlsplit(origin).netloc != headers.get("Host")
+def find_method(request: HTTPServerRequest) -> str | None:
+    """The method of luigid that a request calls, as it is written there; None if it asks for a page."""
+    return request.path.removeprefix(API) if request.path.startswith(API) else None
 
 
 def is_same_user(request: HTTPServerRequest) -> bool:
-    """Whether a request came from a process of this user, or of root, on this machine. Known on Linux only."""
+    """Whether a request came from a process of this user, or of root, on this machine. Known on Linux only.
+
+    What a proxy hands on is not: that may be anybody's, and the proxy one of the same user.
+    """
     stream = getattr(request.connection, "stream", None)
-    if stream is None or stream.socket is None:
+    if is_of_proxy(request) or stream is None or stream.socket is None:
         return False
     ours, theirs = stream.socket.getsockname()[:2], stream.socket.getpeername()[:2]
     return find_owner(theirs, ours) in (os.geteuid(), 0)

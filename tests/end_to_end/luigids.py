@@ -50,8 +50,9 @@ def call(port: int, method: str, **arguments: object) -> Any:
 
 
 def page(port: int, path: str) -> str:
-    """A page of luigid's."""
-    with urllib.request.urlopen(f"http://{HOST}:{port}{path}") as answer:
+    """A page of luigid's, or what its page's script gets."""
+    request = urllib.request.Request(f"http://{HOST}:{port}{path}", headers={"X-Requested-With": "XMLHttpRequest"})
+    with urllib.request.urlopen(request) as answer:
         return answer.read().decode()
 
 

@@ -62,7 +62,7 @@ def blocks(*frames: str) -> list[Block]:
 def project(make_project: MakeProject) -> Project:
     """A project as it is after `git clone` and `make setup`, with its own data and links to the repository."""
     made = make_project(DEFAULTS)
-    for name in ("Makefile", "constraints.txt", "setup.cfg"):
+    for name in ("Makefile", "requirements", "setup.cfg"):
         (made.folder / name).symlink_to(REPOSITORY / name)
     for name in ("sample", "sample_sources"):
         shutil.copytree(REPOSITORY / "data" / name, made.folder / "data" / name)
