@@ -10,7 +10,7 @@ from luigi_tasks import texts, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy import grants, map_file, roles
 from luigi_tasks.privacy.grants import Differences
-from luigi_tasks.warehouse import server_errors
+from luigi_tasks.warehouse import audit_chain, layers, server_errors
 
 
 @contextmanager
@@ -42,6 +42,8 @@ def apply(login: str) -> str:
     with _reading_as_login() as cursor:
         place = _find_place(cursor, login)
         roles.apply(cursor, map_file.read_map(), place)
+        layers.enter(cursor, layers.LOADER)  # which owns the audit chain
+        audit_chain.append(cursor, audit_chain.ROLES_APPLIED, enters=place.login, **audit_chain.describe_operator())
     number = len(roles.list_roles())
     return f"{number} roles have the rights of the map on database {place.database}; {place.login} enters them"
 
