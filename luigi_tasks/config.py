@@ -276,6 +276,14 @@ class notify(luigi.Config):
     )
 
 
+class privacy(luigi.Config):
+    """[privacy]: what readers may learn of persons."""
+
+    open_group_size: int = _whole_number(
+        10, 2, MOST_OF_ANYTHING, "how many persons a group in the schema open has at least, 2 or more"
+    )
+
+
 SET = re.compile(r" (from|Choices:) \{.*\}")
 """The choices that Luigi shows, in an order that changes from run to run: the descriptions name them all."""
 
@@ -294,6 +302,7 @@ SECTIONS: tuple[type[luigi.Config], ...] = (
     export,
     dashboard,
     notify,
+    privacy,
 )
 """All sections, in the order of luigi.cfg; `socialmart doctor` checks each."""
 

@@ -16,5 +16,7 @@ PUBLISHED = "published"
 """Tested rows of the marts. Written by Publish."""
 MARTS = "marts"
 """What readers query: views on `published`."""
+OPEN = "open"
+"""The same for readers who may see no row of one person: figures of groups of persons."""
 
-SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS)
+SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS, OPEN)
