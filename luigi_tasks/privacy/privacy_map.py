@@ -11,7 +11,7 @@ PERSONS = ("user_id", "commenter", "text", "operator", NONE)
 MASKS = (NONE, "pseudonym", "empty", "masked_text", "generalised")
 ANALYST = "analyst"
 """Reads with masks; all other readers read what is there."""
-READERS = ("pipeline", ANALYST, "personal", "officer", "auditor")
+READERS = ("pipeline", ANALYST, "personal", "guest", "officer", "auditor")
 LEGAL_BASES = (
     *("consent", "contract", "legal_obligation"),
     *("vital_interests", "public_task", "legitimate_interests"),
