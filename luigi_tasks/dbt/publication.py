@@ -20,7 +20,7 @@ NEW, OLD = "__new", "__old"
 """Suffixes of tables and views while all of them are being replaced."""
 MARK = f"{ownership.MARK} Publish. Read the views in the schema marts instead."
 MART_MARK = f"{ownership.MARK} Publish."
-"""Ends of the comments on what is created in published, and in marts and open: they tell it from what others created."""
+"""Ends of the comments on what is created in published, and in marts and open: they tell it from that of others."""
 COMMENTS = """
 select
     string_agg(

@@ -1,13 +1,13 @@
 """The schema open gives nobody away: an attack with the true core at hand, on many small worlds at once.
 
-Real PostgreSQL and real dbt. Each world is a platform of its own, so that one run of dbt makes the groups of all. A world
-has few persons, places, days and tags, so that small groups, and groups within others, are everywhere.
+Real PostgreSQL and real dbt. Each world is a platform of its own, so that one run of dbt makes the groups of all. A
+world has few persons, places, days and tags, so that small groups, and groups within others, are everywhere.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import product
+from itertools import permutations, product
 from random import Random
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ SIZE = 3
 WORLDS = 150
 FIRST_DAY = datetime(2023, 1, 1)
 OTHER = "Other"
+KINDS = ("location", "day", "tag")
 POSTS = """
 select
     coalesce(posts.platform, 'native') as platform, posts.post_sk::text, posts.user_sk::text, location,
@@ -71,7 +72,7 @@ class Group(NamedTuple):
 def make_world(platform: str | None, random: Random) -> list[dict[str, Any]]:
     """Posts of a platform, of some shape: few or more persons, in places that go with days and tags, or not."""
     name = platform or "native"
-    persons = random.choice([1, 2, 3, 4, 6, 9, 14])
+    persons = [f"{name} {one}" for one in range(random.choice([1, 2, 3, 4, 6, 9, 14]))]
     places, days, tags = (random.choice([1, 2, 3, 5]) for _ in range(3))
     goes_along = random.choice([0.0, 0.7, 0.95])
     posts = []
@@ -85,13 +86,33 @@ def make_world(platform: str | None, random: Random) -> list[dict[str, Any]]:
             {
                 "platform": platform,
                 "post_id": f"{name} {number}",
-                "user_id": random.choice([None, *(f"{name} {one}" for one in range(persons))] * 9),
-                "post_index": None,
+                "user_id": random.choice([None, *persons * 5]),
                 "location": location,
-                "post_timestamp": random.choice([None] + [FIRST_DAY + timedelta(days=day)] * 30),
+                "post_timestamp": random.choice([None, *[FIRST_DAY + timedelta(days=day)] * 30]),
                 "tags": [[], ["art"], ["tech", "art"], ["food"], ["a", "b"]][tag],
                 "likes": random.choice([None, 1, 2]),
                 "shares": random.choice([None, 0, 5]),
+            }
+        )
+    return posts
+
+
+def make_nested_world(inner: str, outer: str, left: int) -> list[dict[str, Any]]:
+    """Posts in two groups of two kinds: those of the first `inner` are all in the first `outer`, which has as many more
+    persons as `left` says. All groups have enough persons."""
+    name = f"{inner} {outer} {left}"
+    groups = [(0, 0)] * SIZE + [(1, 0)] * left + [(1, 1)] * (SIZE + 1)
+    posts = []
+    for number, (of_inner, of_outer) in enumerate(groups):
+        place = {"location": 0, "day": 0, "tag": 0, inner: of_inner, outer: of_outer}
+        posts.append(
+            {
+                "platform": name,
+                "post_id": f"{name} {number}",
+                "user_id": f"{name} {number}",
+                "location": ["Rome", "Oslo"][place["location"]],
+                "post_timestamp": FIRST_DAY + timedelta(days=place["day"]),
+                "tags": [["art"], ["food"]][place["tag"]],
             }
         )
     return posts
@@ -122,7 +143,7 @@ def read_groups() -> list[Group]:
     for post in posts:
         platform = post.platform if post.platform in platforms else OTHER
         found["platform", platform, platform].add(post)
-        for kind in ("location", "day", "tag"):
+        for kind in KINDS:
             name = getattr(post, kind)
             found[kind, platform, name if (kind, platform, name) in names else OTHER].add(post)
     if names:
@@ -157,9 +178,13 @@ def find_breaches(groups: list[Group]) -> Iterator[str]:
 def test_open__gives_nobody_away_in_any_group_or_difference_of_two(dbt: Dbt, seed: int) -> None:
     random = Random(seed)
     platforms = [None, *(f"p{number:03}" for number in range(WORLDS))]
-    build(dbt, [post for platform in platforms for post in make_world(platform, random)])
+    worlds = [make_world(platform, random) for platform in platforms]
+    worlds += [make_nested_world(*kinds, left) for kinds in permutations(KINDS, 2) for left in range(1, SIZE + 2)]
+    build(dbt, [post for world in worlds for post in world])
     groups = read_groups()
     assert list(find_breaches(groups)) == []
+    harmless = {group.platform for group in groups if group.kind != "platform" and OTHER not in group}
+    assert {f"{inner} {outer} {SIZE}" for inner, outer in permutations(KINDS, 2)} <= harmless
     assert [group[:3] for group in groups if group.figures != compute_figures(group.posts)] == []
     named = [group for group in groups if group.kind != "platform" and group.name != OTHER]
     assert len(named) > WORLDS, "where all are in 'Other', nothing is tested"
