@@ -10,18 +10,12 @@
     'Without Tag'
 {%- endmacro %}
 
-{#- By which column posts are divided into groups, apart from their platform. In this order: of two groups that give
-    something away together, the one of the later kind gives way. -#}
-{% macro open_kinds() -%}
-    {{ return(["location", "day", "tag"]) }}
-{%- endmacro %}
-
 {#- The groups of each kind in `posts`: their persons and figures, all posts of their platform, and the first and the last
     group of each kind that their posts are in. -#}
-{% macro open_groups(posts) -%}
+{% macro open_groups(posts, kinds) -%}
     select
         case
-            {%- for kind in open_kinds() %}
+            {%- for kind in kinds %}
             when grouping({{ posts }}.{{ kind }}) = 0 then '{{ kind }}'
             {%- endfor %}
         end as kind,
@@ -35,19 +29,19 @@
         sum(count(*)) over (
             partition by grouping({{ posts }}.location), grouping({{ posts }}.day), {{ posts }}.platform
         ) as posts_of_platform,
-        {%- for kind in open_kinds() %}
+        {%- for kind in kinds %}
         min({{ posts }}.{{ kind }}) as first_{{ kind }},
         max({{ posts }}.{{ kind }}) as last_{{ kind }}{{ "," if not loop.last }}
         {%- endfor %}
     from {{ posts }}
     group by grouping sets (
-        {%- for kind in open_kinds() %}
+        {%- for kind in kinds %}
         ({{ posts }}.platform, {{ posts }}.{{ kind }}){{ "," if not loop.last }}
         {%- endfor %}
     )
 {%- endmacro %}
 
-{#- The groups that give something away with a group of an earlier kind: all posts of one are in the other, so that it can
+{#- The groups that give something away with a group of an earlier kind (of location, day and tag), and give way: all posts of one are in the other, so that it can
     be subtracted, and fewer than `size` persons may be left. A group with all posts of its platform is no danger: what is
     left of it are the other groups of the kind that is subtracted. -#}
 {% macro open_groups_that_give_away(groups, size) -%}

@@ -1,5 +1,5 @@
--- Every group in the schema open has as many persons as the var open_group_size says, and the groups of each kind add
--- up to their platform. Returns the groups, and the kinds, that are wrong.
+-- Every group in the schema open has as many persons as the var open_group_size says, and the groups of each
+-- kind add up to their platform. Returns the groups, and the kinds, that are wrong.
 
 with
 
@@ -36,7 +36,13 @@ final as (
     from kinds
     left join kinds as platforms on kinds.platform = platforms.platform and platforms.kind = 'platform'
     where
-        (kinds.total_posts, kinds.total_reactions, kinds.total_shares, kinds.total_comments, kinds.total_engagement)
+        (
+            kinds.total_posts,
+            kinds.total_reactions,
+            kinds.total_shares,
+            kinds.total_comments,
+            kinds.total_engagement
+        )
         is distinct from (
             platforms.total_posts,
             platforms.total_reactions,

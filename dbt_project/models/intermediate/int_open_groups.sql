@@ -6,12 +6,13 @@
     )
 }}
 {%- set size = var("open_group_size") | int %}
+{%- set kinds = ["location", "day", "tag"] %}
 {%- set first_day = "date '4714-11-24 BC'" %}
 
--- Posts of known authors by platform, location, day and first tag, in groups of at least as many persons as the var
--- open_group_size says. A person is the author of a post. Each post is in one group of a kind, so that groups which are
--- subtracted from their platform leave other groups of their kind. Group 0 is 'Other'. The planner knows nothing of the
--- sizes of what is computed here, and would join it by nested loops.
+-- Posts of known authors by platform, location, day and first tag, in groups of at least as many persons as the
+-- var open_group_size says. A person is the author of a post. Each post is in one group of a kind, so that groups
+-- which are subtracted from their platform leave other groups of their kind. Group 0 is 'Other'. The planner knows
+-- nothing of the sizes of what is computed here, and would join it by nested loops.
 
 with
 
@@ -76,7 +77,9 @@ ordered_platforms as (
     select
         platforms.*,
         bool_or(platforms.is_joining) over () as is_any_joining,
-        row_number() over (partition by platforms.is_joining order by platforms.persons, platforms.platform) as place
+        row_number() over (
+            partition by platforms.is_joining order by platforms.persons, platforms.platform
+        ) as place
     from platforms
 
 ),
@@ -87,7 +90,9 @@ named_platforms as (
         ordered_platforms.platform,
         ordered_platforms.persons,
         case
-            when ordered_platforms.is_joining or (ordered_platforms.is_any_joining and ordered_platforms.place = 1)
+            when
+                ordered_platforms.is_joining
+                or (ordered_platforms.is_any_joining and ordered_platforms.place = 1)
                 then {{ other_group() }}
             else ordered_platforms.platform
         end as name
@@ -142,7 +147,7 @@ posts as materialized (
 
 all_groups as materialized (
 
-    {{ open_groups('posts') }}
+    {{ open_groups('posts', kinds) }}
 
 ),
 
@@ -195,7 +200,10 @@ placements as materialized (
         ordered_groups.platform,
         ordered_groups.number,
         case
-            when ordered_groups.is_joining or (ordered_groups.is_any_joining and ordered_groups.place = 1) then 0
+            when
+                ordered_groups.is_joining
+                or (ordered_groups.is_any_joining and ordered_groups.place = 1)
+                then 0
             else ordered_groups.number
         end as new_number
     from ordered_groups
@@ -214,7 +222,7 @@ placed_posts as materialized (
     select
         posts.platform,
         posts.person,
-        {%- for kind in open_kinds() %}
+        {%- for kind in kinds %}
         of_{{ kind }}.new_number as {{ kind }},
         {%- endfor %}
         posts.reactions,
@@ -222,7 +230,7 @@ placed_posts as materialized (
         posts.comments
     from posts
     inner join changed_platforms on posts.platform = changed_platforms.platform
-    {%- for kind in open_kinds() %}
+    {%- for kind in kinds %}
     inner join placements as of_{{ kind }}
         on
             of_{{ kind }}.kind = '{{ kind }}'
@@ -234,7 +242,7 @@ placed_posts as materialized (
 
 placed_groups as materialized (
 
-    {{ open_groups('placed_posts') }}
+    {{ open_groups('placed_posts', kinds) }}
 
 ),
 
