@@ -41,9 +41,9 @@
     )
 {%- endmacro %}
 
-{#- The groups that give something away with a group of an earlier kind (of location, day and tag), and give way: all posts of one are in the other, so that it can
-    be subtracted, and fewer than `size` persons may be left. A group with all posts of its platform is no danger: what is
-    left of it are the other groups of the kind that is subtracted. -#}
+{#- The groups that give something away with a group of an earlier kind (of location, day and tag), and give way: all
+    posts of one are in the other, so that it can be subtracted, and fewer than `size` persons may be left. A group with
+    all posts of its platform is no danger: what is left of it are the other groups of the kind that is subtracted. -#}
 {% macro open_groups_that_give_away(groups, size) -%}
     {%- for earlier, later in [("location", "day"), ("location", "tag"), ("day", "tag")] -%}
     {%- set is_last = loop.last -%}
