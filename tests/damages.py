@@ -100,7 +100,10 @@ DAMAGES: Sequence[Damage] = (
     _update("etl.table_updates", "built_from = '[]'"),
     _update("etl.table_updates", "built_from = built_from || '{{\"inputs\": 7}}'"),
     _truncate("etl.relations"),
-    *(_drop("schema", name) for name in ("staging", "core", "intermediate", "candidates", "published", "marts")),
+    *(
+        _drop("schema", name)
+        for name in ("staging", "core", "intermediate", "candidates", "published", "marts", "open")
+    ),
     *(_drop("table", f"core.{name}") for name in ("dim_users", "fact_comments")),
     *(_truncate(f"core.{name}") for name in ("dim_posts", "bridge_post_tags", "dim_dates", "fact_post_interactions")),
     *(

@@ -9,7 +9,7 @@ from luigi_tasks import atomic_files, paths
 from luigi_tasks.dbt import runner
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process
-from luigi_tasks.warehouse.schema_names import MARTS
+from luigi_tasks.warehouse.schema_names import MARTS, OPEN
 
 LINKS_TO_NOTHING = {
     'xlink:href="{{ getIcon': 'ng-attr-xlink:href="{{ getIcon',
@@ -37,7 +37,8 @@ def _generate_page() -> str:
     with tempfile.TemporaryDirectory() as target:
         options = ["--project-dir", project, "--profiles-dir", project, "--target-path", target]
         output = ["--no-use-colors", "--log-level-file", "none", "--log-path", target]
-        shown = ["--vars", json.dumps({**runner.project_variables(), "schema_of_marts": MARTS})]  # as readers see them
+        seen = {"schema_of_marts": MARTS, "schema_of_open": OPEN}  # as readers see them
+        shown = ["--vars", json.dumps(runner.project_variables() | seen)]
         command = ["docs", "generate", "--static", *shown, *options, *output]
         argv = [sys.executable, "-P", "-m", "luigi_tasks.dbt.sessions", *command]
         log.unlink(missing_ok=True)

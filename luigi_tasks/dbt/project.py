@@ -8,12 +8,14 @@ from typing import Any
 
 from luigi_tasks import fingerprints
 from luigi_tasks.dbt.messages import Model, Relation
-from luigi_tasks.warehouse.schema_names import CANDIDATES
+from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, OPEN
 
 MODELS, TESTS = "models", "tests"
 EXPOSURES = "_exposures.yml"
 """Who reads the marts. Nothing in the warehouse is built from it."""
 PROPERTIES = (".yml", ".yaml")
+FOLDER_OF_OPEN = "open"
+"""The folder of models that readers see in the schema open; the others they see in marts."""
 GENERATED = {"target", "logs", "dbt_packages", "__pycache__"}
 
 
@@ -84,6 +86,7 @@ def list_published_relations(manifest: Any) -> list[Relation]:
             is_mart=node.schema == CANDIDATES,
             touched=node.config.meta.get("touched"),
             read_by=node.config.meta.get("read_by", []),
+            shown_in=OPEN if FOLDER_OF_OPEN in node.fqn else MARTS,
         )
 
     for unique_id, node in sorted(manifest.nodes.items()):

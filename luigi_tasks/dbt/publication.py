@@ -1,7 +1,8 @@
 """Replaces what readers see of the marts, all at once, in the transaction of the stage Publish.
 
 dbt builds the marts in the schema candidates. Their rows are copied to tables of the schema published; marts that are
-only a query become views there. Each view in the schema marts selects everything from its relation in published.
+only a query become views there. Each view in the schemas marts and open selects everything from its relation in
+published.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks.dbt.messages import Relation
 from luigi_tasks.warehouse import migrations, ownership, relation_states, set_aside
-from luigi_tasks.warehouse.schema_names import MARTS, PUBLISHED
+from luigi_tasks.warehouse.schema_names import MARTS, OPEN, PUBLISHED
 
 OnProgress = Callable[[int, int, str], None]
 """Called with the number of tables done, the number of all tables, and the status in words."""
@@ -19,7 +20,7 @@ NEW, OLD = "__new", "__old"
 """Suffixes of tables and views while all of them are being replaced."""
 MARK = f"{ownership.MARK} Publish. Read the views in the schema marts instead."
 MART_MARK = f"{ownership.MARK} Publish."
-"""Ends of the comments on what is created in published and in marts: they tell it from what others created there."""
+"""Ends of the comments on what is created in published, and in marts and open: they tell it from that of others."""
 COMMENTS = """
 select
     string_agg(
@@ -62,14 +63,14 @@ def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: 
 
 
 def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress) -> int:
-    """Replace all tables and views in published, and have the views in marts read them. Returns the number of rows
-    copied.
+    """Replace all tables and views in published, and have the views in marts and open read them. Returns the number of
+    rows copied.
 
     Everything that others made stays: views on a mart as they are, unless its columns change; these, and what reads
-    published, are dropped and made again, with the rights on marts and published. Raises PipelineError where something
+    published, are dropped and made again, with the rights on all three schemas. Raises PipelineError where something
     of others is in the way, or could not be made again.
     """
-    for schema in (PUBLISHED, MARTS):
+    for schema in (PUBLISHED, MARTS, OPEN):
         migrations.create_schema(cursor, schema)
     _require_free_names(cursor, relations)
     copied = sum(_create_table(cursor, table) for table in _iterate_tables(relations, on_progress))
@@ -87,17 +88,17 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
         cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
     set_aside.require_restored(cursor, before)
     ownership.remember_ours(cursor)
-    marts = [f"{MARTS}.{relation.name}" for relation in relations if relation.is_mart]
+    marts = [relation.shown for relation in relations if relation.is_mart]
     relation_states.forget(cursor, relation_states.PUBLISHED_SCHEMAS)
     relation_states.remember(cursor, [*(relation.published for relation in relations), *marts])
     return copied
 
 
 def _require_free_names(cursor: Cursor, relations: Sequence[Relation]) -> None:
-    """Raise PipelineError where something of others has a name in published or marts that we are about to use."""
+    """Raise PipelineError where something of others has a name that we are about to use."""
     names = [(PUBLISHED, f"{relation.name}{suffix}") for relation in relations for suffix in ("", NEW, OLD)]
     names += [(PUBLISHED, f"{name}{OLD}") for name in ownership.list_ours(cursor, PUBLISHED)]
-    names += [(MARTS, relation.name) for relation in relations if relation.is_mart]
+    names += [(relation.shown_in, relation.name) for relation in relations if relation.is_mart]
     ownership.require_free_names(cursor, names)
 
 
@@ -130,9 +131,9 @@ def _clear_names(cursor: Cursor, relations: Sequence[Relation]) -> list[str]:
     if ours:
         listed = ", ".join(f"{PUBLISHED}.{name}" for name in ours)
         cursor.execute(f"lock table {listed} in access exclusive mode")  # so that nothing more comes to depend on them
-    marts = {name: f"{MARTS}.{name}" for name in ownership.list_ours(cursor, MARTS)}
-    kept = [marts[relation.name] for relation in relations if relation.is_mart and relation.name in marts]
-    gone = [mart for mart in marts.values() if mart not in kept]
+    marts = [f"{schema}.{name}" for schema in (MARTS, OPEN) for name in ownership.list_ours(cursor, schema)]
+    kept = [relation.shown for relation in relations if relation.is_mart and relation.shown in marts]
+    gone = [mart for mart in marts if mart not in kept]
     roots = [*(f"{PUBLISHED}.{name}" for name in ours), *gone]
     set_aside.set_aside(cursor, _find_oids(cursor, roots), _find_oids(cursor, kept))
     for mart in gone:
@@ -166,8 +167,8 @@ def _create_view(cursor: Cursor, view: Relation, schemas: Sequence[str]) -> None
 
 
 def _redirect_mart(cursor: Cursor, mart: Relation) -> None:
-    """Have a view in marts read what is in published now."""
-    name = f"{MARTS}.{mart.name}"
+    """Have a view in marts or open read what is in published now."""
+    name = mart.shown
     view = f"view {name} as select * from {mart.published}"
     cursor.execute("savepoint before_the_mart")
     try:

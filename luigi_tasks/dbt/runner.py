@@ -35,7 +35,10 @@ def dbt_service() -> ServiceProcess:
 
 def project_variables() -> dict[str, object]:
     """The variables of dbt_project.yml that luigi.cfg sets. What is built depends on them."""
-    return {"partial_users": config.read_section(config.quality).partial_users}
+    return {
+        "partial_users": config.read_section(config.quality).partial_users,
+        "open_group_size": config.read_section(config.privacy).open_group_size,
+    }
 
 
 def run_dbt(

@@ -12,7 +12,7 @@ MASKS = (NONE, "pseudonym", "empty", "masked_text", "generalised")
 PIPELINE = "pipeline"
 ANALYST = "analyst"
 """Reads with masks; all other readers read what is there."""
-READERS = (PIPELINE, ANALYST, "personal", "officer", "auditor")
+READERS = (PIPELINE, ANALYST, "personal", "guest", "officer", "auditor")
 LEGAL_BASES = (
     *("consent", "contract", "legal_obligation"),
     *("vital_interests", "public_task", "legitimate_interests"),

@@ -22,6 +22,7 @@ from luigi_tasks.warehouse.schema_names import (
     INTERMEDIATE,
     LUIGI_HISTORY,
     MARTS,
+    OPEN,
     PUBLISHED,
     RAW_DATA,
     STAGING,
@@ -38,6 +39,7 @@ OWNERS: Mapping[str, str] = {
     CANDIDATES: TRANSFORMER,
     PUBLISHED: PUBLISHER,
     MARTS: PUBLISHER,
+    OPEN: PUBLISHER,
 }
 """By schema, the layer that owns it, and all of ours in it."""
 READS: Mapping[str, tuple[str, ...]] = {

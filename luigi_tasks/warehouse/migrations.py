@@ -31,6 +31,7 @@ from luigi_tasks.warehouse.schema_names import (
     ETL,
     INTERMEDIATE,
     MARTS,
+    OPEN,
     PUBLISHED,
     RAW_DATA,
     STAGING,
@@ -44,6 +45,7 @@ SCHEMAS_OF_MODELS = {
     "core": (CORE,),
     "intermediate": (INTERMEDIATE, PUBLISHED),
     "marts": (CANDIDATES, PUBLISHED, MARTS),
+    "open": (CANDIDATES, PUBLISHED, OPEN),
 }
 """By folder of models, the schemas in which their relations are made."""
 CREATED_TABLE = re.compile(r"^create table if not exists (\w+)\.(\w+)", re.MULTILINE)

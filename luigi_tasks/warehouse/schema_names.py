@@ -16,7 +16,9 @@ PUBLISHED = "published"
 """Tested rows of the marts. Written by Publish."""
 MARTS = "marts"
 """What readers query: views on `published`."""
+OPEN = "open"
+"""The same for readers who may see no row of one person: figures of groups of persons."""
 
-SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS)
+SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS, OPEN)
 LUIGI_HISTORY = "luigi_history"
 """Luigi's history of tasks. Made and written by luigid alone."""

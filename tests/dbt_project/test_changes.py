@@ -26,7 +26,7 @@ from luigi_tasks.dbt import publication
 from luigi_tasks.warehouse import change_queue
 from spark_jobs.schemas import MEASURES, TABLES
 
-SCHEMAS = ("core", "intermediate", "candidates", "published", "marts")
+SCHEMAS = ("core", "intermediate", "candidates", "published", "marts", "open")
 BUILT = ("core.", "intermediate.", "candidates.")
 
 WORLDS = 60
@@ -279,7 +279,7 @@ def assert_published(dbt: Dbt, found: dict[str, Counter[str]]) -> None:
     for relation in dbt.relations():
         assert found[relation.published] == found[relation.candidate]
         if relation.is_mart:
-            assert found[f"marts.{relation.name}"] == found[relation.candidate]
+            assert found[relation.shown] == found[relation.candidate]
 
 
 @pytest.mark.parametrize(("seed", "changes_before"), [(1, 0), (2, 6), (3, 12)])

@@ -5,9 +5,9 @@ from dbt_commands import Dbt
 from luigi_tasks import warehouse
 from luigi_tasks.dbt.publication import publish_whole
 from luigi_tasks.warehouse import relation_states
-from luigi_tasks.warehouse.schema_names import CANDIDATES, CORE, INTERMEDIATE, MARTS, PUBLISHED, STAGING
+from luigi_tasks.warehouse.schema_names import CANDIDATES, CORE, INTERMEDIATE, MARTS, OPEN, PUBLISHED, STAGING
 
-SCHEMAS = [STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS]
+SCHEMAS = [STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS, OPEN]
 COLUMNS = """
 select nspname, relname, attname, col_description(attrelid, attnum)
 from pg_attribute
@@ -40,7 +40,7 @@ def test_comments__are_on_every_relation_and_column(dbt: Dbt, models: dict) -> N
     assert {schema for schema, *_ in read(COLUMNS)} == set(SCHEMAS)
     assert [place for *place, text in read(COLUMNS) if not text] == []
     for schema, name, text in read(RELATIONS):
-        stage = "Publish" if schema in (PUBLISHED, MARTS) else "DbtRun"
+        stage = "Publish" if schema in (PUBLISHED, MARTS, OPEN) else "DbtRun"
         assert text.startswith(f"{models[name]['description']} Written by the stage {stage}."), (schema, name)
 
 

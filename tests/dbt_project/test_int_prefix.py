@@ -8,7 +8,8 @@ from luigi_tasks.dbt import publication
 from luigi_tasks.warehouse import migrations
 
 TABLES_OF_BOTH = {"int_post_engagement", "int_post_ranks", "int_user_engagement", "int_user_ranks"}
-INTERMEDIATE = TABLES_OF_BOTH | {"int_post_commenters"}
+RENAMED = TABLES_OF_BOTH | {"int_post_commenters"}
+INTERMEDIATE = RENAMED | {"int_open_groups"}
 OF_OTHERS = """
 create schema analyst;
 create view analyst.top as select username from marts.user_engagement_mart where engagement_rank <= 10;
@@ -37,7 +38,7 @@ def build_and_publish(dbt: Dbt) -> None:
 
 def undo_the_prefix() -> None:
     """Leave the warehouse as the version before did: old names, and no comments."""
-    for schema, names in (("intermediate", INTERMEDIATE), ("published", TABLES_OF_BOTH)):
+    for schema, names in (("intermediate", RENAMED), ("published", TABLES_OF_BOTH)):
         for name in names:
             execute(f"alter table {schema}.{name} rename to {name.removeprefix('int_')}")
     execute(

@@ -43,7 +43,7 @@ def test_page__holds_no_secret(page):
 
 def test_page__shows_the_marts_where_readers_see_them(page):
     schemas = set(re.findall(r'"schema": ?"(\w+)"', page.read_text()))
-    assert {"marts", "core", "raw_data"} <= schemas and not schemas & {"candidates", "published"}
+    assert {"marts", "open", "core", "raw_data"} <= schemas and not schemas & {"candidates", "published"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from project import MakeProject, Project
 
 FIELDS = "username, email, name, age, age_imputed, gender, date_created::text"
-BUILT = ("staging", "core", "intermediate", "candidates", "published", "marts")
+BUILT = ("staging", "core", "intermediate", "candidates", "published", "marts", "open")
 
 
 def ledger(project: Project, batch: str) -> dict[str, tuple[int, ...]]:

@@ -59,7 +59,7 @@ ROWS = {
 """The columns that are compared, where not all are: those of time differ."""
 WORK = ("staging.", "etl.changed_batches", "etl.replaced_keys", "etl.table_updates candidates")
 """What only says how far a run has come."""
-PUBLISHED = ("marts.", "published.", "etl.table_updates marts")
+PUBLISHED = ("marts.", "open.", "published.", "etl.table_updates marts")
 """What changes all at once."""
 VERDICT = "etl.table_updates etl.ledger"
 """The markers of the ledger."""

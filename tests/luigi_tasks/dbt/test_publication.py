@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from luigi_tasks.warehouse import migrations
 DAYS = Relation("candidates", "days", is_view=False, is_mart=True, touched={"column": "day", "kind": "day"}, read_by=[])
 TAGS = Relation("candidates", "tags", is_view=False, is_mart=True, touched=None, read_by=["tag"])
 LAST_DAY = Relation("candidates", "last_day", is_view=True, is_mart=True, touched=None, read_by=[])
+OPEN_DAYS = replace(LAST_DAY, shown_in="open")
 CANDIDATES = """
 create schema candidates;
 create schema staging;
@@ -64,6 +66,19 @@ def test_publish_whole__shows_tables_and_views_in_marts() -> None:
     assert read("select * from marts.days order by day") == [(1, "one"), (2, "two")]
     execute("truncate candidates.days")  # readers do not depend on it
     assert read("select * from marts.last_day") == [("two",)]
+
+
+@pytest.mark.usefixtures("candidates")
+def test_publish_whole__shows_a_mart_in_its_schema_and_drops_it_there() -> None:
+    publish([DAYS, OPEN_DAYS])
+    assert read("select * from open.last_day") == [("two",)]
+    assert (list_relations("marts"), list_relations("open")) == (["days"], ["last_day"])
+    assert read("select count(*) from etl.relations where name = 'open.last_day'") == [(1,)]
+    publish([DAYS, LAST_DAY])
+    assert (list_relations("marts"), list_relations("open")) == (["days", "last_day"], [])
+    execute("create view open.last_day as select 'mine' as name")
+    with pytest.raises(PipelineError, match=re.escape("view open.last_day")):
+        publish([DAYS, OPEN_DAYS])
 
 
 @pytest.mark.usefixtures("candidates")

@@ -17,6 +17,7 @@ from luigi_tasks.warehouse.schema_names import (
     INTERMEDIATE,
     LUIGI_HISTORY,
     MARTS,
+    OPEN,
     RAW_DATA,
     SCHEMAS,
     STAGING,
@@ -24,20 +25,22 @@ from luigi_tasks.warehouse.schema_names import (
 from spark_jobs.schemas import TABLES
 
 FOLDERS_OF_MODELS = {
-    STAGING: "staging",
-    CORE: "core",
-    INTERMEDIATE: "intermediate",
-    CANDIDATES: "marts",
-    MARTS: "marts",
+    STAGING: ["staging"],
+    CORE: ["core"],
+    INTERMEDIATE: ["intermediate"],
+    CANDIDATES: ["marts", "open"],
+    MARTS: ["marts"],
+    OPEN: ["open"],
 }
-"""By schema, the folder of the models whose columns it has. (`published` has those of two, not all.)"""
+"""By schema, the folders of the models whose columns it has. (`published` has those of three, not all.)"""
 MAP = read_map()
 
 
-def list_described_columns(folder: str) -> dict[str, list[str]]:
-    """The columns that the yml beside each model of a folder describes, by model."""
+def list_described_columns(folders: list[str]) -> dict[str, list[str]]:
+    """The columns that the yml beside each model of some folders describes, by model."""
     found = {}
-    for path in (paths.PROJECT / "dbt_project/models" / folder).glob("[!_]*.yml"):
+    models = paths.PROJECT / "dbt_project/models"
+    for path in (path for folder in folders for path in (models / folder).glob("[!_]*.yml")):
         for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]:
             found[model["name"]] = [column["name"] for column in model["columns"]]
     return found

@@ -1,0 +1,25 @@
+with
+
+open_groups as (
+
+    select * from {{ ref('int_open_groups') }}
+    where kind = 'location'
+
+),
+
+final as (
+
+    select
+        open_groups.name as location,
+        open_groups.platform,
+        open_groups.persons,
+        open_groups.total_posts,
+        open_groups.total_reactions,
+        open_groups.total_shares,
+        open_groups.total_comments,
+        open_groups.total_engagement
+    from open_groups
+
+)
+
+select * from final
