@@ -13,7 +13,7 @@ HASHED := --require-hashes --no-deps --no-build-isolation --requirement
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-faults lint sample doctor explain psql summary report docs cluster dashboard bench clean \
-	up down logs test-images lock sbom
+	up down logs test-images lock grants sbom
 
 help: ## show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -103,6 +103,10 @@ lock: ## write requirements/ from setup.cfg and constraints.txt, with the hashes
 	$(COMPILE) setup.cfg --output-file requirements/run.txt
 	for extra in bench notebook test; do $(COMPILE) setup.cfg --extra $$extra --output-file requirements/$$extra.txt \
 		$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements/run.txt) || exit 1; done
+
+grants: setup ## write containers/postgres/grants.sql from the map of personal data
+	LUIGI_CONFIG_PATH=containers/settings/luigi.cfg $(BIN)/socialmart roles print --login socialmart --database warehouse \
+		> containers/postgres/grants.sql
 
 sbom: setup ## print what is installed in .venv, and Debian's packages here, as CycloneDX
 	@$(BIN)/python -m luigi_tasks.cli.sbom

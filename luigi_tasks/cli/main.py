@@ -316,11 +316,15 @@ def manage_roles() -> None:
 
 @manage_roles.command("print")
 @login_option
-def print_roles(login: str) -> None:
-    """Print the SQL that makes the roles and grants their rights, for an administrator to read and run."""
+@click.option("--database", default="", help="The warehouse's database; default: the one in PGDATABASE.")
+def print_roles(login: str, database: str) -> None:
+    """Print the SQL that makes the roles and grants their rights, for an administrator to read and run.
+
+    With both options no server is asked.
+    """
     from luigi_tasks.cli import roles
 
-    print(roles.format_statements(login))
+    print(roles.format_statements(login, database))
 
 
 @manage_roles.command("apply")

@@ -27,13 +27,17 @@ def _reading_as_login() -> Iterator[Cursor]:
 def _find_place(cursor: Cursor, login: str) -> roles.Place:
     cursor.execute("select current_database()::text, session_user::text")
     database, user = cursor.fetchone()
-    return roles.Place(database, login or user, cursor.connection.server_version)
+    return roles.Place(database, login or user)
 
 
-def format_statements(login: str) -> str:
+def format_statements(login: str, database: str) -> str:
     """The SQL of all roles, as one transaction. Raises PipelineError where no roles are set."""
-    with _reading_as_login() as cursor:
-        statements = roles.list_statements(map_file.read_map(), _find_place(cursor, login))
+    place = roles.Place(database, login)
+    if not (database and login):
+        with _reading_as_login() as cursor:
+            found = _find_place(cursor, login)
+        place = roles.Place(database or found.database, found.login)
+    statements = roles.list_statements(map_file.read_map(), place)
     return ";\n".join(["begin", *statements, "commit"]) + ";"
 
 

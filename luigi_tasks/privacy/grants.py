@@ -61,6 +61,7 @@ class _Membership(NamedTuple):
     may_enter: bool
 
 
+# What pgaudit's own role may read is logged, and nobody is to be in it: its grants are no rights.
 GRANTED = f"""
 with ours as (
     select pg_class.oid, relnamespace::regnamespace::text as schema_name, relowner, relacl,
@@ -92,7 +93,7 @@ granted as (
 )
 select case grantee when 0 then 'public' else pg_get_userbyid(grantee)::text end, lower(privilege_type), kind, name
 from granted
-where grantee <> owner
+where grantee <> owner and pg_get_userbyid(grantee) is distinct from current_setting('pgaudit.role', true)
 """
 OWNED = f"""
 select 'schema', nspname, nspname, pg_get_userbyid(nspowner)::text from pg_namespace where nspname = any(%(schemas)s)
@@ -129,7 +130,8 @@ MEMBERS = """
 select pg_get_userbyid(member)::text, pg_get_userbyid(roleid)::text, {options}
 from pg_auth_members
 where
-    (pg_get_userbyid(member)::text = any(%(roles)s) or pg_get_userbyid(roleid)::text = any(%(closed)s))
+    pg_get_userbyid(member)::text = any(%(roles)s)
+    or pg_get_userbyid(roleid)::text = any(%(closed)s || array[current_setting('pgaudit.role', true)])
 """
 """Who is a member of what, whether it inherits its rights, and whether it may act as it."""
 

@@ -23,11 +23,10 @@ READER_ROLES = tuple(reader for reader in READERS if reader != PIPELINE)
 
 @dataclass(frozen=True)
 class Place:
-    """Where roles are made: the database, the login of the pipeline, and the server's version, such as 180004."""
+    """Where roles are made: the database, and the login of the pipeline."""
 
     database: str
     login: str
-    version: int
 
 
 def require_role(name: str) -> str:
@@ -94,15 +93,24 @@ def _create_roles() -> Iterator[str]:
         yield f"do $$ begin if to_regrole('{role}') is null then create role {role} nologin; end if; end $$"
 
 
+LET_ENTER = """do $members$
+begin
+    if current_setting('server_version_num')::integer >= {version} then
+        execute $$grant {roles} to {login} with inherit false, set true$$;
+    else
+        execute $$alter role {login} noinherit; grant {roles} to {login}$$;
+    end if;
+end
+$members$"""
+
+
 def _let_enter(place: Place) -> Iterator[str]:
     """The login enters the layers, and has no rights of its own."""
-    login = _quote(place.login)
-    listed = ", ".join(require_role(layer) for layer in layers.LAYERS)
-    if place.version >= rights.FIRST_WITH_INHERIT_OPTION:
-        yield f"grant {listed} to {login} with inherit false, set true"
-    else:
-        yield f"alter role {login} noinherit"
-        yield f"grant {listed} to {login}"
+    yield LET_ENTER.format(
+        roles=", ".join(require_role(layer) for layer in layers.LAYERS),
+        login=_quote(place.login),
+        version=rights.FIRST_WITH_INHERIT_OPTION,
+    )
 
 
 def _restrict_database(place: Place) -> Iterator[str]:

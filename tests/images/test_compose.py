@@ -100,12 +100,14 @@ def test_services__can_do_no_more_than_they_must(stack):
         assert "cap_add" not in said and "privileged" not in said, name
 
 
-def test_network__is_private_but_for_the_proxy_and_the_pipelines_messages(stack):
+def test_networks__are_private_and_the_notebook_reaches_the_warehouse_alone(stack):
     assert {
         name: service.raw["networks"] for name, service in stack.items() if service.raw["networks"] != ["private"]
     } == {
-        "proxy": ["private", "outside"],
+        "proxy": ["private", "analysis", "outside"],
         "pipeline": ["private", "outside"],
+        "postgres": ["private", "analysis"],
+        "notebook": ["analysis"],
     }
     assert {name: service.raw["ports"] for name, service in stack.items() if "ports" in service.raw} == {
         "proxy": ["127.0.0.1:8000:8000"]

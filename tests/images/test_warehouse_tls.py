@@ -27,9 +27,10 @@ from luigi_tasks.cli.doctor import warehouse as doctor
 from luigi_tasks.cli.doctor.check import OK, WARN
 from luigi_tasks.dbt.sessions import SessionManager
 from luigi_tasks.errors import PipelineError, TransientError
+from luigi_tasks.privacy import grants, map_file
 from luigi_tasks.processes import environment
 from luigi_tasks.runs.scheduler import is_listening
-from luigi_tasks.warehouse import server_errors
+from luigi_tasks.warehouse import layers, server_errors
 
 CLIENTS = {"pipeline": "POSTGRES_PASSWORD", "luigid": "POSTGRES_PASSWORD", "notebook": "READER_PASSWORD"}
 """The services that open sessions on the warehouse, and the password that each has."""
@@ -62,8 +63,9 @@ Enter = Callable[..., None]
 
 @pytest.fixture
 def enter(server: TlsServer, stack: dict[str, Service], monkeypatch: pytest.MonkeyPatch) -> Iterator[Enter]:
-    """Has this process the variables of a service; `changed` differ."""
+    """Has this process the variables and the roles of a service; `changed` differ."""
     warehouse.close()
+    monkeypatch.setattr(layers, "name_role", lambda name: f"socialmart_{name}")
 
     def take(service: str, **changed: str) -> None:
         for name in [name for name in os.environ if name.startswith("PG")]:
@@ -80,7 +82,7 @@ def enter(server: TlsServer, stack: dict[str, Service], monkeypatch: pytest.Monk
 def by_psycopg2() -> list[tuple[Any, ...]]:
     """As the pipeline opens its sessions."""
     with closing(warehouse.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute(SESSION)
+        cursor.execute(f"set role none; {SESSION}")  # sessions of a login are shown to itself
         return list(cursor.fetchall())
 
 
@@ -88,7 +90,7 @@ def by_dbt() -> list[tuple[Any, ...]]:
     """As dbt's threads open theirs."""
     opened = SessionManager.open(Connection(type="postgres", name="test", credentials=None)).handle
     with closing(opened), opened.cursor() as cursor:
-        cursor.execute(SESSION)
+        cursor.execute(f"set role none; {SESSION}")  # sessions of a login are shown to itself
         return list(cursor.fetchall())
 
 
@@ -366,13 +368,18 @@ def test_reads__are_logged_of_all_that_the_pipeline_makes(server, enter):
     """Tables and views that come later, too. pgaudit itself is another package, which the image has."""
     enter("pipeline")
     with warehouse.transaction() as cursor:
-        cursor.execute("create schema later; create table later.t (); create view later.v as select from later.t")
-        for name in ("later.t", "later.v"):
-            cursor.execute("select has_table_privilege('audited_reads', %s, 'select')", (name,))
-            assert cursor.fetchall() == [(True,)]
+        for schema, layer in layers.OWNERS.items():
+            with layers.acting_as(cursor, layer):
+                cursor.execute(
+                    f"create table {schema}.later (); create view {schema}.later_view as select from {schema}.later"
+                )
+            for name in (f"{schema}.later", f"{schema}.later_view"):
+                cursor.execute("select has_table_privilege('audited_reads', %s, 'select')", (name,))
+                assert cursor.fetchall() == [(True,)]
         cursor.execute("select count(*) from pg_auth_members where roleid = 'audited_reads'::regrole")
         assert cursor.fetchall() == [(0,)]
-        cursor.execute("drop schema later cascade")
+        cursor.connection.rollback()
+        assert grants.find_differences(cursor, map_file.read_map(), "socialmart") == grants.Differences()
     settings = [f"pgaudit.{name}" for name in ("role", "log_statement", "log_parameter")]
     assert [server.query(f"show {name}") for name in settings] == [[("audited_reads",)], [("off",)], [("off",)]]
 

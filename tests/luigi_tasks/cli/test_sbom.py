@@ -46,6 +46,15 @@ def test_system_packages__are_those_that_dpkg_has_installed(monkeypatch):
     assert list(sbom.list_system_packages()) == []
 
 
+def test_distribution__that_is_there_twice_is_the_one_that_is_imported(tmp_path, monkeypatch):
+    for version in ("2", "1"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "METADATA").write_text(f"Metadata-Version: 2.4\nName: A.b\nVersion: {version}\n")
+    found = [metadata.PathDistribution(tmp_path / version) for version in ("2", "1")]
+    monkeypatch.setattr(sbom.metadata, "distributions", lambda: found)
+    assert [each["purl"] for each in sbom.list_distributions()] == ["pkg:pypi/a-b@2"]
+
+
 @pytest.mark.parametrize(
     ("fields", "licenses"),
     [

@@ -5,8 +5,10 @@ from contextlib import closing
 
 import pytest
 from external import ExternalServer, external_server
+from project import REPOSITORY
 
 from luigi_tasks import warehouse
+from luigi_tasks.cli.roles import format_statements
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy import grants, map_file, roles
 from luigi_tasks.privacy.grants import Differences
@@ -33,7 +35,7 @@ class Warehouse:
     def apply(self, administrator: str = "socialmart", login: str = "pipeline") -> None:
         self.log_in(administrator)
         with closing(warehouse.connect(layer=None)) as connection, connection, connection.cursor() as cursor:
-            roles.apply(cursor, MAP, roles.Place("shared", login, connection.server_version))
+            roles.apply(cursor, MAP, roles.Place("shared", login))
 
     def compare(self, login: str = "pipeline") -> Differences:
         self.log_in("socialmart")
@@ -220,6 +222,12 @@ def test_acting_as__ends_with_the_block_and_with_a_rollback(shared: Warehouse):
                 raise ZeroDivisionError from None
         cursor.execute("rollback to savepoint before")
         assert _who(cursor) == "sm_loader"
+
+
+def test_containers__have_the_grants_of_the_map(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(layers, "name_role", lambda name: f"socialmart_{name}")
+    grants_of_containers = (REPOSITORY / "containers" / "postgres" / "grants.sql").read_text(encoding="utf-8")
+    assert grants_of_containers == format_statements("socialmart", "warehouse") + "\n", "run make grants"
 
 
 def _who(cursor) -> str:
