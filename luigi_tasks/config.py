@@ -242,6 +242,16 @@ class export(luigi.Config):
     )
 
 
+class privacy(luigi.Config):
+    """[privacy]: what readers of the marts see of persons."""
+
+    mask_marts: bool = luigi.BoolParameter(
+        default=True,
+        parsing=luigi.BoolParameter.EXPLICIT_PARSING,
+        description="true or false: whether the schema marts has masks; marts_personal never has",
+    )
+
+
 class dashboard(luigi.Config):
     """[dashboard]: whether a run reports to luigid, whose address is in [core]."""
 
@@ -292,6 +302,7 @@ SECTIONS: tuple[type[luigi.Config], ...] = (
     dbt,
     report,
     export,
+    privacy,
     dashboard,
     notify,
 )

@@ -31,6 +31,7 @@ from luigi_tasks.warehouse.schema_names import (
     ETL,
     INTERMEDIATE,
     MARTS,
+    MARTS_PERSONAL,
     PUBLISHED,
     RAW_DATA,
     STAGING,
@@ -43,7 +44,7 @@ SCHEMAS_OF_MODELS = {
     "staging": (STAGING,),
     "core": (CORE,),
     "intermediate": (INTERMEDIATE, PUBLISHED),
-    "marts": (CANDIDATES, PUBLISHED, MARTS),
+    "marts": (CANDIDATES, PUBLISHED, MARTS, MARTS_PERSONAL),
 }
 """By folder of models, the schemas in which their relations are made."""
 CREATED_TABLE = re.compile(r"^create table if not exists (\w+)\.(\w+)", re.MULTILINE)

@@ -13,7 +13,16 @@ from typing import NamedTuple
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import texts
-from luigi_tasks.warehouse.schema_names import CANDIDATES, CORE, ETL, INTERMEDIATE, MARTS, PUBLISHED, STAGING
+from luigi_tasks.warehouse.schema_names import (
+    CANDIDATES,
+    CORE,
+    ETL,
+    INTERMEDIATE,
+    MARTS,
+    MARTS_PERSONAL,
+    PUBLISHED,
+    STAGING,
+)
 
 LEDGER = f"{ETL}.ledger"
 CHANGED_BATCHES = f"{ETL}.changed_batches"
@@ -21,7 +30,7 @@ QUEUES = (CHANGED_BATCHES, f"{ETL}.replaced_keys", f"{STAGING}.touched_keys")
 """Tables of which a lost row would be work that is never done. What others insert into them only adds work."""
 FUNCTIONS = ("etl.digest_query", "etl.describe_relation", "etl.remember_relations", "etl.count_changes")
 BUILT_BY_DBT = (STAGING, CORE, INTERMEDIATE, CANDIDATES)
-PUBLISHED_SCHEMAS = (PUBLISHED, MARTS)
+PUBLISHED_SCHEMAS = (PUBLISHED, MARTS, MARTS_PERSONAL)
 
 FIRST_WITH_FLUSH = 150_000
 """The version of the server (15) since which a session can have its counters added to the server's at once."""

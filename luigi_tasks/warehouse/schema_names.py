@@ -15,6 +15,8 @@ CANDIDATES = "candidates"
 PUBLISHED = "published"
 """Tested rows of the marts. Written by Publish."""
 MARTS = "marts"
-"""What readers query: views on `published`."""
+"""What readers query: views on `published`, with masks."""
+MARTS_PERSONAL = "marts_personal"
+"""The same without masks."""
 
-SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS)
+SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS, MARTS_PERSONAL)

@@ -55,7 +55,7 @@ def list_relations(schema: str) -> list[str]:
 
 def publish(relations: Sequence[Relation]) -> int:
     with warehouse.transaction() as cursor:
-        return publish_whole(cursor, relations, lambda *progress: None)
+        return publish_whole(cursor, relations, lambda *progress: None, None)
 
 
 @pytest.mark.usefixtures("candidates")
@@ -96,10 +96,12 @@ def test_publish_whole__drops_what_it_published_before_and_publishes_no_more() -
         ("create view published.days__old as select 1 as mine", "view published.days__old"),
         ("create table marts.days (mine int)", "table marts.days"),
         ("create view marts.days as select 1 as mine", "view marts.days"),
+        ("create table marts_personal.days (mine int)", "table marts_personal.days"),
+        ("create table published.pseudonyms (mine int)", "table published.pseudonyms"),
     ],
 )
 def test_publish_whole__names_what_is_in_the_way_and_changes_nothing(made: str, name: str) -> None:
-    execute(f"create schema published; create schema marts; {made}")
+    execute(f"create schema published; create schema marts; create schema marts_personal; {made}")
     before = read(EVERYTHING)
     expected = (
         f"the pipeline needs names that objects of others have: {name}; nothing was changed; "
@@ -214,7 +216,7 @@ def test_publish_touched__replaces_touched_rows_and_whole_small_tables() -> None
     publish([DAYS, TAGS])
     execute("update candidates.days set name = 'new'; update candidates.tags set tag = 'tech'")
     with warehouse.transaction() as cursor:
-        assert publish_touched(cursor, [DAYS, TAGS], lambda *progress: None) == 2
+        assert publish_touched(cursor, [DAYS, TAGS], lambda *progress: None, None) == 2
     assert read("select * from marts.days order by day") == [(1, "one"), (2, "new")]
     assert read("select * from marts.tags") == [("tech",)]
 

@@ -17,6 +17,7 @@ from luigi_tasks.warehouse.schema_names import (
     CORE,
     INTERMEDIATE,
     MARTS,
+    MARTS_PERSONAL,
     RAW_DATA,
     SCHEMAS,
     STAGING,
@@ -29,6 +30,7 @@ FOLDERS_OF_MODELS = {
     INTERMEDIATE: "intermediate",
     CANDIDATES: "marts",
     MARTS: "marts",
+    MARTS_PERSONAL: "marts",
 }
 """By schema, the folder of the models whose columns it has. (`published` has those of two, not all.)"""
 MAP = read_map()
