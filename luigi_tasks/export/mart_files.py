@@ -59,8 +59,9 @@ def write_mart(cursor: Cursor, mart: str, version: Location) -> list[ExportedFil
         name = columns[int(found[1])].name if found else "?"
         fault = format_line(FAULTY_COLUMN.sub("", str(error)))
         raise PipelineError(
-            f"marts_personal.{mart}, column {name}: a value has no place in the column's type in Parquet ({fault}); the "
-            "marts are published, and what was exported before stays; cast the column in its model, to text for example"
+            f"marts_personal.{mart}, column {name}: a value has no place in the column's type in Parquet ({fault}); "
+            "the marts are published, and what was exported before stays; cast the column in its model, to text for "
+            "example"
         ) from error
 
 

@@ -118,7 +118,8 @@ def add_pseudonyms(cursor: Cursor, condition: str = "") -> None:
     if cursor.fetchone() == (True,):
         cursor.execute(
             f"insert into {PSEUDONYMS_TABLE} (user_sk) select users.user_sk from (select * from {USERS} {condition}) "
-            f"as users where not exists (select from {PSEUDONYMS_TABLE} as known where known.user_sk = users.user_sk)"
+            f"as users where user_sk is not null "
+            f"and not exists (select from {PSEUDONYMS_TABLE} as known where known.user_sk = users.user_sk)"
         )
 
 
@@ -128,7 +129,7 @@ def has_all_pseudonyms(cursor: Cursor) -> bool:
     if cursor.fetchone() == (True,):
         return True
     cursor.execute(
-        f"select not exists (select from {USERS} as users where not exists "
+        f"select not exists (select from {USERS} as users where user_sk is not null and not exists "
         f"(select from {PSEUDONYMS_TABLE} as known where known.user_sk = users.user_sk))"
     )
     return cursor.fetchone() == (True,)
