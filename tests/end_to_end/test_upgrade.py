@@ -67,7 +67,11 @@ def test_upgrade__keeps_the_rows_of_raw_data_and_marts(upgrade):
     assert len(kept) >= 14
     for name in [name for name in kept if name.startswith("marts.") and name.endswith("_mart")]:  # masked by now
         [after[name]] = read(upgrade.project, {name.replace("marts.", "marts_personal."): kept[name]}).values()
-    assert {name: after[name] for name in kept} == {name: upgrade.before[name] for name in kept}
+    others = "marts.view_of_others"  # reads a mart that is masked by now
+    assert len(after[others]) == len(upgrade.before[others]) > 0
+    assert {name: after[name] for name in kept if name != others} == {
+        name: upgrade.before[name] for name in kept if name != others
+    }
     assert {row[0] for row in after["raw_data.users"]} == {"2026-11-20", "2026-11-22"}
 
 
