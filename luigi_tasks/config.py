@@ -199,6 +199,11 @@ class privacy(luigi.Config):
         description="up to 40 of a-z, 0-9 and _, with which the names of the warehouse's roles begin; empty: no roles, "
         "the login owns everything",
     )
+    mask_marts: bool = luigi.BoolParameter(
+        default=True,
+        parsing=luigi.BoolParameter.EXPLICIT_PARSING,
+        description="true or false: whether the schema marts has masks; marts_personal never has",
+    )
     open_group_size: int = _whole_number(
         10, 2, MOST_OF_ANYTHING, "how many persons a group in the schema open has at least, 2 or more"
     )

@@ -29,7 +29,7 @@ LOADER_CODE = (
     SPARK_JOBS / "schemas.py",
     SPARK_JOBS / "parquet_blocks.py",
 )
-PUBLISH_CODE = (PROJECT / "luigi_tasks/dbt/publication.py",)
+PUBLISH_CODE = (PROJECT / "luigi_tasks/dbt/publication.py", PROJECT / "luigi_tasks/privacy/masks.py")
 REPORT_CODE = tuple(PROJECT / "luigi_tasks/report" / name for name in ("page.py", "data.py", "queries.py", "target.py"))
 REPORT_TEMPLATE = PROJECT / "luigi_tasks/report/template"
 EXPORT_CODE = tuple(PROJECT / "luigi_tasks/export" / name for name in ("columns.py", "mart_files.py", "version.py"))

@@ -102,7 +102,7 @@ DAMAGES: Sequence[Damage] = (
     _truncate("etl.relations"),
     *(
         _drop("schema", name)
-        for name in ("staging", "core", "intermediate", "candidates", "published", "marts", "open")
+        for name in ("staging", "core", "intermediate", "candidates", "published", "marts", "marts_personal", "open")
     ),
     *(_drop("table", f"core.{name}") for name in ("dim_users", "fact_comments")),
     *(_truncate(f"core.{name}") for name in ("dim_posts", "bridge_post_tags", "dim_dates", "fact_post_interactions")),
@@ -133,7 +133,12 @@ DAMAGES: Sequence[Damage] = (
         "create or replace view published.int_post_ranks as select 1::bigint as "
         "total_engagement, 2::bigint as engagement_rank",
     ),
+    Damage(
+        "a mask dropped",
+        "create or replace view marts.location_analysis_mart as select * from published.location_analysis_mart",
+    ),
     _drop("view", "marts.user_engagement_mart"),
+    _delete("published.pseudonyms"),
     _drop("table", "published.daily_engagement_mart"),
     _truncate("published.int_post_engagement"),
     _delete("published.tag_analysis_mart"),

@@ -33,9 +33,12 @@ class ExternalServer:
                 return cursor.fetchall() if cursor.description else []
 
     def marts(self, database: str) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of every mart, in a fixed order."""
-        names = self.rows("select relname from pg_class where relnamespace = 'marts'::regnamespace", database)
-        return {name: sorted(self.rows(f"select * from marts.{name}", database), key=repr) for (name,) in sorted(names)}
+        """All rows of every mart, without masks, in a fixed order."""
+        names = self.rows("select relname from pg_class where relnamespace = 'marts_personal'::regnamespace", database)
+        return {
+            name: sorted(self.rows(f"select * from marts_personal.{name}", database), key=repr)
+            for (name,) in sorted(names)
+        }
 
 
 @contextmanager

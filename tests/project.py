@@ -160,9 +160,11 @@ class Project:
         return None
 
     def marts(self) -> dict[str, list[tuple[Any, ...]]]:
-        """All rows of every mart, in a fixed order."""
-        names = self.rows("select table_name from information_schema.tables where table_schema = 'marts' order by 1")
-        return {name: sorted(self.rows(f"select * from marts.{name}"), key=repr) for (name,) in names}
+        """All rows of every mart, without masks, in a fixed order."""
+        names = self.rows(
+            "select table_name from information_schema.tables where table_schema = 'marts_personal' order by 1"
+        )
+        return {name: sorted(self.rows(f"select * from marts_personal.{name}"), key=repr) for (name,) in names}
 
     def ledger(self, batch: str) -> dict[str, Any]:
         """The ledger that Audit left beside the checkpoints."""

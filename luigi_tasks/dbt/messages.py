@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from luigi_tasks.texts import format_line
-from luigi_tasks.warehouse.schema_names import MARTS, PUBLISHED
+from luigi_tasks.warehouse.schema_names import PUBLISHED
 from spark_jobs.messages.exchange import Operation
 
 CONTRACT = "This model has an enforced contract that failed."
@@ -60,16 +60,15 @@ class Relation:
     """A table or view to publish.
 
     `touched` says which rows an incremental run rebuilds, as in macros/touched.sql (None: all of them); `read_by` lists
-    the columns by which readers look rows up, `shown_in` names the schema in which they see it if it `is_mart`.
+    the columns by which readers look rows up, `shown_in` the schemas in which they see it: none if it is no mart.
     """
 
     schema: str
     name: str
     is_view: bool
-    is_mart: bool
+    shown_in: Sequence[str]
     touched: Mapping[str, str] | None
     read_by: Sequence[str]
-    shown_in: str = MARTS
 
     @property
     def candidate(self) -> str:
@@ -80,11 +79,6 @@ class Relation:
     def published(self) -> str:
         """The relation behind the marts that readers see."""
         return f"{PUBLISHED}.{self.name}"
-
-    @property
-    def shown(self) -> str:
-        """The view that readers query, if it is a mart."""
-        return f"{self.shown_in}.{self.name}"
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,20 @@
 Plain Python without dbt: the stages and the dbt service share it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from luigi_tasks import fingerprints
 from luigi_tasks.dbt.messages import Model, Relation
-from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, OPEN
+from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, MARTS_PERSONAL, OPEN
 
 MODELS, TESTS = "models", "tests"
 EXPOSURES = "_exposures.yml"
 """Who reads the marts. Nothing in the warehouse is built from it."""
 PROPERTIES = (".yml", ".yaml")
 FOLDER_OF_OPEN = "open"
-"""The folder of models that readers see in the schema open; the others they see in marts."""
+"""The folder of models that readers see in the schema open; the others they see in marts and marts_personal."""
 GENERATED = {"target", "logs", "dbt_packages", "__pycache__"}
 
 
@@ -83,16 +84,22 @@ def list_published_relations(manifest: Any) -> list[Relation]:
             schema=node.schema,
             name=node.name,
             is_view=is_view,
-            is_mart=node.schema == CANDIDATES,
+            shown_in=_list_shown_in(node),
             touched=node.config.meta.get("touched"),
             read_by=node.config.meta.get("read_by", []),
-            shown_in=OPEN if FOLDER_OF_OPEN in node.fqn else MARTS,
         )
 
     for unique_id, node in sorted(manifest.nodes.items()):
         if node.resource_type == "model" and node.schema == CANDIDATES:
             add(unique_id)
     return list(found.values())
+
+
+def _list_shown_in(node: Any) -> Sequence[str]:
+    """The schemas in which readers see a model."""
+    if node.schema != CANDIDATES:
+        return ()
+    return (OPEN,) if FOLDER_OF_OPEN in node.fqn else (MARTS, MARTS_PERSONAL)
 
 
 def _list_files(project: Path) -> list[Path]:

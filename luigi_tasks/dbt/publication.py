@@ -1,8 +1,8 @@
 """Replaces what readers see of the marts, all at once, in the transaction of the stage Publish.
 
 dbt builds the marts in the schema candidates. Their rows are copied to tables of the schema published; marts that are
-only a query become views there. Each view in the schemas marts and open selects everything from its relation in
-published.
+only a query become views there. Each view in the schemas marts_personal and open selects everything from its relation
+in published, each view in marts what the masks leave of it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -11,8 +11,16 @@ from psycopg2.errors import InvalidTableDefinition
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks.dbt.messages import Relation
+from luigi_tasks.privacy.masks import (
+    PSEUDONYMS,
+    PSEUDONYMS_TABLE,
+    USERS,
+    Masks,
+    add_pseudonyms,
+    prepare_masks,
+)
 from luigi_tasks.warehouse import migrations, ownership, relation_states, set_aside
-from luigi_tasks.warehouse.schema_names import MARTS, OPEN, PUBLISHED
+from luigi_tasks.warehouse.schema_names import MARTS, MARTS_PERSONAL, OPEN, PUBLISHED
 
 OnProgress = Callable[[int, int, str], None]
 """Called with the number of tables done, the number of all tables, and the status in words."""
@@ -20,7 +28,9 @@ NEW, OLD = "__new", "__old"
 """Suffixes of tables and views while all of them are being replaced."""
 MARK = f"{ownership.MARK} Publish. Read the views in the schema marts instead."
 MART_MARK = f"{ownership.MARK} Publish."
-"""Ends of the comments on what is created in published, and in marts and open: they tell it from that of others."""
+"""Ends of the comments on what is created in published and for readers: they tell it from what others created there."""
+READ = (MARTS, MARTS_PERSONAL, OPEN)
+"""The schemas that have a view on each mart, or on each of the open figures."""
 COMMENTS = """
 select
     string_agg(
@@ -45,7 +55,7 @@ where number = 0 or comment is not null
 """The statements that give a relation the comments of its candidate, with the mark as the end of its own."""
 
 
-def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress) -> int:
+def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress, masks: Masks | None) -> int:
     """Replace the rows of touched keys in published by those of candidates; in tables that dbt builds as a whole, all
     rows. Returns the number of rows copied."""
     copied = 0
@@ -58,21 +68,31 @@ def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: 
         cursor.execute(f"insert into {table.published} select * from {table.candidate} {condition}")
         copied += cursor.rowcount
         relation_states.count_changes(cursor, table.published)
+        if masks and table.published == USERS:
+            add_pseudonyms(cursor, condition)
+            relation_states.count_changes(cursor, PSEUDONYMS_TABLE)
     set_aside.restore(cursor)
     return copied
 
 
-def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress) -> int:
-    """Replace all tables and views in published, and have the views in marts and open read them. Returns the number of
-    rows copied.
+def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress, masks: Masks | None) -> int:
+    """Replace all tables and views in published, and have the views of READ read them: those in marts with masks, if
+    there are any. Returns the number of rows copied.
 
     Everything that others made stays: views on a mart as they are, unless its columns change; these, and what reads
     published, are dropped and made again, with the rights on all three schemas. Raises PipelineError where something
     of others is in the way, or could not be made again.
     """
-    for schema in (PUBLISHED, MARTS, OPEN):
+    for schema in (PUBLISHED, *READ):
         migrations.create_schema(cursor, schema)
     _require_free_names(cursor, relations)
+    queries = {
+        (schema, relation.name): masks.make_query(cursor, relation.name, relation.candidate)
+        if masks and schema == MARTS
+        else f"select * from {relation.published}"
+        for relation in relations
+        for schema in relation.shown_in
+    }
     copied = sum(_create_table(cursor, table) for table in _iterate_tables(relations, on_progress))
     before = set_aside.restore(cursor)  # what a run left that was ended
     old_tables = _clear_names(cursor, relations)  # readers wait from here until the transaction ends
@@ -82,15 +102,19 @@ def publish_whole(cursor: Cursor, relations: Sequence[Relation], on_progress: On
         else:
             cursor.execute(f"alter table {relation.published}{NEW} rename to {relation.name}")
         _copy_comments(cursor, relation, relation.published, MARK)
-    for mart in (relation for relation in relations if relation.is_mart):
-        _redirect_mart(cursor, mart)
+    if masks:
+        prepare_masks(cursor)
+        add_pseudonyms(cursor)
+    for relation in relations:
+        for schema in relation.shown_in:
+            _redirect_view(cursor, relation, schema, queries[schema, relation.name])
     for name in old_tables:
         cursor.execute(f"drop table {PUBLISHED}.{name} cascade")
     set_aside.require_restored(cursor, before)
     ownership.remember_ours(cursor)
-    marts = [relation.shown for relation in relations if relation.is_mart]
+    read = [*(f"{schema}.{name}" for schema, name in queries), *([PSEUDONYMS_TABLE] if masks else [])]
     relation_states.forget(cursor, relation_states.PUBLISHED_SCHEMAS)
-    relation_states.remember(cursor, [*(relation.published for relation in relations), *marts])
+    relation_states.remember(cursor, [*(relation.published for relation in relations), *read])
     return copied
 
 
@@ -98,7 +122,8 @@ def _require_free_names(cursor: Cursor, relations: Sequence[Relation]) -> None:
     """Raise PipelineError where something of others has a name that we are about to use."""
     names = [(PUBLISHED, f"{relation.name}{suffix}") for relation in relations for suffix in ("", NEW, OLD)]
     names += [(PUBLISHED, f"{name}{OLD}") for name in ownership.list_ours(cursor, PUBLISHED)]
-    names += [(relation.shown_in, relation.name) for relation in relations if relation.is_mart]
+    names += [(schema, relation.name) for relation in relations for schema in relation.shown_in]
+    names.append((PUBLISHED, PSEUDONYMS))
     ownership.require_free_names(cursor, names)
 
 
@@ -126,14 +151,16 @@ def _create_table(cursor: Cursor, table: Relation) -> int:
 def _clear_names(cursor: Cursor, relations: Sequence[Relation]) -> list[str]:
     """Rename what was published before, with relations that the project has no longer, and return the new names of the
     tables. The views go when these are dropped. What others made on them is set aside, but for what reads the marts.
+    The pseudonyms stay.
     """
-    ours = ownership.list_ours(cursor, PUBLISHED)
+    ours = [name for name in ownership.list_ours(cursor, PUBLISHED) if name != PSEUDONYMS]
     if ours:
         listed = ", ".join(f"{PUBLISHED}.{name}" for name in ours)
         cursor.execute(f"lock table {listed} in access exclusive mode")  # so that nothing more comes to depend on them
-    marts = [f"{schema}.{name}" for schema in (MARTS, OPEN) for name in ownership.list_ours(cursor, schema)]
-    kept = [relation.shown for relation in relations if relation.is_mart and relation.shown in marts]
-    gone = [mart for mart in marts if mart not in kept]
+    shown = {(schema, relation.name) for relation in relations for schema in relation.shown_in}
+    views = [(schema, name) for schema in READ for name in ownership.list_ours(cursor, schema)]
+    kept = [f"{schema}.{name}" for schema, name in views if (schema, name) in shown]
+    gone = [f"{schema}.{name}" for schema, name in views if (schema, name) not in shown]
     roots = [*(f"{PUBLISHED}.{name}" for name in ours), *gone]
     set_aside.set_aside(cursor, _find_oids(cursor, roots), _find_oids(cursor, kept))
     for mart in gone:
@@ -166,10 +193,10 @@ def _create_view(cursor: Cursor, view: Relation, schemas: Sequence[str]) -> None
     cursor.execute("set local search_path = pg_catalog")
 
 
-def _redirect_mart(cursor: Cursor, mart: Relation) -> None:
-    """Have a view in marts or open read what is in published now."""
-    name = mart.shown
-    view = f"view {name} as select * from {mart.published}"
+def _redirect_view(cursor: Cursor, mart: Relation, schema: str, query: str) -> None:
+    """Have a view for readers be a query on what is in published now."""
+    name = f"{schema}.{mart.name}"
+    view = f"view {name} as {query}"
     cursor.execute("savepoint before_the_mart")
     try:
         cursor.execute(f"create or replace {view}")

@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor
 from luigi_tasks import config, warehouse
 from luigi_tasks.dbt.messages import Model
 from luigi_tasks.warehouse import layers, ownership, set_aside
-from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, OPEN, PUBLISHED
+from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, MARTS_PERSONAL, OPEN, PUBLISHED
 
 NAMES_OF_DBT = ("", "__dbt_tmp", "__dbt_backup", "__new")
 """What dbt appends to a model's name while it replaces it; it drops whatever has such a name before."""
@@ -27,8 +27,8 @@ def prepare(cursor: Cursor, models: Sequence[Model], full_refresh: bool) -> None
     """
     names = [(model.schema, f"{model.name}{suffix}") for model in models for suffix in NAMES_OF_DBT]
     marts = [model.name for model in models if model.schema == CANDIDATES]  # what Publish would find later
-    readers = [(schema, mart) for schema in (MARTS, OPEN, PUBLISHED) for mart in marts]
-    ownership.require_free_names(cursor, [*names, *readers])
+    for_readers = [(schema, mart) for schema in (PUBLISHED, MARTS, MARTS_PERSONAL, OPEN) for mart in marts]
+    ownership.require_free_names(cursor, [*names, *for_readers])
     before = set_aside.restore(cursor)  # what a run left that was ended
     present = _list_present(cursor, [model for model in models if full_refresh or model.materialized == "table"])
     is_anything_dropped = set_aside.set_aside(cursor, list(present))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks.warehouse.schema_names import MARTS
+from luigi_tasks.warehouse.schema_names import MARTS_PERSONAL
 
 MOST_DIGITS = 38
 """Of a decimal number that all readers of Parquet know."""
@@ -48,7 +48,7 @@ class Column:
 
 def list_columns(cursor: Cursor, mart: str) -> list[Column]:
     """Return the columns of a mart in their order."""
-    cursor.execute(COLUMNS, {"schema": MARTS, "mart": mart})
+    cursor.execute(COLUMNS, {"schema": MARTS_PERSONAL, "mart": mart})
     return [_make_column(*row) for row in cursor.fetchall()]
 
 

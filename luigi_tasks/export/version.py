@@ -22,7 +22,7 @@ from luigi_tasks.export import lake
 from luigi_tasks.export.mart_files import ExportedFile, write_mart
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.warehouse import ownership
-from luigi_tasks.warehouse.schema_names import MARTS
+from luigi_tasks.warehouse.schema_names import MARTS_PERSONAL
 from spark_jobs.messages import MessageError, from_json, to_json
 from spark_jobs.storage import Location
 
@@ -98,7 +98,7 @@ def _write_version(folder: Location, on_progress: OnProgress) -> ExportManifest:
         if not built_from["marts"]:
             raise PipelineError("warehouse: no marts are published yet; run the pipeline first")
         _, published = _read_marker(cursor)
-        names = ownership.list_ours(cursor, MARTS)
+        names = ownership.list_ours(cursor, MARTS_PERSONAL)
         marts = {}
         for number, name in enumerate(names):
             on_progress(number, len(names), f"{number:,} of {len(names):,} marts, {name} is next")

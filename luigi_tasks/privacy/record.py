@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from luigi_tasks.privacy.privacy_map import ANALYST, NONE, Column, Folder, Handling, Kind, PrivacyMap, Purpose
 
 NOT_ENFORCED = (
-    "Readers and masks are what the map says. Nothing enforces them yet: whoever may read a schema or a folder reads "
-    "all of it, without masks."
+    "Masks are those of the views in the schema marts, unless [privacy] mask_marts = false. Readers are what the map "
+    "says; nothing enforces that without roles: whoever may read a schema or a folder reads all of it."
 )
 """What the record has to say as long as there are no roles."""
 HEADER = ("Data", "Categories", "Leads to a person by", "Where", "Readers", "Kept")

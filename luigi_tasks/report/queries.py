@@ -37,7 +37,8 @@ from etl.table_updates as marker where target_table in ('marts', 'etl.ledger') g
 """
 FIGURES = f"""
 with people as (
-    select count(*) as users, count(*) filter (where total_posts > 0) as authors from marts.user_engagement_mart
+    select count(*) as users, count(*) filter (where total_posts > 0) as authors
+    from marts_personal.user_engagement_mart
 ),
 posted as (
     select
@@ -46,10 +47,10 @@ posted as (
         coalesce(sum({SUM_OF_REACTIONS}), 0) as reactions,
         coalesce(sum(total_shares), 0) as shares,
         coalesce(sum(total_engagement), 0) as engagement
-    from marts.location_analysis_mart
+    from marts_personal.location_analysis_mart
 ),
 days as (
-    select min(date_day)::text as first_day, max(date_day)::text as last_day from marts.daily_engagement_mart
+    select min(date_day)::text as first_day, max(date_day)::text as last_day from marts_personal.daily_engagement_mart
 ),
 updates as (
     select
@@ -71,11 +72,11 @@ select
     sum(posts) as posts,
     sum(comments) as comments,
     sum({SUM_OF_REACTIONS}) as reactions
-from marts.daily_engagement_mart group by 1 order by 1 limit {PERIODS + 1}
+from marts_personal.daily_engagement_mart group by 1 order by 1 limit {PERIODS + 1}
 """
 POSTS_BY_HOUR = """
 select extract(isodow from post_timestamp)::int, extract(hour from post_timestamp)::int, count(*)
-from marts.content_performance_mart where post_timestamp is not null group by 1, 2
+from marts_personal.content_performance_mart where post_timestamp is not null group by 1, 2
 """
 COMMENTS_BY_HOUR = """
 select extract(isodow from comment_timestamp)::int, extract(hour from comment_timestamp)::int, count(*)
@@ -85,12 +86,12 @@ REACTION_MIX = f"""
 select {
     ", ".join(f"coalesce(sum({total}), 0) as {name}" for total, name in zip(TOTALS, (*REACTIONS, "other"), strict=True))
 }
-from marts.location_analysis_mart
+from marts_personal.location_analysis_mart
 """
 TAGS_OVER_TIME = f"""
 with used as (
     select tag, row_number() over (order by sum(total_posts_with_tag) desc, tag collate "C") as place
-    from marts.tag_analysis_mart group by tag order by place limit {TOP_TAGS}
+    from marts_personal.tag_analysis_mart group by tag order by place limit {TOP_TAGS}
 )
 select
     place, tag, to_char(date_trunc(%(unit)s, date_day::timestamp), 'YYYY-MM-DD') as start, count(*) as posts
@@ -105,8 +106,8 @@ with known as (
     select
         platform, bool_or(coalesce({", ".join(TOTALS)}) is not null) as has_reactions,
         bool_or(total_shares is not null) as has_shares
-    from marts.content_performance_mart
-    where (select bool_or(platform <> '{NATIVE}') from marts.platform_mart)
+    from marts_personal.content_performance_mart
+    where (select bool_or(platform <> '{NATIVE}') from marts_personal.platform_mart)
     group by platform
 )
 select
@@ -114,7 +115,7 @@ select
     case when has_reactions then {SUM_OF_REACTIONS} end as reactions,
     case when has_shares then total_shares end as shares,
     reported_comments as reported, {COVERAGE}, total_views as views, engagement_rate_by_views as per_view
-from marts.platform_mart left join known using (platform)
+from marts_personal.platform_mart left join known using (platform)
 order by total_engagement desc, platform collate "C" limit {TOP}
 """
 """The mart adds reactions and shares that a format lacks up to 0: posts tell whether it has them. They are read only
@@ -129,7 +130,8 @@ from (
         post_timestamp::date::text as day, location, left(tags, {MAX_FETCHED}) as tags,
         {REACTIONS_OF_A_POST} as reactions, total_shares as shares, total_comments as comments, {COVERAGE},
         total_users_interacted as commenters, total_views as views, total_engagement as engagement
-    from marts.content_performance_mart order by total_engagement desc, post_id collate "C", platform limit {TOP}
+    from marts_personal.content_performance_mart
+    order by total_engagement desc, post_id collate "C", platform limit {TOP}
 ) as first_ones
 order by engagement desc, post_id collate "C", platform
 """
@@ -142,7 +144,7 @@ from (
         user_id, left(username, {MAX_FETCHED}) as username, platform, total_posts as posts,
         {SUM_OF_REACTIONS} as reactions, total_shares as shares, total_comments as comments, {COVERAGE}, comments_made,
         followers, total_engagement as engagement
-    from marts.user_engagement_mart order by total_engagement desc, user_id collate "C", platform limit {TOP}
+    from marts_personal.user_engagement_mart order by total_engagement desc, user_id collate "C", platform limit {TOP}
 ) as first_ones
 order by engagement desc, user_id collate "C", platform
 """
@@ -151,13 +153,13 @@ select
     tag, sum(total_posts_with_tag) as posts, sum({SUM_OF_REACTIONS}) as reactions, sum(total_shares) as shares,
     sum(total_comments) as comments, sum(total_engagement) as engagement,
     round(sum(total_engagement) / sum(total_posts_with_tag), 2) as per_post
-from marts.tag_analysis_mart group by tag order by engagement desc, tag collate "C" limit {TOP}
+from marts_personal.tag_analysis_mart group by tag order by engagement desc, tag collate "C" limit {TOP}
 """
 TOP_LOCATIONS = f"""
 select
     location, sum(total_posts) as posts, sum(total_users_in_location) as authors, sum({SUM_OF_REACTIONS}) as reactions,
     sum(total_shares) as shares, sum(total_comments) as comments, sum(total_engagement) as engagement
-from marts.location_analysis_mart where total_posts > 0
+from marts_personal.location_analysis_mart where total_posts > 0
 group by location order by engagement desc, location collate "C" limit {TOP}
 """
 LEDGER = f"""

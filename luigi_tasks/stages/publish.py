@@ -8,6 +8,7 @@ from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt import runner
 from luigi_tasks.dbt.publication import publish_touched, publish_whole
 from luigi_tasks.dbt.selection import only_rows_changed
+from luigi_tasks.privacy.masks import fingerprint_masks, read_masks
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
 from luigi_tasks.stages.inspection import find_suspicion
@@ -19,7 +20,8 @@ from luigi_tasks.warehouse.schema_names import MARTS
 
 
 class Publish(Stage):
-    """Leaves the schema marts as dbt built and tested it, and a marker that says from what, in one transaction.
+    """Leaves the schemas marts and marts_personal as dbt built and tested the marts, with masks and without, and a
+    marker that says from what, in one transaction.
 
     The rows of the keys that were touched since the last time are copied; all rows after a change of the code, and
     where no marker tells what is there.
@@ -33,7 +35,8 @@ class Publish(Stage):
 
     def built_from(self) -> BuiltFrom:
         run = self.requires().requires()
-        return {**run.describe_build(), "publish": fingerprints.of_modules(*paths.PUBLISH_CODE)}
+        code = fingerprints.of_modules(*paths.PUBLISH_CODE)
+        return {**run.describe_build(), "publish": code, "masks": fingerprint_masks()}
 
     def check_target(self) -> str | None:
         return super().check_target() or find_suspicion(relation_states.PUBLISHED_SCHEMAS)
@@ -44,6 +47,7 @@ class Publish(Stage):
     def build(self, stale: Sequence["Publish"], progress: ProgressReporter) -> None:
         relations = runner.list_published_relations()
         target, built_from = self.output(), self.built_from()
+        masks = read_masks()
 
         def publish(cursor: Cursor) -> int:
             rows_alone = only_rows_changed(target.read_built_from(), built_from)
@@ -51,7 +55,7 @@ class Publish(Stage):
             rows_alone = rows_alone and not suspected and not change_queue.is_everything_touched(cursor)
             with layers.acting_as(cursor, layers.PUBLISHER):
                 publish_relations = publish_touched if rows_alone else publish_whole
-                copied = publish_relations(cursor, relations, progress.update)
+                copied = publish_relations(cursor, relations, progress.update, masks)
             change_queue.clear_touched_keys(cursor)
             return copied
 

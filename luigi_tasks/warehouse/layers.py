@@ -22,6 +22,7 @@ from luigi_tasks.warehouse.schema_names import (
     INTERMEDIATE,
     LUIGI_HISTORY,
     MARTS,
+    MARTS_PERSONAL,
     OPEN,
     PUBLISHED,
     RAW_DATA,
@@ -39,6 +40,7 @@ OWNERS: Mapping[str, str] = {
     CANDIDATES: TRANSFORMER,
     PUBLISHED: PUBLISHER,
     MARTS: PUBLISHER,
+    MARTS_PERSONAL: PUBLISHER,
     OPEN: PUBLISHER,
 }
 """By schema, the layer that owns it, and all of ours in it."""

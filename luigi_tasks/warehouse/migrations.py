@@ -31,6 +31,7 @@ from luigi_tasks.warehouse.schema_names import (
     ETL,
     INTERMEDIATE,
     MARTS,
+    MARTS_PERSONAL,
     OPEN,
     PUBLISHED,
     RAW_DATA,
@@ -44,7 +45,7 @@ SCHEMAS_OF_MODELS = {
     "staging": (STAGING,),
     "core": (CORE,),
     "intermediate": (INTERMEDIATE, PUBLISHED),
-    "marts": (CANDIDATES, PUBLISHED, MARTS),
+    "marts": (CANDIDATES, PUBLISHED, MARTS, MARTS_PERSONAL),
     "open": (CANDIDATES, PUBLISHED, OPEN),
 }
 """By folder of models, the schemas in which their relations are made."""

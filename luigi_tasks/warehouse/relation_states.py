@@ -13,7 +13,17 @@ from typing import NamedTuple
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks import texts
-from luigi_tasks.warehouse.schema_names import CANDIDATES, CORE, ETL, INTERMEDIATE, MARTS, OPEN, PUBLISHED, STAGING
+from luigi_tasks.warehouse.schema_names import (
+    CANDIDATES,
+    CORE,
+    ETL,
+    INTERMEDIATE,
+    MARTS,
+    MARTS_PERSONAL,
+    OPEN,
+    PUBLISHED,
+    STAGING,
+)
 
 LEDGER = f"{ETL}.ledger"
 CHANGED_BATCHES = f"{ETL}.changed_batches"
@@ -27,7 +37,7 @@ FUNCTIONS = (
     "etl.append_audit",
 )
 BUILT_BY_DBT = (STAGING, CORE, INTERMEDIATE, CANDIDATES)
-PUBLISHED_SCHEMAS = (PUBLISHED, MARTS, OPEN)
+PUBLISHED_SCHEMAS = (PUBLISHED, MARTS, MARTS_PERSONAL, OPEN)
 
 FIRST_WITH_FLUSH = 150_000
 """The version of the server (15) since which a session can have its counters added to the server's at once."""

@@ -15,10 +15,12 @@ CANDIDATES = "candidates"
 PUBLISHED = "published"
 """Tested rows of the marts. Written by Publish."""
 MARTS = "marts"
-"""What readers query: views on `published`."""
+"""What readers query: views on `published`, with masks."""
+MARTS_PERSONAL = "marts_personal"
+"""The same without masks."""
 OPEN = "open"
 """The same for readers who may see no row of one person: figures of groups of persons."""
 
-SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS, OPEN)
+SCHEMAS = (RAW_DATA, ETL, STAGING, CORE, INTERMEDIATE, CANDIDATES, PUBLISHED, MARTS, MARTS_PERSONAL, OPEN)
 LUIGI_HISTORY = "luigi_history"
 """Luigi's history of tasks. Made and written by luigid alone."""

@@ -23,10 +23,11 @@ from psycopg2.extras import execute_values
 
 from luigi_tasks import warehouse
 from luigi_tasks.dbt import publication
+from luigi_tasks.privacy.masks import read_masks
 from luigi_tasks.warehouse import change_queue
 from spark_jobs.schemas import MEASURES, TABLES
 
-SCHEMAS = ("core", "intermediate", "candidates", "published", "marts", "open")
+SCHEMAS = ("core", "intermediate", "candidates", "published", "marts_personal", "open")
 BUILT = ("core.", "intermediate.", "candidates.")
 
 WORLDS = 60
@@ -218,7 +219,7 @@ def rebuilt(dbt: Dbt, seed: int, changes: int) -> list[World]:
         change(worlds)
     take()
     dbt("--full-refresh")
-    forget(partial(publication.publish_whole, relations=dbt.relations(), on_progress=lambda *progress: None))
+    publish(publication.publish_whole, dbt)
     return worlds
 
 
@@ -238,7 +239,12 @@ def take_in(dbt: Dbt) -> None:
     """What DbtRun and Publish do."""
     take()
     dbt()
-    forget(partial(publication.publish_touched, relations=dbt.relations(), on_progress=lambda *progress: None))
+    publish(publication.publish_touched, dbt)
+
+
+def publish(change: Callable[..., int], dbt: Dbt) -> None:
+    masks = read_masks()
+    forget(partial(change, relations=dbt.relations(), on_progress=lambda *progress: None, masks=masks))
 
 
 def contents() -> dict[str, Counter[str]]:
@@ -278,8 +284,8 @@ def assert_published(dbt: Dbt, found: dict[str, Counter[str]]) -> None:
     """Readers see what dbt has built."""
     for relation in dbt.relations():
         assert found[relation.published] == found[relation.candidate]
-        if relation.is_mart:
-            assert found[relation.shown] == found[relation.candidate]
+        if relation.shown_in:
+            assert found[f"{relation.shown_in[-1]}.{relation.name}"] == found[relation.candidate]
 
 
 @pytest.mark.parametrize(("seed", "changes_before"), [(1, 0), (2, 6), (3, 12)])
@@ -333,8 +339,10 @@ select
     (select string_agg(platform || case when is_inferred then ' inferred' else '' end, ', ') from core.dim_posts),
     (select string_agg(concat_ws(' ', username, case when is_inferred then 'inferred' end), ', ') from core.dim_users),
     (select string_agg((comment_user_sk is not null)::text, ', ') from core.fact_comments),
-    (select string_agg(concat_ws(' ', username, total_posts, comments_made), ', ') from marts.user_engagement_mart),
-    (select string_agg(concat_ws(' ', username, total_comments), ', ') from marts.content_performance_mart),
+    (select string_agg(concat_ws(' ', username, total_posts, comments_made), ', ')
+     from marts_personal.user_engagement_mart),
+    (select string_agg(concat_ws(' ', username, total_comments), ', ')
+     from marts_personal.content_performance_mart),
     (select concat_ws(' ', platform, total_users, total_posts, comments, total_comments, total_views)
      from marts.platform_mart)
 """
@@ -410,6 +418,6 @@ def test_changes__loaded_before_a_run_ended_are_left_to_the_next(dbt: Dbt) -> No
     take()
     dbt()
     change(worlds)
-    forget(partial(publication.publish_touched, relations=dbt.relations(), on_progress=lambda *progress: None))
+    publish(publication.publish_touched, dbt)
     take_in(dbt)
     assert_equals_rebuild(dbt, "seed 6:")

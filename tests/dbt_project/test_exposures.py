@@ -15,10 +15,11 @@ PROJECT = paths.PROJECT / "dbt_project"
 
 def test_exposure__depends_on_all_that_the_report_reads():
     text = " ".join(value for value in vars(queries).values() if isinstance(value, str))
-    read = re.findall(r"\b(marts|core|raw_data|etl)\.(\w+)", text)
+    read = re.findall(r"\b(marts_personal|core|raw_data|etl)\.(\w+)", text)
     [exposure] = yaml.safe_load((PROJECT / "models" / project.EXPOSURES).read_text())["exposures"]
     expected = {
-        f"ref('{name}')" if schema in ("marts", "core") else f"source('{schema}', '{name}')" for schema, name in read
+        f"ref('{name}')" if schema in ("marts_personal", "core") else f"source('{schema}', '{name}')"
+        for schema, name in read
     }
     assert set(exposure["depends_on"]) == expected
 

@@ -5,6 +5,7 @@ from dbt_commands import Dbt
 
 from luigi_tasks import warehouse
 from luigi_tasks.dbt import publication
+from luigi_tasks.privacy.masks import read_masks
 from luigi_tasks.warehouse import migrations
 
 TABLES_OF_BOTH = {"int_post_engagement", "int_post_ranks", "int_user_engagement", "int_user_ranks"}
@@ -33,7 +34,7 @@ def list_relations(schema: str) -> set[str]:
 def build_and_publish(dbt: Dbt) -> None:
     dbt("--full-refresh")
     with warehouse.transaction() as cursor:
-        publication.publish_whole(cursor, dbt.relations(), lambda *progress: None)
+        publication.publish_whole(cursor, dbt.relations(), lambda *progress: None, read_masks())
 
 
 def undo_the_prefix() -> None:
@@ -78,7 +79,7 @@ def test_upgrade__leaves_nothing_over_and_keeps_what_others_made_on_the_marts(db
     migrations.apply()
     build_and_publish(dbt)
     assert list_relations("intermediate") == INTERMEDIATE
-    assert list_relations("published") == published | {"notes"}
+    assert list_relations("published") == published | {"notes", "pseudonyms"}
     assert "top" in list_relations("analyst")
     with warehouse.reading() as cursor:
         cursor.execute("select has_table_privilege('pg_monitor', 'marts.content_performance_mart', 'select')")

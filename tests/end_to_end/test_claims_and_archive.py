@@ -18,7 +18,7 @@ def export(*names: str) -> list[dict[str, object]]:
 
 
 def read_mart(project: Project) -> list[str]:
-    return [name for (name,) in project.rows("select user_id from marts.user_engagement_mart order by 1")]
+    return [name for (name,) in project.rows("select user_id from marts_personal.user_engagement_mart order by 1")]
 
 
 def read_all(project: Project) -> tuple[object, ...]:

@@ -33,7 +33,7 @@ def use(project: Project, port: int, how: str = "auto") -> None:
 
 
 def users(project: Project) -> list[str]:
-    return [user for (user,) in project.rows("select user_id from marts.user_engagement_mart order by 1")]
+    return [user for (user,) in project.rows("select user_id from marts_personal.user_engagement_mart order by 1")]
 
 
 def test_run__shows_up_in_luigid_and_goes_on_without_it(project):

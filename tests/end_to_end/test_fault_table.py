@@ -360,7 +360,7 @@ def test_user_twice__is_the_last_by_file_and_position_with_the_posts_of_all(outc
 def test_user_twice__is_the_one_of_the_later_batch_in_the_marts_with_the_posts_of_both(outcome):
     found = outcome.project.rows(
         "select users.name, marts.total_posts from core.dim_users as users "
-        "join marts.user_engagement_mart as marts using (user_sk) where users.user_id = 'user-twice-u1'"
+        "join marts_personal.user_engagement_mart as marts using (user_sk) where users.user_id = 'user-twice-u1'"
     )
     assert found == [("of a later batch", 5)]
 
@@ -378,7 +378,7 @@ def test_post_twice__is_the_last_with_the_comments_of_all(outcome):
     }
     assert outcome.project.rows(
         "select total_shares, total_likes, total_comments, total_users_interacted, total_engagement "
-        "from marts.content_performance_mart where post_id = 'post-twice-p1'"
+        "from marts_personal.content_performance_mart where post_id = 'post-twice-p1'"
     ) == [(4, 0, 3, 1, 7)]
 
 
@@ -443,7 +443,8 @@ def test_comment_without_user_or_text__is_kept(outcome):
     ]
     assert outcome.issues("bare-comments") == []
     assert outcome.project.rows(
-        "select total_comments, total_users_interacted from marts.content_performance_mart where post_id = %s", post_id
+        "select total_comments, total_users_interacted from marts_personal.content_performance_mart where post_id = %s",
+        post_id,
     ) == [(3, 1)]
 
 
@@ -519,5 +520,5 @@ def test_normal_form__of_every_field_comes_through_to_the_warehouse(outcome):
     }
     assert outcome.project.rows(
         "select posts, comments, total_shares, total_likes, total_love, total_wow, total_haha, total_sad, total_angry, "
-        "active_authors, active_commenters from marts.daily_engagement_mart where date_day = '2025-12-31'"
+        "active_authors, active_commenters from marts_personal.daily_engagement_mart where date_day = '2025-12-31'"
     ) == [(1, 1, 2, 1, 2, 3, 4, 5, 6, 1, 1)]

@@ -42,5 +42,5 @@ def test_input__its_examples_come_out_as_the_page_says(make_project: MakeProject
         "select post_id, post_text, location, post_timestamp::text, shares, likes, love, tags from raw_data.posts"
     ) == [(post["post_id"], post["post_text"], "Sydney", "2022-10-08 01:41:04", 2, 3, 1, ["art", "tech"])]
     assert project.rows(
-        "select username, total_comments, comments_made from marts.user_engagement_mart order by username"
+        "select username, total_comments, comments_made from marts_personal.user_engagement_mart order by username"
     ) == [("courtney", 1, 0), (None, 0, 1)]

@@ -26,7 +26,7 @@ def read_users(project: Project) -> list[tuple[str, str]]:
 
 
 def read_mart(project: Project) -> list[str]:
-    return [name for (name,) in project.rows("select user_id from marts.user_engagement_mart order by 1")]
+    return [name for (name,) in project.rows("select user_id from marts_personal.user_engagement_mart order by 1")]
 
 
 @pytest.fixture

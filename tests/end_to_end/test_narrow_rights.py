@@ -43,7 +43,7 @@ def test_pipeline__needs_no_right_to_create_schemas_or_temporary_tables(
     project.land("2026-01-02.json", [{"username": "stopped"}, {"user_id": "u9"}])
     ran = project.run(**variables)
     assert ran.code == 30 and "1 of 2 documents were rejected" in ran.output, ran.output
-    assert server.rows("select count(*) from marts.user_engagement_mart", "narrow") == [(6,)]
+    assert server.rows("select count(*) from marts_personal.user_engagement_mart", "narrow") == [(6,)]
 
     found = json.loads(ask("rejected", "--json").output)
     assert [(line["batch"], line["stopped"], line["records"]) for line in found["lines"]] == [
@@ -60,7 +60,7 @@ def test_pipeline__needs_no_right_to_create_schemas_or_temporary_tables(
     replayed = project.run("Replay", **variables)
     assert replayed.code == 0, replayed.output
     assert "missing_user_id document: 2 rejected before = 2 came back + 0 still rejected + 0 gone" in replayed.output
-    assert server.rows("select count(*) from marts.user_engagement_mart", "narrow") == [(9,)]
+    assert server.rows("select count(*) from marts_personal.user_engagement_mart", "narrow") == [(9,)]
     assert "all rows of raw_data, core and the marts are as they were" in ask("verify").output
     ask("verify", "--repair")
     assert "user pipeline may write to database narrow" in ask("doctor").output

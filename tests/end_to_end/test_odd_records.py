@@ -6,7 +6,7 @@ import pytest
 from project import MakeProject, Project
 
 FIELDS = "username, email, name, age, age_imputed, gender, date_created::text"
-BUILT = ("staging", "core", "intermediate", "candidates", "published", "marts", "open")
+BUILT = ("staging", "core", "intermediate", "candidates", "published", "marts", "marts_personal", "open")
 
 
 def ledger(project: Project, batch: str) -> dict[str, tuple[int, ...]]:
@@ -37,12 +37,13 @@ def test_documents__lose_nothing_and_count_one_person_and_one_tag_once(make_proj
         "post": (5, 3, 2, 0),
         "comment": (3, 3, 0, 0),
     }
-    users = "select user_id, total_posts, total_shares, total_comments, comments_made from marts.user_engagement_mart"
+    counts = "total_posts, total_shares, total_comments, comments_made"
+    users = f"select user_id, {counts} from marts_personal.user_engagement_mart"
     assert sorted(project.rows(users)) == [("007", 1, 0, 0, 0), ("7", 2, 3, 3, 2)]
-    assert project.rows("select tag, total_posts_with_tag from marts.tag_analysis_mart") == [("οδος", 2)]
-    locations = project.rows("select location, total_posts from marts.location_analysis_mart order by 1")
+    assert project.rows("select tag, total_posts_with_tag from marts_personal.tag_analysis_mart") == [("οδος", 2)]
+    locations = project.rows("select location, total_posts from marts_personal.location_analysis_mart order by 1")
     assert locations == [("Caf\u00e9", 2), ("Unknown Location", 1)]
-    interacted = "select post_id, total_users_interacted from marts.content_performance_mart order by 1"
+    interacted = "select post_id, total_users_interacted from marts_personal.content_performance_mart order by 1"
     assert project.rows(interacted) == [("1", 1), ("2", 0), ("3", 0)]
     issues = project.rows("select entity, record_id, field, value from raw_data.issues where rule = 'repeated_key'")
     assert sorted(issues, key=repr) == [

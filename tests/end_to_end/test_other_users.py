@@ -19,7 +19,7 @@ def project(make_project: MakeProject) -> Project:
     try:
         ran = made.run()
         exported = made.socialmart("rejected", "--export", "rejected.jsonl")
-        listed = made.socialmart("psql", "-Atc", "select count(*) from marts.user_engagement_mart")
+        listed = made.socialmart("psql", "-Atc", "select count(*) from marts_personal.user_engagement_mart")
     finally:
         os.umask(before)
     assert (ran.code, exported.code, listed.output) == (0, 0, "9\n"), ran.output + exported.output + listed.output

@@ -37,7 +37,7 @@ def project(project: Project) -> Project:
 
 
 def users(project: Project) -> list[str]:
-    return [user for (user,) in project.rows("select user_id from marts.user_engagement_mart order by 1")]
+    return [user for (user,) in project.rows("select user_id from marts_personal.user_engagement_mart order by 1")]
 
 
 def fix_file(project: Project) -> None:
@@ -143,7 +143,9 @@ def test_replay__tells_what_came_back_after_a_rule_was_fixed(project: Project):
         ("a", "parent_rejected", "comment", 1, 1, 0, 0),
         ("a", "parent_rejected", "post", 1, 0, 1, 0),
     ]
-    assert project.rows("select total_comments from marts.content_performance_mart where post_id = 'unknown'") == [(1,)]
+    assert project.rows(
+        "select total_comments from marts_personal.content_performance_mart where post_id = 'unknown'"
+    ) == [(1,)]
 
 
 def test_killed_replay__is_finished_by_the_next(project: Project):

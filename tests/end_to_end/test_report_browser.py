@@ -209,11 +209,11 @@ def test_page__is_small(project):
 
 def test_figures__are_those_of_the_marts(look, project):
     [(users, authors)] = project.rows(
-        "select count(*), count(*) filter (where total_posts > 0) from marts.user_engagement_mart"
+        "select count(*), count(*) filter (where total_posts > 0) from marts_personal.user_engagement_mart"
     )
     [(posts, comments, reactions, shares, engagement)] = project.rows(
         f"select count(*), sum(total_comments), sum({SUM_OF_KNOWN}), sum(total_shares), sum(total_engagement) "
-        "from marts.content_performance_mart"
+        "from marts_personal.content_performance_mart"
     )
 
     def each(total: int) -> str:
@@ -242,7 +242,7 @@ def test_head__says_when(look, project):
         "select min(date_day)::text, max(date_day)::text, "
         f"(select to_char(max(inserted), '{minute}') from etl.table_updates where target_table ~ '^raw_data'), "
         f"(select to_char(inserted, '{minute}') from etl.table_updates where target_table = 'marts') "
-        "from (select post_timestamp::date as date_day from marts.content_performance_mart "
+        "from (select post_timestamp::date as date_day from marts_personal.content_performance_mart "
         "union select comment_timestamp::date from core.fact_comments) as days"
     )
     assert look.texts("header time")[:4] == list(times)
@@ -254,8 +254,8 @@ def test_timeline__is_of_the_posts_and_comments(look, project):
     posts = {
         day: counts
         for day, *counts in project.rows(
-            f"select {bucket % 'post_timestamp'}, count(*), sum({SUM_OF_KNOWN}) from marts.content_performance_mart "
-            "where post_timestamp is not null group by 1"
+            f"select {bucket % 'post_timestamp'}, count(*), sum({SUM_OF_KNOWN}) "
+            "from marts_personal.content_performance_mart where post_timestamp is not null group by 1"
         )
     }
     comments = dict(
@@ -276,7 +276,7 @@ def test_timeline__is_of_the_posts_and_comments(look, project):
 
 def test_reactions__are_those_of_the_posts(look, project):
     [[*counts, other]] = project.rows(
-        f"select {', '.join(f'sum({name})' for name in SUM.split(' + '))} from marts.content_performance_mart"
+        f"select {', '.join(f'sum({name})' for name in SUM.split(' + '))} from marts_personal.content_performance_mart"
     )
     [trace] = look.traces("reactions-chart")
     expected = dict(zip(REACTIONS, counts, strict=True)) | ({"other": other} if other else {})
@@ -286,7 +286,7 @@ def test_reactions__are_those_of_the_posts(look, project):
 @pytest.mark.parametrize(
     ("chart", "times"),
     [
-        ("post-hours-chart", "post_timestamp as t from marts.content_performance_mart"),
+        ("post-hours-chart", "post_timestamp as t from marts_personal.content_performance_mart"),
         ("comment-hours-chart", "comment_timestamp as t from core.fact_comments"),
     ],
 )
@@ -320,7 +320,7 @@ def test_platforms__are_those_of_the_mart_where_there_are_others_than_the_native
     rows = project.rows(
         "select platform, total_engagement, total_posts, active_authors, comments, reported_comments, "
         f"{COVERAGE}, {SUM}, total_shares, total_views, engagement_rate_by_views "
-        "from marts.platform_mart order by total_engagement desc, platform"
+        "from marts_personal.platform_mart order by total_engagement desc, platform"
     )
     if len(rows) > 1:
         assert look.table("#platform-totals") == numbers(rows)
@@ -333,7 +333,7 @@ def test_top_posts__are_those_of_the_mart(look, project):
     rows = project.rows(
         f"select engagement_rank, total_engagement, {SUM_OF_POST}, total_shares, total_comments, "
         "total_users_interacted, to_char(post_timestamp, 'YYYY-MM-DD'), "
-        f"platform, {COVERAGE}, total_views from marts.content_performance_mart "
+        f"platform, {COVERAGE}, total_views from marts_personal.content_performance_mart "
         'order by total_engagement desc, post_id collate "C" limit 50'
     )
     headings = ["Rank", "Engagement", "Reactions", "Shares", "Comments", "Commenters", "Day"]
@@ -345,7 +345,7 @@ def test_top_users__are_those_of_the_mart(look, project):
     rows = project.rows(
         f"select engagement_rank, total_engagement, total_posts, {SUM}, total_shares, total_comments, comments_made, "
         f"platform, {COVERAGE}, followers "
-        'from marts.user_engagement_mart order by total_engagement desc, user_id collate "C" limit 50'
+        'from marts_personal.user_engagement_mart order by total_engagement desc, user_id collate "C" limit 50'
     )
     headings = ["Rank", "Engagement", "Posts", "Reactions", "Shares", "Comments received", "Comments made"]
     headings += ["Platform", "Coverage, %", "Followers"] if "Platform" in look.texts("#top-users th") else []
@@ -355,7 +355,8 @@ def test_top_users__are_those_of_the_mart(look, project):
 def test_top_locations__are_those_of_the_mart(look, project):
     rows = project.rows(
         "select sum(total_engagement) as engagement, sum(total_posts), sum(total_users_in_location), "
-        f"sum({SUM}), sum(total_shares), sum(total_comments) from marts.location_analysis_mart where total_posts > 0 "
+        f"sum({SUM}), sum(total_shares), sum(total_comments) "
+        "from marts_personal.location_analysis_mart where total_posts > 0 "
         'group by location order by engagement desc, location collate "C" limit 50'
     )
     assert [row[1:] for row in look.table("#top-locations")] == numbers(rows)
@@ -365,7 +366,7 @@ def test_top_tags__are_those_of_the_mart(look, project):
     rows = project.rows(
         "select sum(total_engagement) as engagement, round(sum(total_engagement) / sum(total_posts_with_tag), 2), "
         f"sum(total_posts_with_tag), sum({SUM}), sum(total_shares), sum(total_comments) "
-        'from marts.tag_analysis_mart group by tag order by engagement desc, tag collate "C" limit 50'
+        'from marts_personal.tag_analysis_mart group by tag order by engagement desc, tag collate "C" limit 50'
     )
     assert [row[1:] for row in look.table("#top-tags")] == numbers(rows)
 
@@ -449,7 +450,7 @@ def test_texts__are_shown_and_do_nothing(look, project):
         0,
     ]
     shown = look.texts("#top-tags .tag") + look.texts("#top-users .username")
-    if project.rows("select count(*) from marts.content_performance_mart") == [(len(NASTY),)]:
+    if project.rows("select count(*) from marts_personal.content_performance_mart") == [(len(NASTY),)]:
         for text in NASTY[:-1]:
             assert " ".join(text.split()) in shown
         assert "��[31m!" in shown

@@ -108,14 +108,16 @@ def test_run_all__leaves_nothing_in_the_folder_for_temporary_files(project, tmp_
 
 
 def test_marts__hold_the_later_batch_s_version(project):
-    likes = project.rows("select username, total_likes, total_comments from marts.user_engagement_mart order by 1")
+    likes = project.rows(
+        "select username, total_likes, total_comments from marts_personal.user_engagement_mart order by 1"
+    )
     assert likes == [("ann", 1, 1), ("ben", 5, 1), ("cyd", 7, 1)]
 
 
 @pytest.mark.parametrize(("column", "ranked"), [("total_likes", False), ("engagement_rank", True)])
 @pytest.mark.parametrize("mart", ["user_engagement_mart", "content_performance_mart"])
 def test_marts__count_ranks_only_for_who_asks_for_them(project, mart, column, ranked):
-    plan = project.rows(f"explain select {column} from marts.{mart} where user_sk = md5('ann')::uuid")
+    plan = project.rows(f"explain select {column} from marts_personal.{mart} where user_sk = md5('ann')::uuid")
     assert any("WindowAgg" in line for (line,) in plan) == ranked
 
 
@@ -302,7 +304,7 @@ def test_mart__goes_when_its_model_is_dropped(project):
     exposures.write_text(before[exposures].replace("      - ref('tag_analysis_mart')\n", ""))
     ran = project.run()
     assert ran.code == 30
-    lost = 'relation "marts.tag_analysis_mart" does not exist'
+    lost = 'relation "marts_personal.tag_analysis_mart" does not exist'
     assert f"report: a table or column that it shows is missing ({lost}); restore it and run again" in ran.output
     assert "Traceback" not in ran.output
     assert "tag_analysis_mart" not in project.marts()
@@ -339,7 +341,7 @@ def test_failed_test__keeps_from_readers_what_was_loaded(project):
     assert project.marts() == marts
     test.unlink()
     assert run(project) == ["DbtTest", "Publish", "Report"]
-    assert project.rows("select username from marts.user_engagement_mart where user_id = 'eli'") == [("eli",)]
+    assert project.rows("select username from marts_personal.user_engagement_mart where user_id = 'eli'") == [("eli",)]
 
 
 def test_broken_file__leaves_what_was_loaded_and_stops_no_other_batch(project):
@@ -376,7 +378,9 @@ def test_run_all__of_one_batch_leaves_the_others_alone(project):
     project.land("2026-01-04.json", [document("fay", 1)])
     ran = run(project, "RunAll", "--RunAll-batch", "2026-01-03")
     assert [title for title in ran if "2026-01-04" in title] == []
-    assert project.rows("select count(*) from marts.user_engagement_mart where user_id in ('eve', 'fay')") == [(1,)]
+    assert project.rows("select count(*) from marts_personal.user_engagement_mart where user_id in ('eve', 'fay')") == [
+        (1,)
+    ]
     (project.landing / "2026-01-04.json").unlink()
 
 

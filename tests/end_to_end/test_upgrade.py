@@ -63,9 +63,15 @@ def read(project: Project, columns: dict[str, str]) -> Contents:
 def test_upgrade__keeps_the_rows_of_raw_data_and_marts(upgrade):
     assert upgrade.ran.code == 0, upgrade.ran.output
     after = read(upgrade.project, upgrade.columns)
-    kept = [name for name in upgrade.columns if name.startswith(KEPT)]
+    kept = {name: columns for name, columns in upgrade.columns.items() if name.startswith(KEPT)}
     assert len(kept) >= 14
-    assert {name: after[name] for name in kept} == {name: upgrade.before[name] for name in kept}
+    for name in [name for name in kept if name.startswith("marts.") and name.endswith("_mart")]:  # masked by now
+        [after[name]] = read(upgrade.project, {name.replace("marts.", "marts_personal."): kept[name]}).values()
+    others = "marts.view_of_others"  # reads a mart that is masked by now
+    assert len(after[others]) == len(upgrade.before[others]) > 0
+    assert {name: after[name] for name in kept if name != others} == {
+        name: upgrade.before[name] for name in kept if name != others
+    }
     assert {row[0] for row in after["raw_data.users"]} == {"2026-11-20", "2026-11-22"}
 
 
@@ -103,6 +109,7 @@ def test_upgrade__leaves_no_relation_of_an_intermediate_model_without_its_prefix
     )
     names = {"int_post_engagement", "int_post_ranks", "int_user_engagement", "int_user_ranks"}
     expected = {("intermediate", "int_post_commenters")}
+    expected |= {("published", "pseudonyms")}
     assert set(found) == expected | {(schema, name) for schema in ("intermediate", "published") for name in names}
 
 

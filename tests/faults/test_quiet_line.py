@@ -81,7 +81,7 @@ def test_line_that_goes_quiet__ends_the_run_and_the_next_is_right(far: Far, tabl
     assert "the server cannot be reached" in output
     assert "the run ended with exit code 30" in output.splitlines()[-1]
     assert far.run() == 0
-    found = far.server.rows(f"select 1 from marts.user_engagement_mart where user_id = '{name}'", "far")
+    found = far.server.rows(f"select 1 from marts_personal.user_engagement_mart where user_id = '{name}'", "far")
     assert found == [(1,)]
 
 

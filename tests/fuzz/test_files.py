@@ -229,10 +229,10 @@ def test_pipeline__carries_any_name_and_any_text_and_stops_at_broken_files_only(
     )
     assert project.rows("select batch, rules from raw_data.rejected") == [("keys", ["missing_user_id"])] * 3
     texts = {f"p{number}": cleaned(text) for number, text in enumerate(TEXTS)}
-    for table in ("raw_data.posts", "marts.content_performance_mart"):
+    for table in ("raw_data.posts", "marts_personal.content_performance_mart"):
         assert dict(project.rows(f"select post_id, post_text from {table}")) == texts
     locations = {unicodedata.normalize("NFC", " ".join(cleaned(text[:400]).split())) for text in TEXTS} - {""}
-    marts = {name for (name,) in project.rows("select location from marts.location_analysis_mart")}
+    marts = {name for (name,) in project.rows("select location from marts_personal.location_analysis_mart")}
     assert marts == locations | {"Unknown Location"}
     tags = {unicodedata.normalize("NFC", cleaned(text[:400]).lstrip("# ").lower()) for text in TEXTS} - {""}
-    assert {tag for (tag,) in project.rows("select tag from marts.tag_analysis_mart")} == tags
+    assert {tag for (tag,) in project.rows("select tag from marts_personal.tag_analysis_mart")} == tags

@@ -12,8 +12,14 @@ from jobs import accepted, assert_accounted_for, folder, run
 
 from spark_jobs.extraction import assignments
 
-READ = "select table_schema || '.' || table_name from information_schema.tables where table_schema in ('core', 'marts')"
-BUILT = ("raw_data", "etl", "staging", "core", "intermediate", "candidates", "published", "marts", "open")
+READ = (
+    "select table_schema || '.' || table_name from information_schema.tables "
+    "where table_schema in ('core', 'marts_personal')"
+)
+BUILT = (
+    *("raw_data", "etl", "staging", "core", "intermediate", "candidates", "published"),
+    *("marts", "marts_personal", "open"),
+)
 
 comments = st.fixed_dictionaries(
     {},

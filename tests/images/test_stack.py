@@ -127,7 +127,7 @@ def expected(make_project: MakeProject) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_marts__are_those_of_a_run_without_containers(stack, ran, expected):
-    found = {name: sorted(stack.query(f"select * from marts.{name}"), key=repr) for name in expected}
+    found = {name: sorted(stack.query(f"select * from marts_personal.{name}"), key=repr) for name in expected}
     assert (stack.folder / "report" / "index.html").exists()
     logger.info("rows: %s", {name: len(rows) for name, rows in found.items()})
     assert found == expected and all(found.values())
@@ -267,7 +267,7 @@ def test_container__refuses_the_password_of_the_example(stack, name, secret):
 def test_passwords__are_those_of_the_env_file_at_every_start(stack, ran):
     stack.end("postgres-1")
     stack.start("postgres", READER_PASSWORD="another")
-    assert stack.query("select count(*) > 0 from marts.user_engagement_mart", password="another") == [(True,)]
+    assert stack.query("select count(*) > 0 from marts_personal.user_engagement_mart", password="another") == [(True,)]
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         stack.query("select 1")
     said = stack.running["postgres-1"].said()

@@ -12,10 +12,11 @@ from luigi_tasks.dbt.publication import publish_touched, publish_whole
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import migrations
 
-DAYS = Relation("candidates", "days", is_view=False, is_mart=True, touched={"column": "day", "kind": "day"}, read_by=[])
-TAGS = Relation("candidates", "tags", is_view=False, is_mart=True, touched=None, read_by=["tag"])
-LAST_DAY = Relation("candidates", "last_day", is_view=True, is_mart=True, touched=None, read_by=[])
-OPEN_DAYS = replace(LAST_DAY, shown_in="open")
+READ = ("marts", "marts_personal")
+DAYS = Relation("candidates", "days", False, READ, touched={"column": "day", "kind": "day"}, read_by=[])
+TAGS = Relation("candidates", "tags", is_view=False, shown_in=READ, touched=None, read_by=["tag"])
+LAST_DAY = Relation("candidates", "last_day", is_view=True, shown_in=READ, touched=None, read_by=[])
+OPEN_DAYS = replace(LAST_DAY, shown_in=("open",))
 CANDIDATES = """
 create schema candidates;
 create schema staging;
@@ -57,7 +58,7 @@ def list_relations(schema: str) -> list[str]:
 
 def publish(relations: Sequence[Relation]) -> int:
     with warehouse.transaction() as cursor:
-        return publish_whole(cursor, relations, lambda *progress: None)
+        return publish_whole(cursor, relations, lambda *progress: None, None)
 
 
 @pytest.mark.usefixtures("candidates")
@@ -111,10 +112,12 @@ def test_publish_whole__drops_what_it_published_before_and_publishes_no_more() -
         ("create view published.days__old as select 1 as mine", "view published.days__old"),
         ("create table marts.days (mine int)", "table marts.days"),
         ("create view marts.days as select 1 as mine", "view marts.days"),
+        ("create table marts_personal.days (mine int)", "table marts_personal.days"),
+        ("create table published.pseudonyms (mine int)", "table published.pseudonyms"),
     ],
 )
 def test_publish_whole__names_what_is_in_the_way_and_changes_nothing(made: str, name: str) -> None:
-    execute(f"create schema published; create schema marts; {made}")
+    execute(f"create schema published; create schema marts; create schema marts_personal; {made}")
     before = read(EVERYTHING)
     expected = (
         f"the pipeline needs names that objects of others have: {name}; nothing was changed; "
@@ -229,7 +232,7 @@ def test_publish_touched__replaces_touched_rows_and_whole_small_tables() -> None
     publish([DAYS, TAGS])
     execute("update candidates.days set name = 'new'; update candidates.tags set tag = 'tech'")
     with warehouse.transaction() as cursor:
-        assert publish_touched(cursor, [DAYS, TAGS], lambda *progress: None) == 2
+        assert publish_touched(cursor, [DAYS, TAGS], lambda *progress: None, None) == 2
     assert read("select * from marts.days order by day") == [(1, "one"), (2, "new")]
     assert read("select * from marts.tags") == [("tech",)]
 

@@ -34,13 +34,13 @@ UTC = datetime.UTC
 
 @pytest.fixture
 def mart(shared_warehouse):
-    """A function that makes the view marts.MART of a query, and returns its rows."""
+    """A function that makes the view marts_personal.MART of a query, and returns its rows."""
 
     def make(query: str, name: str = "mart") -> list[tuple]:
         with warehouse.transaction() as cursor:
-            cursor.execute("drop schema if exists marts cascade; create schema marts")
-            cursor.execute(f'create view marts."{name}" as {query}')
-            cursor.execute(f'select * from marts."{name}"')
+            cursor.execute("drop schema if exists marts_personal cascade; create schema marts_personal")
+            cursor.execute(f'create view marts_personal."{name}" as {query}')
+            cursor.execute(f'select * from marts_personal."{name}"')
             return cursor.fetchall()
 
     return make
@@ -115,7 +115,9 @@ def test_mart__of_one_column_keeps_its_rows(mart, tmp_path, rows):
 def test_value__that_has_no_place_in_its_type_is_named_with_its_column(mart, tmp_path, monkeypatch):
     monkeypatch.setattr(mart_files, "ROW_GROUP_BYTES", 1)
     mart("select unnest(array['2024-01-01', 'infinity']::date[]) as \"The day\"", "My mart")
-    with pytest.raises(PipelineError, match=r"^marts\.My mart, column The day: a value .* invalid value 'infinity'"):
+    with pytest.raises(
+        PipelineError, match=r"^marts_personal\.My mart, column The day: a value .* invalid value 'infinity'"
+    ):
         export(tmp_path, "My mart")
     assert pq.read_table(tmp_path / "My mart/part-0.parquet").num_rows == 1, "its file is closed"
 

@@ -17,6 +17,7 @@ from luigi_tasks.warehouse.schema_names import (
     INTERMEDIATE,
     LUIGI_HISTORY,
     MARTS,
+    MARTS_PERSONAL,
     OPEN,
     RAW_DATA,
     SCHEMAS,
@@ -30,6 +31,7 @@ FOLDERS_OF_MODELS = {
     INTERMEDIATE: ["intermediate"],
     CANDIDATES: ["marts", "open"],
     MARTS: ["marts"],
+    MARTS_PERSONAL: ["marts"],
     OPEN: ["open"],
 }
 """By schema, the folders of the models whose columns it has. (`published` has those of three, not all.)"""

@@ -70,12 +70,13 @@ def publish(shared_warehouse) -> Publish:
         found = {}
         with warehouse.transaction() as cursor:
             cursor.execute(
-                "drop schema if exists marts cascade; create schema marts; create view marts.of_others as select 1"
+                "drop schema if exists marts_personal cascade; create schema marts_personal; "
+                "create view marts_personal.of_others as select 1"
             )
             for name, query in marts.items():
-                cursor.execute(f"create view marts.{name} as {query} from generate_series(1, {numbers}) as n")
-                cursor.execute(f"comment on view marts.{name} is '{ownership.MARK} Publish.'")
-                cursor.execute(f"select * from marts.{name}")
+                cursor.execute(f"create view marts_personal.{name} as {query} from generate_series(1, {numbers}) as n")
+                cursor.execute(f"comment on view marts_personal.{name} is '{ownership.MARK} Publish.'")
+                cursor.execute(f"select * from marts_personal.{name}")
                 found[name] = cursor.fetchall()
             Marker("marts", "").touch(cursor, {"inputs": f"{numbers} {len(marts)}"})
         return found
