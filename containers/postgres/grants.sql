@@ -216,7 +216,7 @@ begin
             union all
             select pronamespace, proowner, 'function', oid::regprocedure::text, false
             from pg_proc
-            where format('%s.%s', pronamespace::regnamespace, proname) = any('{etl.digest_query, etl.describe_relation, etl.remember_relations, etl.count_changes, etl.append_audit}')
+            where format('%s.%s', pronamespace::regnamespace, proname) = any('{etl.digest_query, etl.describe_relation, etl.remember_relations, etl.count_changes, etl.append_audit, published.mask_text}')
         ) as objects on namespace = to_regnamespace(schema_name)
     loop
         if found.is_to_be_handed_over then

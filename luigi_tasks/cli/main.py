@@ -301,7 +301,7 @@ def show_record(as_json: bool) -> None:
 
     found = record.make_record(map_file.read_map())
     if as_json:
-        print_json({"is_enforced": False, "purposes": [asdict(each) for each in found]})
+        print_json({"is_enforced": record.is_enforced(), "purposes": [asdict(each) for each in found]})
     else:
         print("\n".join(record.format_record(found)))
 

@@ -17,6 +17,8 @@ from luigi_tasks.privacy.privacy_map import NONE, Kind
 from luigi_tasks.warehouse import ownership
 from luigi_tasks.warehouse.schema_names import MARTS, PUBLISHED
 
+MASK_TEXT = f"{PUBLISHED}.mask_text"
+"""The function that masks texts."""
 FUNCTIONS = Path(__file__).with_name("masks.sql")
 AUTHOR = "user_sk"
 """The column that says whose row it is."""
@@ -145,7 +147,7 @@ def _mask(kind: Kind, name: str, type_: str, author: str | None) -> str:
     if kind.mask == "generalised" and type_ in GENERALISED:
         return GENERALISED[type_].format(name=name)
     if kind.mask == "masked_text" and type_ in TEXTS:
-        return f"{PUBLISHED}.mask_text(mart.{name})"
+        return f"{MASK_TEXT}(mart.{name})"
     if kind.mask == "pseudonym" and kind.persons == ("user_id",) and author == "uuid" and type_ in {"uuid", *TEXTS}:
         if "identity" in kind.categories:
             return PSEUDONYM

@@ -4,13 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from luigi_tasks import config
 from luigi_tasks.privacy.privacy_map import ANALYST, NONE, Column, Folder, Handling, Kind, PrivacyMap, Purpose
 
-NOT_ENFORCED = (
-    "Masks are those of the views in the schema marts, unless [privacy] mask_marts = false. Readers are what the map "
-    "says; nothing enforces that without roles: whoever may read a schema or a folder reads all of it."
+ENFORCED = (
+    "Masks are those of the views in the schema marts, and readers those whom roles of the warehouse give their rights. "
+    "Who reads a folder is up to its file mode."
 )
-"""What the record has to say as long as there are no roles."""
+NOT_ENFORCED = (
+    "Masks and readers are what the map says. The settings of this project do not enforce all of it: without [privacy] "
+    "role_prefix whoever may read a schema reads all of it, and with mask_marts = false the schema marts has no masks. "
+    "Who reads a folder is up to its file mode."
+)
+"""What the record says of the settings."""
 HEADER = ("Data", "Categories", "Leads to a person by", "Where", "Readers", "Kept")
 
 
@@ -36,6 +42,12 @@ class Processing:
     data: tuple[RecordedData, ...]
 
 
+def is_enforced() -> bool:
+    """Whether the settings have roles and masks enforce what the map says of the warehouse."""
+    settings = config.read_section(config.privacy)
+    return bool(settings.role_prefix) and settings.mask_marts
+
+
 def make_record(privacy_map: PrivacyMap) -> list[Processing]:
     """Return the purposes in the order of the map, each with its data."""
     return [Processing(purpose, tuple(_list_data(privacy_map, purpose))) for purpose in privacy_map.purposes]
@@ -43,7 +55,7 @@ def make_record(privacy_map: PrivacyMap) -> list[Processing]:
 
 def format_record(record: Sequence[Processing]) -> Iterator[str]:
     """Yield the lines of the record in Markdown: of data that leads to a person, and how much other data there is."""
-    yield from ("# Record of processing", "", NOT_ENFORCED)
+    yield from ("# Record of processing", "", ENFORCED if is_enforced() else NOT_ENFORCED)
     for processing in record:
         personal = [data for data in processing.data if data.persons != (NONE,)]
         others = sum(len(data.places) for data in processing.data if data not in personal)

@@ -12,6 +12,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor
 
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.privacy.masks import MASK_TEXT
 from luigi_tasks.privacy.privacy_map import PIPELINE, READERS, PrivacyMap
 from luigi_tasks.warehouse import layers, rights
 from luigi_tasks.warehouse.ownership import MARK
@@ -204,7 +205,7 @@ def _grant_objects(readers: Mapping[str, Sequence[str]]) -> str:
         shared=", ".join(layers.SHARED),
         history=LUIGI_HISTORY,
         mark=MARK,
-        functions=", ".join(FUNCTIONS),
+        functions=", ".join((*FUNCTIONS, MASK_TEXT)),
         writers=", ".join(require_role(layer) for layer in layers.LAYERS if layer != layers.LOADER),
     )
 
