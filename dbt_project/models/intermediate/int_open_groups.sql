@@ -10,9 +10,9 @@
 {%- set first_day = "date '4714-11-24 BC'" %}
 
 -- Posts of known authors by platform, location, day and first tag, in groups of at least as many persons as
--- the var open_group_size says. A person is the author of a post. Each post is in one group of a kind, so that
--- groups which are subtracted from their platform leave other groups of their kind. Group 0 is 'Other'. The
--- planner knows nothing of the sizes of what is computed here, and would join it by nested loops.
+-- the var open_group_size says. A person is the author of a post. Each post is in one group of a kind: groups
+-- that are subtracted from their platform leave other groups of their kind. Group 0 is 'Other'. The planner
+-- knows nothing of the sizes of what is computed here, and would join it by nested loops.
 
 with
 
