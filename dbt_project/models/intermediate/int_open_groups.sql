@@ -1,6 +1,6 @@
 {{
     config(
-        materialized="table",
+        incremental_strategy="replace_all",
         pre_hook="set local enable_nestloop = off",
         indexes=[{"columns": ["kind", "platform", "name"], "unique": true}]
     )
