@@ -16,16 +16,21 @@
 
 with
 
-authors as (
+-- read twice, which is cheaper than materializing it
+facts as not materialized (
 
-    select * from {{ ref('int_user_engagement') }}
-    where total_posts > 0
+    select * from {{ ref('fact_post_interactions') }}
 
 ),
 
-facts as (
+authors as (
 
-    select * from {{ ref('fact_post_interactions') }}
+    select
+        facts.user_sk,
+        {{ platform_name('facts.platform') }} as platform
+    from facts
+    where facts.user_sk is not null
+    group by facts.user_sk, facts.platform
 
 ),
 
