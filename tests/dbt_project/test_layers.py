@@ -133,7 +133,7 @@ INTERMEDIATE = {
     "int_user_ranks",
 }
 VIEWS = STAGING | {"int_post_ranks", "int_user_ranks", "content_performance_mart", "user_engagement_mart"} | set(OPEN)
-WHOLE = {"tag_analysis_mart", "location_analysis_mart", "platform_mart", "int_open_groups"}
+WHOLE = {"tag_analysis_mart", "location_analysis_mart", "platform_mart"}
 """Few rows, and every batch changes nearly all of them: rebuilt in each run."""
 
 

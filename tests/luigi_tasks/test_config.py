@@ -33,6 +33,7 @@ def read_anew():
         (config.warehouse, "connect_timeout", "0"),
         (config.warehouse, "lock_timeout", "-1"),
         (config.warehouse, "retries", "0"),
+        (config.privacy, "open_group_size", "1"),
         (config.dbt, "threads", "0"),
         (config.dbt, "threads", "many"),
         (config.dbt, "threads", "%(gone)s"),

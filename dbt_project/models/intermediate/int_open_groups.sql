@@ -1,6 +1,6 @@
 {{
     config(
-        materialized="table",
+        incremental_strategy="replace_all",
         pre_hook="set local enable_nestloop = off",
         indexes=[{"columns": ["kind", "platform", "name"], "unique": true}]
     )
@@ -10,22 +10,27 @@
 {%- set first_day = "date '4714-11-24 BC'" %}
 
 -- Posts of known authors by platform, location, day and first tag, in groups of at least as many persons as
--- the var open_group_size says. A person is the author of a post. Each post is in one group of a kind, so that
--- groups which are subtracted from their platform leave other groups of their kind. Group 0 is 'Other'. The
--- planner knows nothing of the sizes of what is computed here, and would join it by nested loops.
+-- the var open_group_size says. A person is the author of a post. Each post is in one group of a kind: groups
+-- that are subtracted from their platform leave other groups of their kind. Group 0 is 'Other'. The planner
+-- knows nothing of the sizes of what is computed here, and would join it by nested loops.
 
 with
 
-authors as (
+-- read twice, which is cheaper than materializing it
+facts as not materialized (
 
-    select * from {{ ref('int_user_engagement') }}
-    where total_posts > 0
+    select * from {{ ref('fact_post_interactions') }}
 
 ),
 
-facts as (
+authors as (
 
-    select * from {{ ref('fact_post_interactions') }}
+    select
+        facts.user_sk,
+        {{ platform_name('facts.platform') }} as platform
+    from facts
+    where facts.user_sk is not null
+    group by facts.user_sk, facts.platform
 
 ),
 

@@ -102,10 +102,13 @@ def test_dbt_run__takes_new_rows_in_and_rebuilds_what_a_changed_model_reaches(db
     ]
 
 
-def test_dbt_run__builds_and_tests_everything_after_a_change_of_what_partial_users_do(dbt, monkeypatch):
+@pytest.mark.parametrize(
+    ("section", "key", "value"), [(config.quality, "partial_users", "fill_in"), (config.privacy, "open_group_size", 5)]
+)
+def test_dbt_run__builds_and_tests_everything_after_a_change_of_a_variable(dbt, monkeypatch, section, key, value):
     DbtRun().run()
     DbtTest().run()
-    monkeypatch.setattr(config.read_section_once(config.quality), "partial_users", "fill_in")
+    monkeypatch.setattr(config.read_section_once(section), key, value)
     assert DbtRun().check_target() == "its settings changed"
     DbtRun().run()
     DbtTest().run()
