@@ -8,7 +8,7 @@ from luigi_tasks import config
 from luigi_tasks.privacy.privacy_map import ANALYST, NONE, Column, Folder, Handling, Kind, PrivacyMap, Purpose
 
 ENFORCED = (
-    "Masks are those of the views in the schema marts, and readers those whom roles of the warehouse give their rights. "
+    "Masks are those of the views in the schema marts, and readers those whom its roles give their rights. "
     "Who reads a folder is up to its file mode."
 )
 NOT_ENFORCED = (
