@@ -187,7 +187,7 @@ def take_over_warehouse() -> None:
 
 @main.group("audit", cls=CommandGroup)
 def tell_audit() -> None:
-    """Say who ran, exported and changed what, and whether that record is as it was written."""
+    """Say who ran, exported and changed what."""
 
 
 @tell_audit.command("verify")
@@ -311,7 +311,7 @@ login_option = click.option("--login", default="", help="The pipeline's login; d
 
 @main.group("roles", cls=CommandGroup)
 def manage_roles() -> None:
-    """Print, apply or check the warehouse's roles and their rights, as the map of personal data has them."""
+    """Print, apply or check the roles of the warehouse."""
 
 
 @manage_roles.command("print")

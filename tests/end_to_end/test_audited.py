@@ -1,12 +1,18 @@
 """The audit chain of real runs and commands, and what socialmart audit says of it."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from controls import list_controls
 from project import MakeProject, Project
+
+SECONDS_TO_BEGIN = 60
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +114,20 @@ def test_run__is_entered_when_it_begins_to_work_with_what_it_found_changed_by_ha
     assert (changed, begun, ended) == ("changed by hand", "run begun", "run ended")
     assert relations == {"relations": ["published.platform_mart"]}
     assert task["task"] == "RunAll"
+
+
+def test_run__that_is_killed_has_begun_and_not_ended(project):
+    before = len(list_events(project))
+    project.land("bob.json", [{"user_id": "bob"}])
+    process = project.start(output=subprocess.DEVNULL)
+    is_begun = "select event from etl.audit where position > %s"
+    deadline = time.monotonic() + SECONDS_TO_BEGIN
+    while not project.rows(is_begun, before) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert [event for event, _ in list_events(project)[before:]] == ["run begun"]
+    assert verify(project)[0] == 0
 
 
 def test_evidence__of_each_control_can_be_queried(project):
