@@ -253,7 +253,7 @@ def test_all_other_batches__are_loaded_whole_and_in_the_marts(outcome):
     marts = {"user": "user_engagement_mart", "post": "content_performance_mart"}
     for entity, mart in marts.items():
         raw = outcome.project.rows(f"select distinct {entity}_id from raw_data.{entity}s order by 1")
-        assert outcome.project.rows(f"select {entity}_id from marts.{mart} order by 1") == raw
+        assert outcome.project.rows(f"select {entity}_id from marts_personal.{mart} order by 1") == raw
     assert outcome.project.rows("select target_table from etl.table_updates where batch = '' order by 1") == [
         ("candidates",),
         ("candidates tested",),

@@ -74,6 +74,12 @@ def run_with_receivers(project: Project, *arguments: str, **settings: object) ->
         return project.run(*arguments, SOCIALMART_NOTIFY=received.addresses), received
 
 
+def read_anchor(project: Project) -> str:
+    """The anchor in the journal of the last run."""
+    [*_, journal] = sorted(project.folder.glob("logs/*/journal.jsonl"))
+    return json.loads(journal.read_text().splitlines()[-1])["anchor"]
+
+
 def test_notification__of_a_failure_has_its_reason_the_log_and_how_to_run_again(project):
     project.land("2026-01-02.json", '[{"user_id": "ben"}, {')
     ran, received = run_with_receivers(project)
@@ -87,6 +93,7 @@ def test_notification__of_a_failure_has_its_reason_the_log_and_how_to_run_again(
         "INFO Audit 2026-01-02: started, 1 batch\n",
         f"To run again, from the last finished target:\ncd {project.folder} && ",
         "/luigi --module luigi_tasks RunAll",
+        f"\n\nAudit chain: {read_anchor(project)}",
     ):
         assert expected in post["message"], post["message"]
     assert "INFO Extract" not in post["message"]
