@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from project import MakeProject, projects
 
+from luigi_tasks import run_id
 from luigi_tasks.spark.java import java_home
 from luigi_tasks.warehouse.embedded import location
 
@@ -58,6 +59,12 @@ def same_umask() -> Iterator[None]:
     os.umask(umask)
     yield
     os.umask(umask)
+
+
+@pytest.fixture(autouse=True)
+def no_run() -> None:
+    """What a test calls in its own process may begin a run; commands that the next test starts are no part of it."""
+    os.environ.pop(run_id.VARIABLE, None)
 
 
 @pytest.fixture(scope="session", autouse=True)

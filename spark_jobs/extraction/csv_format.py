@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from spark_jobs.extraction.errors import NOT_UTF8, BrokenFile
-from spark_jobs.extraction.other_formats import DELIMITERS, UTF32
+from spark_jobs.extraction.other_formats import DELIMITERS, UTF32, refuse_other_formats
 from spark_jobs.extraction.parsing import UTF8_BOM, UTF16_BOMS, UTF32_BOMS
 
 COMPARED_ROWS = 50
@@ -137,6 +137,7 @@ def _require_utf8(text: str, head: bytes) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
+        refuse_other_formats(head)  # a packed file may have a tab in its first bytes, as in the time of gzip
         try:
             head.decode()
         except UnicodeDecodeError as error:

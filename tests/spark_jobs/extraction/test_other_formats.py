@@ -56,6 +56,10 @@ FORMATS = {
     "html with a line of json": (b"<html>\n{}\n</html>", "an HTML page, such as that of an error or a login"),
     "xml": (b'<?xml version="1.0"?><users/>', "XML"),
     "gzip": (gzip.compress(b"[]"), "a file packed twice by gzip"),
+    "gzip, with a tab in its time": (
+        gzip.compress(b"[" + b" " * 100_000 + b"]", mtime=9),
+        "a file packed twice by gzip",
+    ),
     "bzip2": (bz2.compress(b"[]"), "a file packed twice by bzip2"),
     "xz": (lzma.compress(b"[]"), "a file packed twice by xz"),
     "zstd": (zstandard.compress(b"[]"), "a file packed twice by zstd"),
