@@ -212,3 +212,13 @@ def test_matrix__the_login_has_no_rights_of_its_own(built: Built):
 def test_matrix__others_may_not_even_connect(built: Built):
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
         built.try_statement("nobody_else", "select 1")
+
+
+def test_roles__that_are_applied_again_change_nothing_and_are_entered_in_the_audit_chain(built: Built):
+    administrator = built.server.lead_to(DATABASE, "socialmart")
+    assert built.project.socialmart("roles", "apply", "--login", "pipeline", **administrator).code == 0
+    assert built.rows("select login, details ->> 'enters' from etl.audit where event = 'roles applied'") == [
+        ("socialmart", "pipeline")
+    ]
+    assert compare_matrix(built)[1] == []
+    assert built.project.socialmart("audit", "verify", **built.server.lead_to(DATABASE, "pipeline")).code == 0
