@@ -61,17 +61,25 @@ class _Membership(NamedTuple):
     may_enter: bool
 
 
-# What pgaudit's own role may read is logged, and nobody is to be in it: its grants are no rights.
-GRANTED = f"""
+OURS = f"""
 with ours as (
-    select pg_class.oid, relnamespace::regnamespace::text as schema_name, relowner, relacl,
+    select
+        pg_class.oid,
+        relnamespace::regnamespace::text as schema_name,
+        relowner,
+        relacl,
         case relkind when 'v' then 'view' else 'table' end as kind,
         format('%%I.%%I', relnamespace::regnamespace, relname) as name
     from pg_class
     where
         relnamespace::regnamespace::text = any(%(schemas)s) and relkind in ('r', 'v')
         and (relnamespace = to_regnamespace(%(history)s) or {IS_MARKED})
-),
+)
+"""
+"""Our tables and views in our schemas, as the beginning of a query."""
+# What pgaudit's own role may read is logged, and nobody is to be in it: its grants are no rights.
+GRANTED = f"""
+{OURS},
 granted as (
     select grantee, privilege_type, 'database' as kind, datname::text as name, datdba as owner
     from pg_database cross join aclexplode(coalesce(datacl, acldefault('d', datdba)))
@@ -96,17 +104,10 @@ from granted
 where grantee <> owner and pg_get_userbyid(grantee) is distinct from current_setting('pgaudit.role', true)
 """
 OWNED = f"""
+{OURS}
 select 'schema', nspname, nspname, pg_get_userbyid(nspowner)::text from pg_namespace where nspname = any(%(schemas)s)
 union all
-select
-    case relkind when 'v' then 'view' else 'table' end,
-    format('%%I.%%I', relnamespace::regnamespace, relname),
-    relnamespace::regnamespace::text,
-    pg_get_userbyid(relowner)::text
-from pg_class
-where
-    relnamespace::regnamespace::text = any(%(schemas)s) and relkind in ('r', 'v')
-    and (relnamespace = to_regnamespace(%(history)s) or {IS_MARKED})
+select kind, name, schema_name, pg_get_userbyid(relowner)::text from ours
 order by 1, 2
 """
 """The schemas, and what is ours in them."""
@@ -154,7 +155,7 @@ def find_differences(cursor: Cursor, privacy_map: PrivacyMap, login: str) -> Dif
 def _list_wanted(privacy_map: PrivacyMap, owned: Sequence[_Owned]) -> Iterator[_Grant]:
     """The grants that the map asks for, on what there is."""
     readers = roles.list_readers(privacy_map)
-    writers = [roles.require_role(layer) for layer in layers.LAYERS if layer != layers.LOADER]
+    writers = [roles.require_role(layer) for layer in layers.WRITERS]
     for kind, name, schema, _ in owned:
         for role in readers[schema]:
             yield _Grant(role, "usage" if kind == "schema" else "select", kind, name)

@@ -46,6 +46,11 @@ def list_roles() -> list[str]:
     return [require_role(name) for name in (*layers.LAYERS, *READER_ROLES)]
 
 
+def _list_others(owner: str) -> str:
+    """All roles but one, as SQL lists them."""
+    return ", ".join(role for role in list_roles() if role != owner)
+
+
 def list_readers(privacy_map: PrivacyMap) -> dict[str, list[str]]:
     """By schema, the roles that read it besides its owner: layers, and the readers that the map names."""
     named = {column.schema: column.handling.readers for column in privacy_map.columns}
@@ -134,7 +139,7 @@ $schema$"""
 
 def _grant_schema(schema: str, readers: Sequence[str]) -> Iterator[str]:
     owner = require_role(layers.OWNERS[schema])
-    others = ", ".join(role for role in list_roles() if role != owner)
+    others = _list_others(owner)
     yield CREATE_SCHEMA.format(schema=schema, owner=owner)
     yield f"set local role {owner}"  # what it owns it grants, and nobody else needs to be its heir
     yield f"revoke all on schema {schema} from public, {others}"
@@ -197,8 +202,7 @@ def _grant_objects(readers: Mapping[str, Sequence[str]]) -> str:
     rows = []
     for schema, layer in layers.OWNERS.items():
         owner = require_role(layer)
-        others = ", ".join(role for role in list_roles() if role != owner)
-        rows.append(f"('{schema}', '{owner}', '{others}', '{', '.join(readers[schema])}')")
+        rows.append(f"('{schema}', '{owner}', '{_list_others(owner)}', '{', '.join(readers[schema])}')")
     return OBJECTS.format(
         schemas=", ".join(rows),
         etl=ETL,
@@ -206,7 +210,7 @@ def _grant_objects(readers: Mapping[str, Sequence[str]]) -> str:
         history=LUIGI_HISTORY,
         mark=MARK,
         functions=", ".join((*FUNCTIONS, MASK_TEXT)),
-        writers=", ".join(require_role(layer) for layer in layers.LAYERS if layer != layers.LOADER),
+        writers=", ".join(require_role(layer) for layer in layers.WRITERS),
     )
 
 

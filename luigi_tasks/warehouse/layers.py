@@ -52,6 +52,8 @@ READS: Mapping[str, tuple[str, ...]] = {
 """By layer, the schemas of others that it reads: the loader, to compare, report and export them."""
 SHARED = ("relations", "own_relations", "set_aside")
 """Tables of etl in which every layer notes what it builds: all insert, update and delete there."""
+WRITERS = (TRANSFORMER, PUBLISHER)
+"""The layers that need to be granted that, as the loader owns them."""
 
 
 def name_role(name: str) -> str | None:
@@ -89,7 +91,7 @@ def acting_as(cursor: Cursor, layer: str) -> Iterator[None]:
 
 def grant_shared_tables(cursor: Cursor) -> None:
     """Let every layer write to SHARED, as soon as migrations have created these."""
-    others = [role for layer in LAYERS if layer != LOADER and (role := name_role(layer))]
-    if others:
+    writers = [role for layer in WRITERS if (role := name_role(layer))]
+    if writers:
         tables = ", ".join(f"{ETL}.{table}" for table in SHARED)
-        cursor.execute(f"grant insert, update, delete on {tables} to {', '.join(others)}")
+        cursor.execute(f"grant insert, update, delete on {tables} to {', '.join(writers)}")
