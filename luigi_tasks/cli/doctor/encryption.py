@@ -38,8 +38,9 @@ def _list_places() -> Iterator[Path]:
     """The folders with data of persons on this machine."""
     home = None if warehouse.is_external() else warehouse.find_embedded_home()
     for place in (paths.landing(), paths.local_state(), paths.logs(), paths.report().parent, paths.export(), home):
-        if isinstance(place, Path) and place.exists():
-            yield place
+        with suppress(OSError):  # what may not be looked at others report
+            if isinstance(place, Path) and place.exists():
+                yield place
 
 
 def find_encryption(folder: Path) -> str:
@@ -48,9 +49,9 @@ def find_encryption(folder: Path) -> str:
     kind, source = _find_mount(number)
     if kind == "ecryptfs" or _is_folder_encrypted(folder):
         return YES
-    if not _locate(number).exists() and source.startswith("/"):  # btrfs has a number of its own, and names its device
-        with suppress(OSError):
-            number = Path(source).stat().st_rdev
+    with suppress(OSError):  # container engines may hide what the kernel says of devices
+        if not _locate(number).exists() and source.startswith("/"):
+            number = Path(source).stat().st_rdev  # btrfs has a number of its own, and names its device
     return _look_below(_locate(number))
 
 

@@ -93,6 +93,12 @@ def test_find_encryption__cannot_tell_without_a_device(machine, tmp_path, kind):
     assert find_encryption(tmp_path) == UNKNOWN
 
 
+def test_find_encryption__cannot_tell_where_devices_may_not_be_looked_at(machine, tmp_path, monkeypatch):
+    name_that_no_file_has = "x" * 300  # refused for root, too
+    monkeypatch.setattr(encryption, "DEVICES", tmp_path / name_that_no_file_has)
+    assert find_encryption(tmp_path) == UNKNOWN
+
+
 def test_find_encryption__finds_the_device_of_a_file_system_with_a_number_of_its_own(machine, tmp_path):
     machine.mount("btrfs", "/dev/null")
     null = Path("/dev/null").stat().st_rdev
