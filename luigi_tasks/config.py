@@ -263,10 +263,16 @@ class report(luigi.Config):
 
 
 class export(luigi.Config):
-    """[export]: where the marts are copied to as Parquet."""
+    """[export]: where the marts are copied to as Parquet, and as which readers see them."""
 
     folder: str = luigi.Parameter(
         default="", description="a folder, s3://BUCKET/FOLDER or gs://BUCKET/FOLDER; empty: the marts are not exported"
+    )
+    schema: str = luigi.ChoiceParameter(
+        default="marts_personal",
+        choices=("marts_personal", "marts", "open"),
+        description="marts_personal: with personal data; marts: with masks, if [privacy] mask_marts has them; open: "
+        "figures of groups",
     )
 
 

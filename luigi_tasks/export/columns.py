@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks.warehouse.schema_names import MARTS_PERSONAL
-
 MOST_DIGITS = 38
 """Of a decimal number that all readers of Parquet know."""
 TYPES = {
@@ -46,9 +44,9 @@ class Column:
         return bool(pa.types.is_list(self.type))
 
 
-def list_columns(cursor: Cursor, mart: str) -> list[Column]:
-    """Return the columns of a mart in their order."""
-    cursor.execute(COLUMNS, {"schema": MARTS_PERSONAL, "mart": mart})
+def list_columns(cursor: Cursor, schema: str, mart: str) -> list[Column]:
+    """Return the columns of a mart in their order, as a schema for readers has them."""
+    cursor.execute(COLUMNS, {"schema": schema, "mart": mart})
     return [_make_column(*row) for row in cursor.fetchall()]
 
 

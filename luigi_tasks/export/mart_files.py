@@ -19,7 +19,6 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.export import lake
 from luigi_tasks.export.columns import Column, list_columns, make_schema
 from luigi_tasks.texts import format_line
-from luigi_tasks.warehouse.schema_names import MARTS_PERSONAL
 from spark_jobs.storage import Location
 
 ROW_GROUP_BYTES = 32 << 20
@@ -42,14 +41,14 @@ class ExportedFile:
     sha256: str
 
 
-def write_mart(cursor: Cursor, mart: str, version: Location) -> list[ExportedFile]:
-    """Write a mart to files below the folder of a version, and return them.
+def write_mart(cursor: Cursor, schema: str, mart: str, version: Location) -> list[ExportedFile]:
+    """Write a mart, as a schema for readers shows it, to files below the folder of a version, and return them.
 
     Raises PipelineError for a value that its column's type has no room for, OSError where a file cannot be written.
     """
-    columns = list_columns(cursor, mart)
+    columns = list_columns(cursor, schema, mart)
     selected = ", ".join(column.expression for column in columns)
-    query = f"select {selected} from {MARTS_PERSONAL}.{quote_ident(mart, cursor)}"
+    query = f"select {selected} from {schema}.{quote_ident(mart, cursor)}"
     try:
         with _MartWriter(version, mart, columns) as writer:
             cursor.copy_expert(f"copy ({query}) to stdout (format csv)", writer)
@@ -59,7 +58,7 @@ def write_mart(cursor: Cursor, mart: str, version: Location) -> list[ExportedFil
         name = columns[int(found[1])].name if found else "?"
         fault = format_line(FAULTY_COLUMN.sub("", str(error)))
         raise PipelineError(
-            f"marts_personal.{mart}, column {name}: a value has no place in the column's type in Parquet ({fault}); "
+            f"{schema}.{mart}, column {name}: a value has no place in the column's type in Parquet ({fault}); "
             "the marts are published, and what was exported before stays; cast the column in its model, to text for "
             "example"
         ) from error

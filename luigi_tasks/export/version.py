@@ -4,7 +4,8 @@
     FOLDER/latest/MART/part-0.parquet           the current version, always at the same place
     FOLDER/manifest.json                        which version is current: written last, at once
 
-A version never changes. The one before it is deleted when the next one begins, so that who reads it can finish.
+A version never changes. The one before it is deleted when the next one begins, so that who reads it can finish; at
+once, if it is of another schema: that one may be for other readers.
 """
 
 import re
@@ -16,13 +17,12 @@ from functools import partial
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import fingerprints, paths, run_id, warehouse
+from luigi_tasks import config, fingerprints, paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.export import lake
 from luigi_tasks.export.mart_files import ExportedFile, write_mart
 from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.warehouse import ownership
-from luigi_tasks.warehouse.schema_names import MARTS_PERSONAL
 from spark_jobs.messages import MessageError, from_json, to_json
 from spark_jobs.storage import Location
 
@@ -58,7 +58,12 @@ def read_built_from(cursor: Cursor) -> BuiltFrom:
     """Return fingerprints of what an export would be built from now; the marts' is empty if none are published."""
     cursor.execute("select to_regclass('etl.table_updates') is not null")
     published, _ = _read_marker(cursor) if cursor.fetchone() == (True,) else ("", "")
-    return {"marts": published, "code": fingerprints.of_modules(*paths.EXPORT_CODE)}
+    return {"marts": published, "code": fingerprints.of_modules(*paths.EXPORT_CODE), "schema": _read_schema()}
+
+
+def _read_schema() -> str:
+    """The schema whose marts are exported."""
+    return config.read_section(config.export).schema
 
 
 def read_manifest(folder: Location) -> ExportManifest | None:
@@ -75,9 +80,12 @@ def write_export(folder: Location, on_progress: OnProgress) -> int:
     Raises PipelineError if no marts are published, or the folder cannot be written: the export before then stays.
     """
     try:
-        manifest = warehouse.retry_transaction("Export", partial(_write_version, folder, on_progress))
+        before = read_manifest(folder)
+        manifest = warehouse.retry_transaction("Export", partial(_write_version, folder, before, on_progress))
         _show_latest(folder, manifest)
         lake.write_text(folder / paths.MANIFEST, to_json(manifest, indent=1))
+        if before and before.built_from.get("schema") != manifest.built_from["schema"]:
+            _delete_versions(folder, keep=manifest.version)
     except OSError as error:
         raise PipelineError(
             f"{folder}: the marts cannot be exported there ({error.strerror or error}); they are published, and "
@@ -86,9 +94,8 @@ def write_export(folder: Location, on_progress: OnProgress) -> int:
     return sum(file.rows for files in manifest.marts.values() for file in files)
 
 
-def _write_version(folder: Location, on_progress: OnProgress) -> ExportManifest:
+def _write_version(folder: Location, before: ExportManifest | None, on_progress: OnProgress) -> ExportManifest:
     """Write all marts, as they are in one snapshot of the warehouse, to the folder of a new version."""
-    before = read_manifest(folder)
     _delete_versions(folder, keep=before.version if before else "")
     run = run_id.get_run_id()
     version = f"{VERSIONS}/{run}-{uuid.uuid4().hex[:8]}"
@@ -97,12 +104,13 @@ def _write_version(folder: Location, on_progress: OnProgress) -> ExportManifest:
         built_from = read_built_from(cursor)
         if not built_from["marts"]:
             raise PipelineError("warehouse: no marts are published yet; run the pipeline first")
+        schema = built_from["schema"]
         _, published = _read_marker(cursor)
-        names = ownership.list_ours(cursor, MARTS_PERSONAL)
+        names = ownership.list_ours(cursor, schema)
         marts = {}
         for number, name in enumerate(names):
             on_progress(number, len(names), f"{number:,} of {len(names):,} marts, {name} is next")
-            marts[name] = write_mart(cursor, name, folder / version)
+            marts[name] = write_mart(cursor, schema, name, folder / version)
     return ExportManifest(run, published, version, marts, built_from)
 
 
@@ -113,7 +121,7 @@ def _read_marker(cursor: Cursor) -> tuple[str, str]:
 
 
 def _delete_versions(folder: Location, keep: str) -> None:
-    """Delete all versions but one: that before the current one, and what failed and killed runs left."""
+    """Delete all versions but one, with what failed and killed runs left."""
     for name in lake.list_names(folder / VERSIONS):
         if VERSION.fullmatch(name) and f"{VERSIONS}/{name}" != keep:
             lake.delete_folder(folder / VERSIONS / name)

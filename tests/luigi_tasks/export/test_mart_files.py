@@ -48,7 +48,7 @@ def mart(shared_warehouse):
 
 def export(folder, name: str = "mart") -> list[mart_files.ExportedFile]:
     with warehouse.transaction() as cursor:
-        return write_mart(cursor, name, folder)
+        return write_mart(cursor, "marts_personal", name, folder)
 
 
 def test_columns__have_the_types_of_the_catalogue_and_every_letter_of_their_values(mart, tmp_path):

@@ -119,6 +119,22 @@ def test_export__leaves_the_marts_as_they_are_in_the_warehouse(folder, publish, 
     assert sorted(lake.list_names(folder / "latest")) == ["a_mart", "b_mart"], "the view of others is theirs"
 
 
+def test_export__is_of_the_schema_that_is_set_and_leaves_nothing_of_another(folder, publish, tmp_path, monkeypatch):
+    publish(10)
+    with warehouse.transaction() as cursor:
+        cursor.execute("drop schema if exists marts cascade; create schema marts")
+        cursor.execute("create view marts.a_mart as select 0 as n, 'masked' as name")
+        cursor.execute(f"comment on view marts.a_mart is '{ownership.MARK} Publish.'")
+    Export().run()
+    monkeypatch.setattr(config.read_section_once(config.export), "schema", "marts")
+    assert Export().check_target() == "its schema changed"
+    Export().run()
+    assert Export().check_target() is None
+    assert read_current(folder, tmp_path) == {"a_mart": [(0, "masked")]}
+    assert list(lake.list_sizes(folder / "latest")) == ["a_mart/part-0.parquet"]
+    assert len(list_versions(folder)) == 1, "the clear version is gone"
+
+
 def test_export__has_all_marts_of_one_moment(set_folder, publish, tmp_path, monkeypatch):
     set_folder(tmp_path / "lake")
     with warehouse.transaction() as cursor:
@@ -182,7 +198,7 @@ def test_export__that_is_killed_leaves_the_version_before_and_the_next_one_nothi
         write = getattr(module, function)
 
         def write_first(*arguments: object) -> object:
-            if module is lake or arguments[1] == "b_mart":
+            if module is lake or arguments[2] == "b_mart":
                 os.kill(os.getpid(), signal.SIGKILL)
             return write(*arguments)
 
