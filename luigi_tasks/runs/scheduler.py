@@ -199,6 +199,8 @@ class RunScheduler(luigi_scheduler.Scheduler):
         """Ids of tasks that one task does the work of, by its batch id and by its task id."""
         self._at_work: dict[str, str] = {}
         """Ids of the tasks that luigid shows as running, each with the worker that it was told of."""
+        self._pages: dict[str, str] = {}
+        """Addresses of the pages about tasks: luigid drops one when it is told again that a task is done."""
 
     def add_task(self, **task: Any) -> None:
         """Note a task's new state."""
@@ -270,6 +272,8 @@ class RunScheduler(luigi_scheduler.Scheduler):
             self._at_work[task_id] = task["worker"]
         elif task["status"] in ENDED:
             self._at_work.pop(task_id, None)
+        if page := task.get("tracking_url") or self._pages.get(task_id):
+            self._pages[task_id] = task["tracking_url"] = page
         own = {"batchable": False, "runnable": can_run, "retry_policy_dict": NEVER_DISABLED}
         self._tell("add_task", **(task | own), task_id=task_id)
 

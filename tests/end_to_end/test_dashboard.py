@@ -73,7 +73,7 @@ def test_batches_of_one_task__are_shown_each_as_done_and_with_the_host(project):
         shown = list_tasks(port, "DONE")
         for batch in ("2026-02-01", "2026-02-02"):
             assert shown[f"Extract {batch}"]["status_message"].startswith("2 rows, ")
-            assert shown[f"Extract {batch}"]["tracking_url"]
+            assert all(shown[f"{stage} {batch}"]["tracking_url"] for stage in ("Extract", "Clean"))
         assert not any("/" in name for name in shown)
         assert [list_tasks(port, status) for status in ("PENDING", "RUNNING", "BATCH_RUNNING", "FAILED")] == [{}] * 4
     last = project.rows(

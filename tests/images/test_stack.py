@@ -34,6 +34,7 @@ OWN = {
     "LANDING_FOLDER": "./data/sample",
 }
 STARTED = ("postgres", "luigid", "spark-master", "spark-worker", "spark-history", "pipeline", "proxy")
+AS_LOADER = "-c role=socialmart_loader"
 logger = logging.getLogger(__name__)
 
 SENTENCE = "empty, or as in .env.example"
@@ -127,7 +128,10 @@ def expected(make_project: MakeProject) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_marts__are_those_of_a_run_without_containers(stack, ran, expected):
-    found = {name: sorted(stack.query(f"select * from marts_personal.{name}"), key=repr) for name in expected}
+    as_owner = ("socialmart", OWN["POSTGRES_PASSWORD"], AS_LOADER)
+    found = {
+        name: sorted(stack.query(f"select * from marts_personal.{name}", *as_owner), key=repr) for name in expected
+    }
     assert (stack.folder / "report" / "index.html").exists()
     logger.info("rows: %s", {name: len(rows) for name, rows in found.items()})
     assert found == expected and all(found.values())
@@ -146,8 +150,7 @@ def test_run__shows_up_in_luigid_behind_the_login_only(stack, ran):
     (application,) = applications()
     assert {task["tracking_url"] for task in tasks if task["name"] == "Clean"} & {f"/spark/proxy/{application['id']}/"}
     history = "select distinct name from luigi_history.tasks where name = 'Publish'"
-    as_loader = "-c role=socialmart_loader"
-    assert stack.query(history, "socialmart", OWN["POSTGRES_PASSWORD"], as_loader) == [("Publish",)]
+    assert stack.query(history, "socialmart", OWN["POSTGRES_PASSWORD"], AS_LOADER) == [("Publish",)]
 
 
 def applications() -> list[dict[str, Any]]:
@@ -267,7 +270,7 @@ def test_container__refuses_the_password_of_the_example(stack, name, secret):
 def test_passwords__are_those_of_the_env_file_at_every_start(stack, ran):
     stack.end("postgres-1")
     stack.start("postgres", READER_PASSWORD="another")
-    assert stack.query("select count(*) > 0 from marts_personal.user_engagement_mart", password="another") == [(True,)]
+    assert stack.query("select count(*) > 0 from marts.user_engagement_mart", password="another") == [(True,)]
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         stack.query("select 1")
     said = stack.running["postgres-1"].said()

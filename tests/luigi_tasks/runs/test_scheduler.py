@@ -96,7 +96,7 @@ def test_batch__is_shown_as_its_tasks(told):
     ]
     assert statuses(told)[2:] == [("a", FAILED), ("b", FAILED)]
     assert [call["params"] for _, call in told.calls[-2:]] == [{"batch": "a"}, {"batch": "b"}]
-    assert [call.get("tracking_url") for _, call in told.calls[-4:]] == ["http://spark", "http://spark", None, None]
+    assert [call["tracking_url"] for _, call in told.calls[-4:]] == ["http://spark"] * 4
 
 
 def test_tasks_at_work__are_shown_as_failed_when_the_run_ends(told):
