@@ -199,8 +199,8 @@ class RunScheduler(luigi_scheduler.Scheduler):
         """Ids of tasks that one task does the work of, by its batch id and by its task id."""
         self._at_work: dict[str, str] = {}
         """Ids of the tasks that luigid shows as running, each with the worker that it was told of."""
-        self._pages: dict[str, str] = {}
-        """Addresses of the pages about tasks: luigid drops one when it is told again that a task is done."""
+        self._done: set[str] = set()
+        """Ids of the tasks that luigid shows as done. Told so again, it would drop the address of the task's page."""
 
     def add_task(self, **task: Any) -> None:
         """Note a task's new state."""
@@ -266,14 +266,18 @@ class RunScheduler(luigi_scheduler.Scheduler):
         return known
 
     def _tell_task(self, task_id: str, can_run: bool = False, **task: Any) -> None:
+        if task["status"] != DONE:
+            self._done.discard(task_id)
+        elif task_id in self._done:
+            return
+        else:
+            self._done.add(task_id)
         if task["status"] == luigi_scheduler.PENDING:
             self._tell("re_enable_task", task_id=task_id)
         if task["status"] == RUNNING:
             self._at_work[task_id] = task["worker"]
         elif task["status"] in ENDED:
             self._at_work.pop(task_id, None)
-        if page := task.get("tracking_url") or self._pages.get(task_id):
-            self._pages[task_id] = task["tracking_url"] = page
         own = {"batchable": False, "runnable": can_run, "retry_policy_dict": NEVER_DISABLED}
         self._tell("add_task", **(task | own), task_id=task_id)
 

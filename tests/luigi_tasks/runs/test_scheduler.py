@@ -96,7 +96,15 @@ def test_batch__is_shown_as_its_tasks(told):
     ]
     assert statuses(told)[2:] == [("a", FAILED), ("b", FAILED)]
     assert [call["params"] for _, call in told.calls[-2:]] == [{"batch": "a"}, {"batch": "b"}]
-    assert [call["tracking_url"] for _, call in told.calls[-4:]] == ["http://spark"] * 4
+    assert [call.get("tracking_url") for _, call in told.calls[-4:]] == ["http://spark", "http://spark", None, None]
+
+
+def test_task_that_is_done__is_told_so_once_until_it_runs_again(told):
+    own = RunScheduler()
+    add(own, "a")
+    for status in (RUNNING, DONE, DONE, RUNNING, DONE, DONE):
+        own.add_task(worker="w", task_id="a", status=status)
+    assert [status for _, status in statuses(told)][-4:] == [RUNNING, DONE, RUNNING, DONE]
 
 
 def test_tasks_at_work__are_shown_as_failed_when_the_run_ends(told):
