@@ -16,7 +16,7 @@ from typing import Any
 import click
 from luigi.interface import core
 
-from luigi_tasks import config, file_modes, paths, run_id, texts, warehouse
+from luigi_tasks import config, file_modes, paths, run_id, settings_files, texts, warehouse
 from luigi_tasks.cli import audit, explain, luigid, output, summary, verify
 from luigi_tasks.cli.doctor.check import FAIL, run_checks
 from luigi_tasks.cli.doctor.checks import CHECKS
@@ -48,7 +48,7 @@ class ProjectCommand(click.Command):
     """A command that is about the project in the current folder: anywhere else it says so, and makes nothing."""
 
     def invoke(self, context: click.Context) -> Any:
-        config.require_project()
+        settings_files.require_project()
         environment.require_utf8()
         return super().invoke(context)
 
@@ -258,7 +258,7 @@ def list_rejected(batch: str, rule: str, as_json: bool, file: str | None) -> Non
 @click.pass_context
 def list_sources(context: click.Context, as_json: bool) -> None:
     """List the exports that can be read. `socialmart sources try FILE` shows what one would become."""
-    config.require_project()
+    settings_files.require_project()
     if context.invoked_subcommand:
         return
     from luigi_tasks.cli import sources
