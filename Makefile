@@ -8,7 +8,8 @@ COMPOSE ?= docker compose
 UV ?= uv
 COMPILE = $(UV) pip compile --quiet --upgrade --no-header --constraint constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Nothing is installed whose hash is not listed, and nothing else is used to build what is.
+# Nothing is installed whose hash is not listed, and nothing else is used to build what is. Python's own pip installs but
+# the pip in build.txt.
 HASHED := --require-hashes --no-deps --no-build-isolation --requirement
 
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ HASHED := --require-hashes --no-deps --no-build-isolation --requirement
 help: ## show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-.venv/.run: requirements/run.txt setup.cfg
+.venv/.run: requirements/build.txt requirements/run.txt setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo 'Python 3.11 to 3.13 expected; call make with PYTHON=/path/to/python3.12'; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -99,7 +100,7 @@ test-images: .venv/.test ## build the images and run the pipeline in them; needs
 
 lock: ## write requirements/ from setup.cfg and constraints.txt, with the hashes of all files; needs uv (pip install uv)
 	@mkdir -p requirements
-	echo 'setuptools>=77' | $(COMPILE) - --output-file requirements/build.txt
+	printf 'pip\nsetuptools>=77\n' | $(COMPILE) - --output-file requirements/build.txt
 	$(COMPILE) setup.cfg --output-file requirements/run.txt
 	for extra in bench notebook test; do $(COMPILE) setup.cfg --extra $$extra --output-file requirements/$$extra.txt \
 		$$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements/run.txt) || exit 1; done

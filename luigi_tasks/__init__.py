@@ -16,9 +16,9 @@ if IS_LUIGI:
 try:
     import luigi  # noqa: F401  # reads luigi.cfg
 
-    from luigi_tasks import config
+    from luigi_tasks import settings_files
 
-    config.add_local_settings()
+    settings_files.add_local_settings()
 
     from luigi_tasks.runs import command_line
     from luigi_tasks.stages.audit import Audit

@@ -1,27 +1,15 @@
-"""All settings: one class per section of luigi.cfg. Settings that change results are part of the fingerprints.
+"""All settings: one class per section of luigi.cfg. Settings that change results are part of the fingerprints."""
 
-A project's own settings stand in luigi.local.cfg, which goes before luigi.cfg key by key, and which git ignores.
-"""
-
-import configparser
 import operator
-import os
-import re
 import sys
 from functools import cache
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import luigi
-from luigi.configuration.cfg_parser import LuigiConfigParser
 
-from luigi_tasks.errors import PipelineError
+from luigi_tasks.setting_faults import require_valid_setting
+from luigi_tasks.setting_kinds import MOST_OF_ANYTHING, MOST_SECONDS, RolePrefix, amount, whole_number
 from spark_jobs.messages.jobs import MAX_DOCUMENT_BYTES
-
-SETTINGS, LOCAL_SETTINGS = "luigi.cfg", "luigi.local.cfg"
-"""Files in the current folder: the settings of the repository, and those of this project."""
-CONFIG_PATH = "LUIGI_CONFIG_PATH"
-"""Environment variable: another file of settings, which goes before those in the current folder."""
 
 NEVER = "never"
 ON_FAILURE = "failure"
@@ -31,26 +19,10 @@ NOTIFY_LEVELS = (NEVER, ON_FAILURE, ON_WARNINGS, ALWAYS)
 """The values of [notify] on, from the fewest messages to the most."""
 REFUSE = "refuse"
 SET_ASIDE = "set_aside"
-
-
 REPLACE = "replace"
 FILL_IN = "fill_in"
-
-
 LONGEST_DOCUMENT_BYTES = 500_000_000
 """A row of the warehouse has at most 1 GB on its way there, where each quote of a text stands twice."""
-
-
-MOST_SECONDS = 2_000_000
-"""The server counts milliseconds in 32 bits."""
-MOST_OF_ANYTHING = 1_000_000
-
-
-def _whole_number(default: int, least: int, most: int, description: str) -> Any:
-    """A setting that is a whole number within limits."""
-    return luigi.NumericalParameter(
-        default=default, var_type=int, min_value=least, max_value=most, right_op=operator.le, description=description
-    )
 
 
 class landing(luigi.Config):
@@ -60,19 +32,17 @@ class landing(luigi.Config):
     link_targets: str = luigi.Parameter(
         default="", description="folders outside that links in the landing folder may lead to: /a:/b; empty: none"
     )
-    max_unpacked_bytes: int = luigi.NumericalParameter(
-        default=20_000_000_000,
-        var_type=int,
-        min_value=1,
-        max_value=sys.maxsize,
-        description="a whole number of bytes; a compressed file that unpacks to more is refused",
+    max_unpacked_bytes: int = whole_number(
+        20_000_000_000,
+        1,
+        sys.maxsize,
+        "a whole number of bytes; a compressed file that unpacks to more is refused",
     )
-    max_document_bytes: int = luigi.NumericalParameter(
-        default=MAX_DOCUMENT_BYTES,
-        var_type=int,
-        min_value=64 << 20,
-        max_value=LONGEST_DOCUMENT_BYTES + 1,
-        description="a whole number of bytes from 67108864 to 500000000; a file with a longer document is refused",
+    max_document_bytes: int = whole_number(
+        MAX_DOCUMENT_BYTES,
+        64 << 20,
+        LONGEST_DOCUMENT_BYTES,
+        "a whole number of bytes from 67108864 to 500000000; a file with a longer document is refused",
     )
     ignore: str = luigi.Parameter(
         default="",
@@ -118,7 +88,7 @@ class logs(luigi.Config):
     """[logs]: the logs of the stages and their child processes."""
 
     folder: str = luigi.Parameter(default="data/logs", description="one folder per run, one file per stage")
-    keep_runs: int = _whole_number(30, 1, MOST_OF_ANYTHING, "how many runs to keep the logs of")
+    keep_runs: int = whole_number(30, 1, MOST_OF_ANYTHING, "how many runs to keep the logs of")
 
 
 class files(luigi.Config):
@@ -156,7 +126,7 @@ class spark(luigi.Config):
     environment: str = luigi.Parameter(
         default="", description="further environment variables that Spark's processes get: NAME|AWS_*"
     )
-    max_batches: int = _whole_number(1000, 1, MOST_OF_ANYTHING, "maximum number of batches per request")
+    max_batches: int = whole_number(1000, 1, MOST_OF_ANYTHING, "maximum number of batches per request")
 
 
 class quality(luigi.Config):
@@ -181,20 +151,10 @@ class quality(luigi.Config):
     )
 
 
-class _RolePrefix(luigi.Parameter):
-    """The beginning of roles' names, which are quoted nowhere, and have 63 characters at most."""
-
-    def parse(self, text: str) -> str:
-        """Return the prefix. Raises ValueError for what is none."""
-        if not re.fullmatch(r"([a-z_][a-z0-9_]{0,39})?", text) or text.startswith("pg_"):
-            raise ValueError(f"{text!r} is not the beginning of a role's name")
-        return text
-
-
 class privacy(luigi.Config):
     """[privacy]: who may see what."""
 
-    role_prefix: str = _RolePrefix(
+    role_prefix: str = RolePrefix(
         default="",
         description="up to 40 of a-z, 0-9 and _, with which the names of the warehouse's roles begin; empty: no roles, "
         "the login owns everything",
@@ -204,7 +164,7 @@ class privacy(luigi.Config):
         parsing=luigi.BoolParameter.EXPLICIT_PARSING,
         description="true or false: whether the schema marts has masks; marts_personal never has",
     )
-    open_group_size: int = _whole_number(
+    open_group_size: int = whole_number(
         10, 2, MOST_OF_ANYTHING, "how many persons a group in the schema open has at least, 2 or more"
     )
 
@@ -213,28 +173,24 @@ class warehouse(luigi.Config):
     """[warehouse]: the PostgreSQL server that the PG* variables name, or else the embedded one."""
 
     embedded_folder: str = luigi.Parameter(default="data/postgres", description="the data of the embedded server")
-    connect_timeout: int = _whole_number(10, 1, MOST_SECONDS, "seconds to wait for a connection")
-    lock_timeout: int = _whole_number(60, 0, MOST_SECONDS, "seconds to wait for a lock that another session holds")
-    statement_timeout: int = _whole_number(
+    connect_timeout: int = whole_number(10, 1, MOST_SECONDS, "seconds to wait for a connection")
+    lock_timeout: int = whole_number(60, 0, MOST_SECONDS, "seconds to wait for a lock that another session holds")
+    statement_timeout: int = whole_number(
         21_600,
         1,
         MOST_SECONDS,
         "a whole number of seconds from 1 to 2000000; a statement that takes longer is cancelled",
     )
-    silence_timeout: int = _whole_number(
+    silence_timeout: int = whole_number(
         60,
         1,
         MOST_SECONDS,
         "a whole number of seconds from 1 to 2000000; a connection without a sign of life is then given up",
     )
-    retries: int = _whole_number(5, 1, MOST_OF_ANYTHING, "attempts when the warehouse fails temporarily")
-    retry_seconds: int = _whole_number(60, 0, MOST_SECONDS, "total seconds to wait between attempts")
-    verify_days: float = luigi.NumericalParameter(
-        default=0.0,
-        var_type=float,
-        min_value=0.0,
-        max_value=sys.float_info.max,
-        description="days after which a run compares all rows again, changed or not; 0: only those of changed tables",
+    retries: int = whole_number(5, 1, MOST_OF_ANYTHING, "attempts when the warehouse fails temporarily")
+    retry_seconds: int = whole_number(60, 0, MOST_SECONDS, "total seconds to wait between attempts")
+    verify_days: float = amount(
+        0.0, "days after which a run compares all rows again, changed or not; 0: only those of changed tables"
     )
     dependent_views: str = luigi.ChoiceParameter(
         default=REFUSE,
@@ -247,7 +203,7 @@ class dbt(luigi.Config):
     """[dbt]: how dbt is called."""
 
     project: str = luigi.Parameter(default="", description="empty: the dbt_project folder beside this package")
-    threads: int = _whole_number(4, 1, MOST_OF_ANYTHING, "models and tests that run at the same time")
+    threads: int = whole_number(4, 1, MOST_OF_ANYTHING, "models and tests that run at the same time")
     environment: str = luigi.Parameter(
         default="", description="further environment variables that dbt gets, for a project of your own: NAME|DBT_*"
     )
@@ -294,24 +250,11 @@ class notify(luigi.Config):
         choices=NOTIFY_LEVELS,
         description="never, failure, warnings (and failures) or always",
     )
-    stale_hours: float = luigi.NumericalParameter(
-        default=0.0,
-        var_type=float,
-        min_value=0.0,
-        max_value=sys.float_info.max,
-        description="hours without a load after which a run warns that no new data comes; 0: never",
-    )
-    silent_hours: float = luigi.NumericalParameter(
-        default=6.0,
-        var_type=float,
-        min_value=0.0,
-        max_value=sys.float_info.max,
-        description="hours that another run may tell nothing; then a run ends with 15 instead of 10; 0: no limit",
+    stale_hours: float = amount(0.0, "hours without a load after which a run warns that no new data comes; 0: never")
+    silent_hours: float = amount(
+        6.0, "hours that another run may tell nothing; then a run ends with 15 instead of 10; 0: no limit"
     )
 
-
-SET = re.compile(r" (from|Choices:) \{.*\}")
-"""The choices that Luigi shows, in an order that changes from run to run: the descriptions name them all."""
 
 SECTIONS: tuple[type[luigi.Config], ...] = (
     landing,
@@ -344,87 +287,5 @@ def read_section(section: type[Section]) -> Section:
 def read_section_once(section: type[luigi.Config]) -> luigi.Config:
     """The same, cached: settings do not change during a run, and Luigi's lookup would dominate every check."""
     for key, parameter in section.get_params():
-        _require_valid(section, key, parameter)
+        require_valid_setting(section, key, parameter)
     return section()
-
-
-def _require_valid(section: type[luigi.Config], key: str, parameter: Any) -> None:
-    family = section.get_task_family()
-    try:
-        parameter.task_value(family, key)
-    except (ValueError, KeyError, configparser.Error, luigi.parameter.ParameterException) as error:
-        said = SET.sub("", str(error))
-        expected = SET.sub("", parameter.description).replace(" permitted values:", ",")
-        raise PipelineError(
-            f"luigi.cfg, section [{family}], key {key}: cannot be read ({said}); expected: {expected}"
-        ) from error
-
-
-def list_faults(*sections: type[luigi.Config]) -> dict[tuple[str, str], str]:
-    """What is wrong with each setting of some sections that is invalid, by section and key."""
-    faults = {}
-    for section in sections:
-        for key, parameter in section.get_params():
-            try:
-                _require_valid(section, key, parameter)
-            except PipelineError as error:
-                faults[section.get_task_family(), key] = str(error)
-    return faults
-
-
-def require_valid_settings() -> None:
-    """Raise PipelineError naming each setting of ours that is invalid.
-
-    From then on it has its default: the end of the run, which such a setting may be about, is recorded and told.
-    """
-    faults = list_faults(*SECTIONS)
-    for family, key in faults:
-        for written in (key, key.replace("_", "-")):
-            LuigiConfigParser.instance().remove_option(family, written)
-    if faults:
-        raise PipelineError("; ".join(faults.values()))
-
-
-def add_local_settings() -> None:
-    """Have Luigi read luigi.local.cfg right after the luigi.cfg beside it: in the current folder, and in that of the
-    file that LUIGI_CONFIG_PATH names.
-
-    Exits where one cannot be read: Luigi would pass over it, and run with other settings.
-    """
-    files = LuigiConfigParser._config_paths
-    if LOCAL_SETTINGS in files:
-        return
-    files.insert(files.index(SETTINGS) + 1, LOCAL_SETTINGS)
-    named = os.environ.get(CONFIG_PATH)
-    if named:
-        files.append(str(Path(named).with_name(LOCAL_SETTINGS)))
-    for file in files:
-        _require_readable(Path(file))
-    LuigiConfigParser.reload()
-
-
-def _require_readable(file: Path) -> None:
-    try:
-        if file.name == LOCAL_SETTINGS and os.path.lexists(file):
-            configparser.RawConfigParser().read_string(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, ValueError, configparser.Error) as error:
-        raise SystemExit(f"{file}: cannot be read ({' '.join(str(error).split())}); fix it") from None
-
-
-def list_files() -> list[str]:
-    """Return the files that Luigi took settings from, later ones over earlier ones."""
-    return [path for path in LuigiConfigParser._config_paths if Path(path).exists()]
-
-
-def require_project() -> None:
-    """Exit where no file of settings with a section [retcode] is in the current folder or named by LUIGI_CONFIG_PATH.
-
-    Without it Luigi ends failed runs with exit code 0, and data/ would be made in a folder that is none of a project.
-    One in /etc is about no project in particular.
-    """
-    is_project = any(not file.startswith("/etc/luigi/") for file in list_files())
-    if not is_project or not luigi.configuration.get_config().has_section("retcode"):
-        raise SystemExit(
-            f"luigi.cfg: none with a section [retcode] is in {Path.cwd()}; go to the folder that has it, "
-            "or set LUIGI_CONFIG_PATH"
-        )

@@ -46,6 +46,14 @@ def test_locks__have_the_versions_of_constraints_and_of_each_package_one():
     assert found == set(expected.items()), "run make lock, and have every package that it finds in constraints.txt"
 
 
+@pytest.mark.parametrize("recipe", ["Makefile", "containers/pipeline/Dockerfile"])
+def test_first_installation__is_of_what_installs_the_rest(recipe):
+    """So Python's own pip, whose version nobody chose, installs nothing but the pip and setuptools of the lock."""
+    assert set(read_lock("build")) == {"pip", "setuptools"}
+    text = (paths.PROJECT / recipe).read_text(encoding="utf-8")
+    assert re.findall(r"\brequirements/(\w+)\.txt(?: \\)?$", text, re.MULTILINE)[0] == "build"
+
+
 @pytest.mark.parametrize("extra", [None, *SETUP["options.extras_require"]])
 def test_lock__covers_what_setup_cfg_asks_for(extra):
     lines = SETUP["options.extras_require"][extra] if extra else SETUP["options"]["install_requires"]

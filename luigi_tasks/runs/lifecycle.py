@@ -15,7 +15,7 @@ from luigi.scheduler import Scheduler
 from luigi.setup_logging import InterfaceLogging
 from luigi.worker import Worker
 
-from luigi_tasks import config, file_modes, paths, warehouse
+from luigi_tasks import config, file_modes, paths, setting_faults, settings_files, warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes import child_process, environment
 from luigi_tasks.runs import lock, luigi_settings, notifications, record, scheduler
@@ -64,7 +64,7 @@ def prepare_run() -> None:
         return
     handle_signals()
     exit_if_told()
-    config.require_project()
+    settings_files.require_project()
     try:
         environment.require_utf8()
         luigi_settings.require_fitting_settings()
@@ -99,7 +99,7 @@ def begin_run() -> None:
 
     Exits with code 10 where another run holds the lock. Raises PipelineError for a setting that is invalid.
     """
-    config.require_valid_settings()
+    setting_faults.require_valid_settings(*config.SECTIONS)
     file_modes.restrict_new_files()
     file_modes.prepare_places()
     if paths.uses_store():

@@ -9,7 +9,7 @@ from luigi.interface import core
 from luigi.retcodes import retcode
 from luigi.worker import worker
 
-from luigi_tasks import config
+from luigi_tasks import config, settings_files
 from luigi_tasks.errors import PipelineError
 
 NEEDED: Mapping[type[luigi.Config], Mapping[str, Any]] = {
@@ -42,7 +42,7 @@ def require_fitting_settings() -> None:
             f"luigi.cfg, section [{name}], key {key}: {wanted} expected, {value} found, which does not fit the pipeline"
         )
     if faults:
-        files = ", ".join(config.list_files())
+        files = ", ".join(settings_files.list_files())
         raise PipelineError(f"{'; '.join(faults)}; set it so in luigi.cfg (Luigi reads {files})")
 
 

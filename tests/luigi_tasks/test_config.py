@@ -7,7 +7,7 @@ from pathlib import Path
 import luigi
 import pytest
 
-from luigi_tasks import config, paths
+from luigi_tasks import config, paths, setting_faults, settings_files
 from luigi_tasks.errors import PipelineError
 
 
@@ -63,7 +63,7 @@ def test_require_valid__names_every_fault_in_the_same_words_and_leaves_the_defau
     parser.remove_option("logs", "keep_runs")
     try:
         with pytest.raises(PipelineError) as error:
-            config.require_valid_settings()
+            setting_faults.require_valid_settings(*config.SECTIONS)
         assert str(error.value) == (
             "luigi.cfg, section [logs], key keep_runs: cannot be read (invalid literal for int() with base 10: 'all'); "
             "expected: how many runs to keep the logs of, int in [1, 1000000]; "
@@ -73,7 +73,7 @@ def test_require_valid__names_every_fault_in_the_same_words_and_leaves_the_defau
             "expected: hours without a load after which a run warns that no new data comes; 0: never, "
             "float in [0.0, 1.7976931348623157e+308)"
         )
-        config.require_valid_settings()
+        setting_faults.require_valid_settings(*config.SECTIONS)
         assert (config.read_section(config.notify).on, config.read_section(config.logs).keep_runs) == ("warnings", 30)
     finally:
         for section, key, value in (("logs", "keep_runs", "30"), ("notify", "on", "warnings")):
@@ -91,7 +91,11 @@ def test_read__takes_a_share_between_0_and_1(share):
 
 
 TOLD = "[retcode]\ntask_failed = 30\n[dbt]\nthreads = {}\n"
-ASK = "from luigi_tasks import config; config.require_project(); print(config.read_section(config.dbt).threads)"
+ASK = """
+from luigi_tasks import config, settings_files
+settings_files.require_project()
+print(config.read_section(config.dbt).threads)
+"""
 
 
 def ask_threads(folder: Path, **variables: str) -> tuple[int, str]:
@@ -131,9 +135,9 @@ def test_local_settings__that_cannot_be_read_are_not_passed_over(tmp_path, conte
 
 def test_project__is_a_folder_with_settings_and_not_what_stands_in_etc(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(config, "list_files", lambda: ["/etc/luigi/luigi.cfg"])
+    monkeypatch.setattr(settings_files, "list_files", lambda: ["/etc/luigi/luigi.cfg"])
     with pytest.raises(SystemExit, match=f"none with a section .retcode. is in {tmp_path}; go to the folder"):
-        config.require_project()
+        settings_files.require_project()
 
 
 def test_git__ignores_local_settings():

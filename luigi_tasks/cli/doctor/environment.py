@@ -13,7 +13,7 @@ import luigi
 import yaml
 from luigi.interface import core
 
-from luigi_tasks import config, paths
+from luigi_tasks import config, paths, setting_faults
 from luigi_tasks.cli.doctor.check import OK, WARN, Result
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.processes.environment import SPARK_LOCAL, make_environment, require_utf8
@@ -33,7 +33,7 @@ def check_settings() -> Result:
     file = Path(os.environ.get("LUIGI_CONFIG_PATH", "luigi.cfg")).absolute()
     if not (file.is_file() and os.access(file, os.R_OK)):
         raise PipelineError(f"{file}: not there or not readable; go to where it is, or set LUIGI_CONFIG_PATH")
-    if faults := config.list_faults(core, *config.SECTIONS):
+    if faults := setting_faults.list_faults(core, *config.SECTIONS):
         raise PipelineError("; ".join(faults.values()))
     luigi_settings.require_fitting_settings()
     require_utf8()
