@@ -8,8 +8,6 @@ import click
 
 from luigi_tasks.cli import explain, output, verify
 from luigi_tasks.cli.command_group import ProjectCommand
-from luigi_tasks.cli.doctor.check import FAIL, run_checks
-from luigi_tasks.cli.doctor.checks import CHECKS
 from luigi_tasks.cli.json_output import json_option, print_json
 
 
@@ -17,6 +15,9 @@ from luigi_tasks.cli.json_output import json_option, print_json
 @json_option
 def check_pipeline(as_json: bool) -> int:
     """Check whether the pipeline can run here. Says what to do if not."""
+    from luigi_tasks.cli.doctor.check import FAIL, run_checks
+    from luigi_tasks.cli.doctor.checks import CHECKS
+
     logging.disable()  # the findings repeat what is logged on the way
     warnings.simplefilter("ignore")
     findings = run_checks(CHECKS)
