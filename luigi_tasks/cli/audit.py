@@ -37,30 +37,21 @@ class Verdict:
 
 
 @contextmanager
-def entered(command: str) -> Iterator[dict[str, object]]:
+def entered(command: str, is_required: bool = True) -> Iterator[dict[str, object]]:
     """Enter into the audit chain that a command begins, and how it ends; the block may add details of that.
 
-    Raises PipelineError, before the block, where the entry cannot be made.
+    Raises PipelineError, before the block, where the entry cannot be made. Unless it `is_required`, that is only told:
+    some commands have to work on a warehouse that takes no entry, such as a standby, or one that is broken.
     """
+    append = _append if is_required else _try_to_append
     details: dict[str, object] = {"command": command, **audit_chain.describe_operator()}
-    _append(audit_chain.COMMAND_BEGUN, details)
-    found: dict[str, object] = {}
-    outcome = "failed"
+    append(audit_chain.COMMAND_BEGUN, details)
+    found: dict[str, object] = {"outcome": "failed"}
     try:
         yield found
-        outcome = "done"
+        found = {"outcome": "done"} | {name: value for name, value in found.items() if name != "outcome"}
     finally:
-        _append(audit_chain.COMMAND_ENDED, details | found | {"outcome": outcome})
-
-
-@contextmanager
-def entered_if_possible(command: str) -> Iterator[dict[str, object]]:
-    """The same for a command that has to work on a warehouse that takes no entry: a standby, or one that is broken."""
-    details: dict[str, object] = {"command": command, **audit_chain.describe_operator()}
-    found: dict[str, object] = {}
-    _try_to_append(audit_chain.COMMAND_BEGUN, details)
-    yield found
-    _try_to_append(audit_chain.COMMAND_ENDED, details | found)
+        append(audit_chain.COMMAND_ENDED, details | found)
 
 
 def _append(event: str, details: dict[str, object]) -> None:
