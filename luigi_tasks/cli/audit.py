@@ -38,7 +38,8 @@ class Verdict:
 
 @contextmanager
 def entered(command: str, is_required: bool = True) -> Iterator[dict[str, object]]:
-    """Enter into the audit chain that a command begins, and how it ends; the block may add details of that.
+    """Enter into the audit chain that a command begins, and how it ends; the block may add details of that, or say
+    itself what the `outcome` is.
 
     Raises PipelineError, before the block, where the entry cannot be made. Unless it `is_required`, that is only told:
     some commands have to work on a warehouse that takes no entry, such as a standby, or one that is broken.
@@ -46,12 +47,13 @@ def entered(command: str, is_required: bool = True) -> Iterator[dict[str, object
     append = _append if is_required else _try_to_append
     details: dict[str, object] = {"command": command, **audit_chain.describe_operator()}
     append(audit_chain.COMMAND_BEGUN, details)
-    found: dict[str, object] = {"outcome": "failed"}
+    found: dict[str, object] = {}
+    outcome = "failed"
     try:
         yield found
-        found = {"outcome": "done"} | {name: value for name, value in found.items() if name != "outcome"}
+        outcome = "done"
     finally:
-        append(audit_chain.COMMAND_ENDED, details | found)
+        append(audit_chain.COMMAND_ENDED, details | {"outcome": outcome} | found)
 
 
 def _append(event: str, details: dict[str, object]) -> None:

@@ -10,6 +10,8 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy.grants import Differences
 from luigi_tasks.warehouse import layers, migrations
 
+WRITER = "etl.append_audit(text,text,text)"
+
 
 def test_roles__are_made_before_there_is_anything(shared: RoledWarehouse):
     assert shared.compare().missing[0] == "the role sm_loader is missing"
@@ -100,6 +102,72 @@ def test_roles__take_over_what_one_login_owned(shared: RoledWarehouse):
         ),
         ("alter role sm_analyst createdb", "alter role sm_analyst nocreatedb", "sm_analyst may create databases"),
         ("alter role sm_officer login", "alter role sm_officer nologin", "sm_officer may log in"),
+        (
+            f"alter function {WRITER} owner to sm_publisher",
+            "",
+            f"function {WRITER} is owned by sm_publisher, not by sm_loader",
+        ),
+        (
+            "revoke execute on function etl.digest_query from public",
+            "",
+            "public lacks execute on function etl.digest_query(oid)",
+        ),
+        (f"grant execute on function {WRITER} to public", "", f"public has execute on function {WRITER}"),
+        (
+            f"grant execute on function {WRITER} to stranger",
+            f"set role sm_loader; revoke execute on function {WRITER} from stranger",
+            f"stranger has execute on function {WRITER}",
+        ),
+        (
+            f"alter function {WRITER} reset search_path",
+            f"alter function {WRITER} set search_path = pg_catalog",
+            f"function {WRITER} finds names where its caller looks: alter function {WRITER} set search_path = "
+            "pg_catalog",
+        ),
+        (
+            f"alter function {WRITER} set search_path = etl, pg_catalog",
+            f"alter function {WRITER} set search_path = pg_catalog",
+            f"function {WRITER} finds names where its caller looks: alter function {WRITER} set search_path = "
+            "pg_catalog",
+        ),
+        (
+            "alter function etl.digest_query security definer",
+            "alter function etl.digest_query security invoker",
+            "function etl.digest_query(oid) gives whoever calls it the rights of sm_loader",
+        ),
+        (
+            "create function public.users() returns bigint language sql security definer return 1; "
+            "alter function public.users owner to sm_loader",
+            "drop function public.users",
+            "function public.users() gives whoever calls it the rights of sm_loader",
+        ),
+        (
+            "grant usage on sequence etl.set_aside_position_seq to stranger",
+            "revoke usage on sequence etl.set_aside_position_seq from stranger",
+            "stranger has usage on sequence etl.set_aside_position_seq",
+        ),
+        (
+            "alter default privileges for role sm_loader grant select on tables to stranger",
+            "alter default privileges for role sm_loader revoke select on tables from stranger",
+            "stranger has select on new tables of sm_loader",
+        ),
+        (
+            "alter role pipeline set role = 'sm_publisher'",
+            "alter role pipeline reset role",
+            "sessions of pipeline begin with role = sm_publisher: alter role pipeline reset role",
+        ),
+        (
+            "alter database shared set dynamic_library_path = '$libdir'",
+            "alter database shared reset dynamic_library_path",
+            "sessions of pipeline begin with dynamic_library_path = $libdir: alter database shared reset "
+            "dynamic_library_path",
+        ),
+        (
+            "alter role pipeline in database shared set zero_damaged_pages = on",
+            "alter role pipeline in database shared reset zero_damaged_pages",
+            "sessions of pipeline begin with zero_damaged_pages = on: alter role pipeline in database shared reset "
+            "zero_damaged_pages",
+        ),
     ],
 )
 def test_roles__every_difference_from_the_map_is_named(shared: RoledWarehouse, damage: str, repair: str, said: str):
