@@ -20,6 +20,12 @@ from luigi_tasks.warehouse import audit_chain
 from luigi_tasks.warehouse.audit_chain import Anchor, Entry, FoundAnchor
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REMEDY = (
+    "Each entry follows the one before it, as after a restore of a backup or a move to another database. If you know "
+    "of one, move the journals that follow elsewhere, keep them, note why, and verify again. If nobody knows of one, "
+    "the chain was cut or rewritten: leave the journals where they are, and find out who could write to etl.audit."
+)
+"""What to do where a chain is sound in itself and not the one that anchors are of."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +33,15 @@ class Verdict:
     """What a comparison of the chain found.
 
     `entries`: how many were looked at; `head`: the anchor of the last one, empty without any; `anchors`: how many were
-    compared with; `faults`: sentences, none where all is as it was entered.
+    compared with; `faults`: sentences, none where all is as it was entered; `journals`: those whose anchors are of
+    another chain, where this one is sound in itself, as after a restore.
     """
 
     entries: int
     head: str
     anchors: int
     faults: tuple[str, ...]
+    journals: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -117,7 +125,14 @@ def verify_chain(anchors: Sequence[FoundAnchor], last: int | None = None) -> Ver
     entries = _read_entries(last=last)
     faults = audit_chain.list_faults(entries, anchors, is_whole=last is None)
     head = str(Anchor(entries[-1].hash, entries[-1].position)) if entries else ""
-    return Verdict(len(entries), head, len(anchors), tuple(faults))
+    is_sound = not audit_chain.list_faults(entries, [], is_whole=last is None)
+    journals = _list_strange_journals(entries, anchors) if faults and is_sound else ()
+    return Verdict(len(entries), head, len(anchors), tuple(faults), journals)
+
+
+def _list_strange_journals(entries: Sequence[Entry], anchors: Sequence[FoundAnchor]) -> tuple[str, ...]:
+    journals = {str(paths.journal(run.name)) for run in paths.runs()}
+    return tuple(sorted(journals & audit_chain.list_strange_places(entries, anchors)))
 
 
 def list_entries(run: str | None = None) -> list[Entry]:
@@ -145,6 +160,9 @@ def describe_verdict(verdict: Verdict) -> Iterator[tuple[str, str]]:
     """Lines for people, each with its style."""
     for fault in verdict.faults:
         yield fault, "red"
+    if verdict.journals:
+        yield REMEDY, ""
+        yield from ((f"  {journal}", "") for journal in verdict.journals)
     if not verdict.faults:
         yield describe_sound_chain(verdict), "green" if verdict.anchors else "yellow"
 

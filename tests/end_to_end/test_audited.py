@@ -163,6 +163,12 @@ def test_verify__says_in_a_sentence_what_was_tampered_with(project):
     cut = project.socialmart("audit", "verify")
     assert cut.code == 1
     assert re.match(r"the chain ends with entry 2, but the anchor of entry \d+ is in .*/journal\.jsonl: ", cut.output)
+    assert "If you know of one, move the journals that follow elsewhere" in cut.output
+    later = [str(path) for path in sorted(project.folder.glob("logs/*/journal.jsonl"))]
+    assert cut.output.splitlines()[-1].strip() == later[-1] and later[0] not in cut.output
+    project.rows("update etl.audit set login = 'somebody' where position = 1")
+    assert "If you know of one" not in project.socialmart("audit", "verify").output, "no restore explains a change"
+    project.rows("update etl.audit set login = session_user where position = 1")
     doctor = json.loads(project.socialmart("doctor", "--json").output)
     [finding] = [finding for finding in doctor if finding["check"] == "audit chain"]
     assert finding["level"] == "warn" and finding["text"].endswith("see socialmart audit verify")
