@@ -22,6 +22,9 @@ from spark_jobs.storage import Location
 
 PROJECT = Path(__file__).resolve().parent.parent
 SPARK_JOBS = PROJECT / "spark_jobs"
+PACKAGED_DBT_PROJECT = PROJECT / "dbt_project"
+OWN_MAP = "privacy.yml"
+"""In the folder of a dbt project of one's own: what the map of personal data says of its columns."""
 LUIGID_SETTINGS = PROJECT / "luigi_tasks/cli/luigid.cfg"
 LOADER_CODE = (
     PROJECT / "luigi_tasks/stages/load.py",
@@ -188,7 +191,7 @@ def java_runtime() -> Path:
 
 def dbt_project() -> Path:
     configured = config.read_section(config.dbt).project
-    return Path(configured).absolute() if configured else PROJECT / "dbt_project"
+    return Path(configured).absolute() if configured else PACKAGED_DBT_PROJECT
 
 
 def dbt_target() -> Path:

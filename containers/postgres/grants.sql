@@ -197,7 +197,9 @@ declare
     found record;
 begin
     for found in
-        select kind, name, owner, others, readers, is_shared, owner_now <> to_regrole(owner) as is_to_be_handed_over
+        select
+            kind, name, owner, others, readers, is_shared, is_for_all,
+            owner_now <> to_regrole(owner) as is_to_be_handed_over
         from (values ('raw_data', 'socialmart_loader', 'socialmart_transformer, socialmart_publisher, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_transformer'), ('etl', 'socialmart_loader', 'socialmart_transformer, socialmart_publisher, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_transformer, socialmart_publisher, socialmart_auditor'), ('luigi_history', 'socialmart_loader', 'socialmart_transformer, socialmart_publisher, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', ''), ('staging', 'socialmart_transformer', 'socialmart_loader, socialmart_publisher, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader, socialmart_publisher'), ('core', 'socialmart_transformer', 'socialmart_loader, socialmart_publisher, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader'), ('intermediate', 'socialmart_transformer', 'socialmart_loader, socialmart_publisher, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader, socialmart_publisher'), ('candidates', 'socialmart_transformer', 'socialmart_loader, socialmart_publisher, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader, socialmart_publisher'), ('published', 'socialmart_publisher', 'socialmart_loader, socialmart_transformer, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader'), ('marts', 'socialmart_publisher', 'socialmart_loader, socialmart_transformer, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader, socialmart_analyst, socialmart_personal'), ('marts_personal', 'socialmart_publisher', 'socialmart_loader, socialmart_transformer, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader, socialmart_personal'), ('open', 'socialmart_publisher', 'socialmart_loader, socialmart_transformer, socialmart_analyst, socialmart_personal, socialmart_guest, socialmart_officer, socialmart_auditor', 'socialmart_loader, socialmart_analyst, socialmart_personal, socialmart_guest')) as schemas (schema_name, owner, others, readers)
         inner join (
             select
@@ -205,7 +207,8 @@ begin
                 relowner as owner_now,
                 case relkind when 'v' then 'view' else 'table' end as kind,
                 format('%I.%I', relnamespace::regnamespace, relname) as name,
-                relnamespace = to_regnamespace('etl') and relname = any('{relations, own_relations, set_aside}') as is_shared
+                relnamespace = to_regnamespace('etl') and relname = any('{relations, own_relations, set_aside}') as is_shared,
+                false as is_for_all
             from pg_class
             where
                 relkind in ('r', 'v')
@@ -214,7 +217,9 @@ begin
                     or strpos(coalesce(obj_description(oid, 'pg_class'), ''), 'Written by the stage') > 0
                 )
             union all
-            select pronamespace, proowner, 'function', oid::regprocedure::text, false
+            select
+                pronamespace, proowner, 'function', oid::regprocedure::text, false,
+                format('%s.%s', pronamespace::regnamespace, proname) <> 'etl.append_audit'
             from pg_proc
             where format('%s.%s', pronamespace::regnamespace, proname) = any('{etl.digest_query, etl.describe_relation, etl.remember_relations, etl.count_changes, etl.append_audit, published.mask_text}')
         ) as objects on namespace = to_regnamespace(schema_name)
@@ -222,8 +227,15 @@ begin
         if found.is_to_be_handed_over then
             execute format('alter %s %s owner to %s', found.kind, found.name, found.owner);
         end if;
-        continue when found.kind = 'function';
         execute format('set local role %s', found.owner);
+        if found.kind = 'function' then
+            execute format('revoke all on function %s from public, %s', found.name, found.others);
+            if found.is_for_all then
+                execute format('grant execute on function %s to public', found.name);
+            end if;
+            set local role none;
+            continue;
+        end if;
         execute format('revoke all on %s from public, %s', found.name, found.others);
         if found.readers <> '' then
             execute format('grant select on %s to %s', found.name, found.readers);

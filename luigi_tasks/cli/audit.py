@@ -20,6 +20,12 @@ from luigi_tasks.warehouse import audit_chain
 from luigi_tasks.warehouse.audit_chain import Anchor, Entry, FoundAnchor
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REMEDY = (
+    "Each entry follows the one before it, as after a restore of a backup or a move to another database. If you know "
+    "of one, move the journals that follow elsewhere, keep them, note why, and verify again. If nobody knows of one, "
+    "the chain was cut or rewritten: leave the journals where they are, and find out who could write to etl.audit."
+)
+"""What to do where a chain is sound in itself and not the one that anchors are of."""
 
 
 @dataclass(frozen=True)
@@ -27,40 +33,35 @@ class Verdict:
     """What a comparison of the chain found.
 
     `entries`: how many were looked at; `head`: the anchor of the last one, empty without any; `anchors`: how many were
-    compared with; `faults`: sentences, none where all is as it was entered.
+    compared with; `faults`: sentences, none where all is as it was entered; `journals`: those whose anchors are of
+    another chain, where this one is sound in itself, as after a restore.
     """
 
     entries: int
     head: str
     anchors: int
     faults: tuple[str, ...]
+    journals: tuple[str, ...] = ()
 
 
 @contextmanager
-def entered(command: str) -> Iterator[dict[str, object]]:
-    """Enter into the audit chain that a command begins, and how it ends; the block may add details of that.
+def entered(command: str, is_required: bool = True) -> Iterator[dict[str, object]]:
+    """Enter into the audit chain that a command begins, and how it ends; the block may add details of that, or say
+    itself what the `outcome` is.
 
-    Raises PipelineError, before the block, where the entry cannot be made.
+    Raises PipelineError, before the block, where the entry cannot be made. Unless it `is_required`, that is only told:
+    some commands have to work on a warehouse that takes no entry, such as a standby, or one that is broken.
     """
+    append = _append if is_required else _try_to_append
     details: dict[str, object] = {"command": command, **audit_chain.describe_operator()}
-    _append(audit_chain.COMMAND_BEGUN, details)
+    append(audit_chain.COMMAND_BEGUN, details)
     found: dict[str, object] = {}
     outcome = "failed"
     try:
         yield found
         outcome = "done"
     finally:
-        _append(audit_chain.COMMAND_ENDED, details | found | {"outcome": outcome})
-
-
-@contextmanager
-def entered_if_possible(command: str) -> Iterator[dict[str, object]]:
-    """The same for a command that has to work on a warehouse that takes no entry: a standby, or one that is broken."""
-    details: dict[str, object] = {"command": command, **audit_chain.describe_operator()}
-    found: dict[str, object] = {}
-    _try_to_append(audit_chain.COMMAND_BEGUN, details)
-    yield found
-    _try_to_append(audit_chain.COMMAND_ENDED, details | found)
+        append(audit_chain.COMMAND_ENDED, details | {"outcome": outcome} | found)
 
 
 def _append(event: str, details: dict[str, object]) -> None:
@@ -124,7 +125,14 @@ def verify_chain(anchors: Sequence[FoundAnchor], last: int | None = None) -> Ver
     entries = _read_entries(last=last)
     faults = audit_chain.list_faults(entries, anchors, is_whole=last is None)
     head = str(Anchor(entries[-1].hash, entries[-1].position)) if entries else ""
-    return Verdict(len(entries), head, len(anchors), tuple(faults))
+    is_sound = not audit_chain.list_faults(entries, [], is_whole=last is None)
+    journals = _list_strange_journals(entries, anchors) if faults and is_sound else ()
+    return Verdict(len(entries), head, len(anchors), tuple(faults), journals)
+
+
+def _list_strange_journals(entries: Sequence[Entry], anchors: Sequence[FoundAnchor]) -> tuple[str, ...]:
+    journals = {str(paths.journal(run.name)) for run in paths.runs()}
+    return tuple(sorted(journals & audit_chain.list_strange_places(entries, anchors)))
 
 
 def list_entries(run: str | None = None) -> list[Entry]:
@@ -152,6 +160,9 @@ def describe_verdict(verdict: Verdict) -> Iterator[tuple[str, str]]:
     """Lines for people, each with its style."""
     for fault in verdict.faults:
         yield fault, "red"
+    if verdict.journals:
+        yield REMEDY, ""
+        yield from ((f"  {journal}", "") for journal in verdict.journals)
     if not verdict.faults:
         yield describe_sound_chain(verdict), "green" if verdict.anchors else "yellow"
 

@@ -63,6 +63,6 @@ def list_lines(found: Differences) -> Iterator[str]:
     yield from (texts.format_line(f"missing: {sentence}") for sentence in found.missing)
     yield from (texts.format_line(f"too many: {sentence}") for sentence in found.extra)
     if found.missing or found.extra:
-        yield "socialmart roles apply grants what is missing; revoke what others have too many of"
+        yield "socialmart roles apply grants what is missing; revoke what others have too many of, or run the SQL there"
     else:
         yield "owners, rights and memberships are as the map says"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from luigi_tasks import fingerprints
+from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt.messages import Model, Relation
 from luigi_tasks.warehouse.schema_names import CANDIDATES, MARTS, MARTS_PERSONAL, OPEN
 
@@ -107,6 +107,7 @@ def _list_files(project: Path) -> list[Path]:
         path
         for path in sorted(project.rglob("*"))
         if path.is_file() and not path.name.startswith(".") and not GENERATED & set(path.relative_to(project).parts)
+        if path != project / paths.OWN_MAP  # from which Publish makes masks, and dbt nothing
     ]
 
 

@@ -1,4 +1,4 @@
-"""Reads privacy.yml, and lists everything in it that is no valid map."""
+"""Reads privacy.yml, and that of a dbt project of one's own, and lists everything in them that is no valid map."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy.privacy_map import (
     CATEGORIES,
@@ -23,6 +24,7 @@ from luigi_tasks.privacy.privacy_map import (
     Purpose,
 )
 from luigi_tasks.texts import format_line, format_names
+from luigi_tasks.warehouse.schema_names import ETL, RAW_DATA, SCHEMAS
 
 MAP = Path(__file__).with_name("privacy.yml")
 
@@ -36,6 +38,8 @@ SECTIONS = {
     "folders": (*(name for name in OF_A_KIND if name != "mask"), *HANDLING),
 }
 """By section of the map, what each of its entries says."""
+OF_DBT = tuple(schema for schema in SCHEMAS if schema not in (RAW_DATA, ETL))
+"""The schemas whose columns the map of a dbt project may list."""
 OF_A_TABLE = ("purpose", "keep_days", "ends")
 """What a table may say in place of its schema. Its readers are those of the schema: rights are granted on schemas."""
 
@@ -44,18 +48,46 @@ TEXTS = {"title", "holds", "ends"}
 """Words whose value is a list, and those whose value is a text; that of all others is one word."""
 
 
-def read_map(path: Path = MAP) -> PrivacyMap:
-    """Read and check the map. Raises PipelineError that lists all faults of it."""
+def find_own_map() -> Path | None:
+    """The map of a dbt project of one's own, which may not be there yet; None where the package's project is used."""
+    project = paths.dbt_project()
+    return None if project == paths.PACKAGED_DBT_PROJECT else project / paths.OWN_MAP
+
+
+def list_files() -> list[Path]:
+    """The files that the map is read from."""
+    own = find_own_map()
+    return [MAP, own] if own and own.exists() else [MAP]
+
+
+def read_map() -> PrivacyMap:
+    """Read and check the map, with what that of the dbt project adds. Raises PipelineError that lists all faults."""
+    return read_files(*list_files())
+
+
+def read_files(path: Path, own: Path | None = None) -> PrivacyMap:
+    """Read and check a map, and that of a dbt project, which may add to it. Raises PipelineError as read_map does."""
+    entries = _read_entries(path)
+    if own is None:
+        return PrivacyMap(
+            tuple(entries.purposes.values()), tuple(entries.list_columns()), tuple(entries.list_folders())
+        )
+    added = _read_entries(own, entries)
+    columns = (*entries.list_columns(), *added.list_columns())
+    return PrivacyMap(tuple(added.purposes.values()), columns, tuple(entries.list_folders()))
+
+
+def _read_entries(path: Path, package: "_Entries | None" = None) -> "_Entries":
     try:
         found = yaml.load(path.read_text(encoding="utf-8"), _StrictLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise PipelineError(f"{path}: cannot be read ({format_line(error)}); fix it") from error
-    entries = _Entries(found)
+    entries = _Entries(found, package)
     entries.check()
     if entries.faults:
         faults = "; ".join(dict.fromkeys(entries.faults))
         raise PipelineError(f"{path}: the map of personal data is not valid: {faults}; correct it")
-    return PrivacyMap(tuple(entries.purposes.values()), tuple(entries.list_columns()), tuple(entries.list_folders()))
+    return entries
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -74,12 +106,20 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _c
 
 
 class _Entries:
-    """The entries of a map by section and name, as they were read, and what is wrong with them."""
+    """The entries of a map by section and name, as they were read, and what is wrong with them.
 
-    def __init__(self, found: Any) -> None:
+    `package`: the entries of the package's map, to which these only add.
+    """
+
+    def __init__(self, found: Any, package: "_Entries | None" = None) -> None:
         self.faults: list[str] = []
-        given = self._check_words("the map", found, SECTIONS)
-        self._sections = {name: self._get_mapping(name, given.get(name, {})) for name in SECTIONS}
+        self._package = package
+        required, optional = (tuple(SECTIONS), ()) if package is None else (("tables",), ("purposes", "kinds"))
+        given = self._check_words("the map", found, required, optional)
+        sections = [name for name in SECTIONS if name in required or name in given]
+        self._own = {name: self._get_mapping(name, given.get(name, {})) for name in sections}
+        before = package._own if package else {}
+        self._sections = {name: {**before.get(name, {}), **self._own.get(name, {})} for name in SECTIONS}
         self._words: dict[str, Collection[str]] = {
             "legal_basis": LEGAL_BASES,
             "categories": CATEGORIES,
@@ -87,19 +127,34 @@ class _Entries:
             "mask": MASKS,
             "readers": READERS,
             "purpose": self._sections["purposes"],
-            "schemas": self._sections["schemas"],
+            "schemas": OF_DBT if package else self._sections["schemas"],
         }
 
     def check(self) -> None:
         """Collect all faults."""
-        for section, entries in self._sections.items():
+        for section, entries in self._own.items():
             for name, entry in entries.items():
                 self._check_entry(section, f"{section}, {format_line(name)}", entry)
         if self.faults:
             return
-        used = {kind for entry in self._sections["tables"].values() for kind in entry["columns"]}
-        for name in [name for name in self._sections["kinds"] if name not in used]:
+        used = {kind for entry in self._own["tables"].values() for kind in entry["columns"]}
+        for name in [name for name in self._own.get("kinds", {}) if name not in used]:
             self.faults.append(f"kinds, {name}: no column is of this kind")
+        if self._package:
+            self._check_that_it_adds(self._package)
+
+    def _check_that_it_adds(self, package: "_Entries") -> None:
+        """Collect what the package's map says already, be it the same or something else."""
+        for section in ("purposes", "kinds"):
+            for name in [name for name in self._own.get(section, {}) if name in package._own[section]]:
+                self.faults.append(f"{section}, {name}: {MAP.name} of the package has it; use it, or another name")
+        known = {(column.schema, column.table, column.name) for column in package.list_columns()}
+        for column in self.list_columns():
+            if (column.schema, column.table, column.name) in known:
+                self.faults.append(
+                    f"tables, {column.table}: {MAP.name} of the package has the column "
+                    f"{column.schema}.{column.table}.{column.name}; take it out here"
+                )
 
     @cached_property
     def purposes(self) -> dict[str, Purpose]:
@@ -109,7 +164,7 @@ class _Entries:
     def list_columns(self) -> Iterator[Column]:
         """The columns of a valid map."""
         kinds = {name: _make_kind(name, entry) for name, entry in self._sections["kinds"].items()}
-        for table, entry in self._sections["tables"].items():
+        for table, entry in self._own["tables"].items():
             for schema in entry["schemas"]:
                 handling = self._make_handling({**self._sections["schemas"][schema], **entry})
                 for kind, names in entry["columns"].items():

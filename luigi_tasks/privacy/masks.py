@@ -83,7 +83,8 @@ class Masks:
         if faults:
             raise PipelineError(
                 f"the marts cannot be masked by the map of personal data: {'; '.join(faults)}; nothing was published; "
-                f"list the columns in {map_file.MAP} under a kind whose mask fits, or set [privacy] mask_marts = false"
+                f"list the columns in {map_file.find_own_map() or map_file.MAP} under a kind whose mask fits, or set "
+                "[privacy] mask_marts = false"
             )
         author = f"left join {PSEUDONYMS_TABLE} as author on author.user_sk = coalesce(mart.{AUTHOR}, '{NOBODY}')"
         is_joined = any("author." in expression for expression in shown)
@@ -105,7 +106,7 @@ def fingerprint_masks() -> str:
     """Fingerprint of what the masks are made from, without reading the map; empty where there are none."""
     if not config.read_section(config.privacy).mask_marts:
         return ""
-    return fingerprints.of_value([fingerprints.of_file(path) for path in (map_file.MAP, FUNCTIONS)])
+    return fingerprints.of_value([fingerprints.of_file(path) for path in (*map_file.list_files(), FUNCTIONS)])
 
 
 def prepare_masks(cursor: Cursor) -> None:

@@ -15,11 +15,16 @@ from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy.masks import MASK_TEXT
 from luigi_tasks.privacy.privacy_map import PIPELINE, READERS, PrivacyMap
 from luigi_tasks.warehouse import layers, rights
+from luigi_tasks.warehouse.audit_chain import WRITER
 from luigi_tasks.warehouse.ownership import MARK
-from luigi_tasks.warehouse.relation_states import FUNCTIONS
+from luigi_tasks.warehouse.relation_states import FUNCTIONS as OF_STATES
 from luigi_tasks.warehouse.schema_names import ETL, LUIGI_HISTORY
 
 READER_ROLES = tuple(reader for reader in READERS if reader != PIPELINE)
+FUNCTIONS = (*OF_STATES, MASK_TEXT)
+"""Our functions in the warehouse."""
+FOR_LOGIN = WRITER.partition("(")[0]
+"""The one of them that not everybody may call."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,9 @@ declare
     found record;
 begin
     for found in
-        select kind, name, owner, others, readers, is_shared, owner_now <> to_regrole(owner) as is_to_be_handed_over
+        select
+            kind, name, owner, others, readers, is_shared, is_for_all,
+            owner_now <> to_regrole(owner) as is_to_be_handed_over
         from (values {schemas}) as schemas (schema_name, owner, others, readers)
         inner join (
             select
@@ -165,7 +172,8 @@ begin
                 relowner as owner_now,
                 case relkind when 'v' then 'view' else 'table' end as kind,
                 format('%I.%I', relnamespace::regnamespace, relname) as name,
-                relnamespace = to_regnamespace('{etl}') and relname = any('{{{shared}}}') as is_shared
+                relnamespace = to_regnamespace('{etl}') and relname = any('{{{shared}}}') as is_shared,
+                false as is_for_all
             from pg_class
             where
                 relkind in ('r', 'v')
@@ -174,7 +182,9 @@ begin
                     or strpos(coalesce(obj_description(oid, 'pg_class'), ''), '{mark}') > 0
                 )
             union all
-            select pronamespace, proowner, 'function', oid::regprocedure::text, false
+            select
+                pronamespace, proowner, 'function', oid::regprocedure::text, false,
+                format('%s.%s', pronamespace::regnamespace, proname) <> '{for_login}'
             from pg_proc
             where format('%s.%s', pronamespace::regnamespace, proname) = any('{{{functions}}}')
         ) as objects on namespace = to_regnamespace(schema_name)
@@ -182,8 +192,15 @@ begin
         if found.is_to_be_handed_over then
             execute format('alter %s %s owner to %s', found.kind, found.name, found.owner);
         end if;
-        continue when found.kind = 'function';
         execute format('set local role %s', found.owner);
+        if found.kind = 'function' then
+            execute format('revoke all on function %s from public, %s', found.name, found.others);
+            if found.is_for_all then
+                execute format('grant execute on function %s to public', found.name);
+            end if;
+            set local role none;
+            continue;
+        end if;
         execute format('revoke all on %s from public, %s', found.name, found.others);
         if found.readers <> '' then
             execute format('grant select on %s to %s', found.name, found.readers);
@@ -209,7 +226,8 @@ def _grant_objects(readers: Mapping[str, Sequence[str]]) -> str:
         shared=", ".join(layers.SHARED),
         history=LUIGI_HISTORY,
         mark=MARK,
-        functions=", ".join((*FUNCTIONS, MASK_TEXT)),
+        functions=", ".join(FUNCTIONS),
+        for_login=FOR_LOGIN,
         writers=", ".join(require_role(layer) for layer in layers.WRITERS),
     )
 

@@ -21,6 +21,7 @@ from psycopg2.extensions import connection as Connection
 
 from luigi_tasks import config, paths, run_id, warehouse
 from luigi_tasks.errors import PipelineError
+from luigi_tasks.warehouse import layers
 
 SILENT_RUN = 15
 """Exit code of a run that found another one at work, or hanging: it has told nothing for too long."""
@@ -40,7 +41,10 @@ select pg_try_advisory_lock({WAREHOUSE_LOCK})
 """The session has nothing to do while it holds the lock. The server ends it some two minutes after its machine is gone,
 instead of two hours."""
 WAREHOUSE_HOLDER = f"""
-select coalesce(nullif(application_name, ''), 'unnamed'), coalesce(host(client_addr), 'its own machine'), pid
+select
+    coalesce(nullif(application_name, ''), 'unnamed'),
+    case when backend_start is null then 'unknown' else coalesce(host(client_addr), 'its own machine') end,
+    pid
 from pg_locks
 join pg_stat_activity using (pid)
 where
@@ -128,8 +132,9 @@ def _take_warehouse_lock() -> None:
         if cursor.fetchone() == (True,):
             _session = session
             return
-        cursor.execute(WAREHOUSE_HOLDER)
-        name, address, pid = cursor.fetchone() or ("unnamed", "unknown", 0)
+        with layers.acting_as_login(cursor):
+            cursor.execute(WAREHOUSE_HOLDER)
+            name, address, pid = cursor.fetchone() or ("unnamed", "unknown", 0)
     session.close()
     logger.warning(
         "another run is at work on the warehouse and the checkpoints %s: %s, from %s (session %s); nothing is done",

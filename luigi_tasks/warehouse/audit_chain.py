@@ -155,6 +155,17 @@ def list_faults(entries: Iterable[Entry], anchors: Iterable[FoundAnchor], is_who
     return faults
 
 
+def list_strange_places(entries: Iterable[Entry], anchors: Iterable[FoundAnchor]) -> set[str]:
+    """Where anchors were noted that are not of the chain; those of positions before its first entry do not count."""
+    hashes = {entry.position: entry.hash for entry in entries}
+    first = min(hashes, default=1)
+    return {
+        found.place
+        for found in anchors
+        if found.anchor.position >= first and hashes.get(found.anchor.position) != found.anchor.hash
+    }
+
+
 def _find_break(before: Entry | None, entry: Entry) -> str | None:
     """What is wrong between an entry and the one that stands before it, which the first one lacks."""
     expected = before.position + 1 if before else 1

@@ -220,5 +220,5 @@ def explain_error(kind: server_errors.Kind | None) -> str:
 
 def describe_lock_holders() -> str:
     """A sentence that names the sessions whose locks made a statement exceed lock_timeout just now."""
-    with reading() as cursor:
+    with reading() as cursor, layers.acting_as_login(cursor):
         return lock_holders.describe_lock_holders(cursor, config.read_section(config.warehouse).lock_timeout)

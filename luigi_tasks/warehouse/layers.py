@@ -89,6 +89,21 @@ def acting_as(cursor: Cursor, layer: str) -> Iterator[None]:
             enter(cursor, LOADER)
 
 
+@contextmanager
+def acting_as_login(cursor: Cursor) -> Iterator[None]:
+    """Have a session of the loader act as the login itself while the block lasts.
+
+    To the login alone the server shows its sessions' statements, addresses and encryption, also those of this session.
+    """
+    cursor.execute("set role none")
+    try:
+        yield
+    finally:
+        if cursor.connection.info.transaction_status != TRANSACTION_STATUS_INERROR:
+            cursor.execute("reset role")
+            enter(cursor, LOADER)
+
+
 def grant_shared_tables(cursor: Cursor) -> None:
     """Let every layer write to SHARED, as soon as migrations have created these."""
     writers = [role for layer in WRITERS if (role := name_role(layer))]

@@ -9,7 +9,7 @@ LONGEST_QUERY = 80
 MOST_NAMED = 3
 """Sessions in the message: the strongest locks come first, and others hardly matter."""
 
-# Without pg_read_all_stats the server hides when another role's session began: such sessions are listed, too.
+# Without pg_read_all_stats the server hides when another login's session began: such sessions are listed, too.
 HOLDERS = """
 with held as (
     select distinct on (pid)
@@ -31,7 +31,7 @@ with held as (
 )
 select
     pid, coalesce(usename, backend_type, 'unknown'), coalesce(nullif(application_name, ''), 'unnamed'),
-    coalesce(host(client_addr), 'this machine'),
+    case when backend_start is null then 'unknown' else coalesce(host(client_addr), 'this machine') end,
     coalesce(to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'), 'unknown'),
     mode, relation, left(regexp_replace(query, '\\s+', ' ', 'g'), %(longest)s)
 from held

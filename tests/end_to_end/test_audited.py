@@ -74,6 +74,7 @@ def test_command__that_writes_data_out_is_entered(project):
     assert project.socialmart("rejected", "--export", "/nowhere/rejected.jsonl").code == 1
     assert project.socialmart("report").code == 0
     assert project.socialmart("pg_dump", "--schema-only", "--file", "dump.sql").code == 0
+    assert project.socialmart("psql", "-c", "select 'ann', 1 / 0").code == 1
     assert project.socialmart("take-over").code == 0
     assert project.socialmart("rejected").code == 0
     found = [
@@ -89,7 +90,9 @@ def test_command__that_writes_data_out_is_entered(project):
         (begun, {"command": "report"}),
         (ended, {"command": "report", "outcome": "done"}),
         (begun, {"command": "pg_dump"}),
-        (ended, {"command": "pg_dump", "code": 0}),
+        (ended, {"command": "pg_dump", "code": 0, "outcome": "done"}),
+        (begun, {"command": "psql"}),
+        (ended, {"command": "psql", "code": 1, "outcome": "failed"}),
         ("warehouse taken over", {}),
     ]
 
@@ -101,6 +104,9 @@ def test_command__that_cannot_be_entered_writes_no_rejected_records(project):
     ended = project.socialmart("rejected", "--export", "read.jsonl", **reader)
     assert ended.code == 1 and "permission denied for function append_audit" in ended.output
     assert not (project.folder / "read.jsonl").exists()
+    asked = project.socialmart("psql", "-Atc", "select 40 + 2", **reader)
+    assert asked.code == 0 and "not entered into the audit chain: command begun, psql: " in asked.output
+    assert "\n42\n" in asked.output
     dumped = project.socialmart("pg_dump", "--table", "raw_data.users", "--file", "read.sql", **reader)
     assert "not entered into the audit chain: command begun, pg_dump: " in dumped.output
     assert (project.folder / "read.sql").exists() == (dumped.code == 0)
@@ -157,6 +163,12 @@ def test_verify__says_in_a_sentence_what_was_tampered_with(project):
     cut = project.socialmart("audit", "verify")
     assert cut.code == 1
     assert re.match(r"the chain ends with entry 2, but the anchor of entry \d+ is in .*/journal\.jsonl: ", cut.output)
+    assert "If you know of one, move the journals that follow elsewhere" in cut.output
+    later = [str(path) for path in sorted(project.folder.glob("logs/*/journal.jsonl"))]
+    assert cut.output.splitlines()[-1].strip() == later[-1] and later[0] not in cut.output
+    project.rows("update etl.audit set login = 'somebody' where position = 1")
+    assert "If you know of one" not in project.socialmart("audit", "verify").output, "no restore explains a change"
+    project.rows("update etl.audit set login = session_user where position = 1")
     doctor = json.loads(project.socialmart("doctor", "--json").output)
     [finding] = [finding for finding in doctor if finding["check"] == "audit chain"]
     assert finding["level"] == "warn" and finding["text"].endswith("see socialmart audit verify")

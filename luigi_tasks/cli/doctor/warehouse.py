@@ -77,10 +77,10 @@ def _is_on_network(connection: Connection) -> bool:
 
 
 def _is_encrypted_by_kerberos() -> bool:
-    (encrypted,) = _query_row(
-        "select coalesce(bool_or(encrypted), false) from pg_stat_gssapi where pid = pg_backend_pid()"
-    )
-    return bool(encrypted)
+    with warehouse.get_reader().cursor() as cursor, layers.acting_as_login(cursor):
+        cursor.execute("select encrypted from pg_stat_gssapi where pid = pg_backend_pid()")
+        [(is_encrypted,)] = cursor.fetchall()
+    return bool(is_encrypted)
 
 
 def _is_to_be_created() -> bool:

@@ -1,67 +1,19 @@
 """The roles of a real warehouse: made by an administrator, compared with the map, entered by a login."""
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import pytest
-from external import ExternalServer, external_server
 from project import REPOSITORY
+from roled_warehouse import RoledWarehouse
 
 from luigi_tasks import warehouse
 from luigi_tasks.cli.roles import format_statements
 from luigi_tasks.errors import PipelineError
-from luigi_tasks.privacy import grants, map_file, roles
 from luigi_tasks.privacy.grants import Differences
 from luigi_tasks.warehouse import layers, migrations
 
-MAP = map_file.read_map()
+WRITER = "etl.append_audit(text,text,text)"
 
 
-class Warehouse:
-    """A database, as a login sees it, with the roles sm_…."""
-
-    def __init__(self, server: ExternalServer, patch: pytest.MonkeyPatch) -> None:
-        self.server = server
-        self._patch = patch
-
-    def rows(self, sql: str, user: str = "socialmart") -> list[tuple[object, ...]]:
-        return self.server.rows(sql, "shared", user)
-
-    def log_in(self, user: str) -> None:
-        warehouse.close()
-        for name, value in self.server.lead_to("shared", user).items():
-            self._patch.setenv(name, value)
-
-    def apply(self, administrator: str = "socialmart", login: str = "pipeline") -> None:
-        self.log_in(administrator)
-        with closing(warehouse.connect(layer=None)) as connection, connection, connection.cursor() as cursor:
-            roles.apply(cursor, MAP, roles.Place("shared", login))
-
-    def compare(self, login: str = "pipeline") -> Differences:
-        self.log_in("socialmart")
-        with closing(warehouse.connect(layer=None)) as connection, connection, connection.cursor() as cursor:
-            return grants.find_differences(cursor, MAP, login)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ExternalServer]:
-    with external_server() as running:
-        running.rows("create role pipeline login; create role maker login createrole; create role stranger login")
-        yield running
-
-
-@pytest.fixture
-def shared(server: ExternalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
-    monkeypatch.setattr(layers, "name_role", lambda name: f"sm_{name}")
-    server.rows("create database shared")
-    yield Warehouse(server, monkeypatch)
-    warehouse.close()
-    server.rows("drop database shared")
-    for (role,) in server.rows("select rolname from pg_roles where rolname like 'sm\\_%'"):
-        server.rows(f"drop role {role}")
-
-
-def test_roles__are_made_before_there_is_anything(shared: Warehouse):
+def test_roles__are_made_before_there_is_anything(shared: RoledWarehouse):
     assert shared.compare().missing[0] == "the role sm_loader is missing"
     shared.apply()
     assert shared.compare() == Differences()
@@ -73,7 +25,7 @@ def test_roles__are_made_before_there_is_anything(shared: Warehouse):
     assert shared.rows(owner) == [("sm_loader",)]
 
 
-def test_roles__take_over_what_one_login_owned(shared: Warehouse):
+def test_roles__take_over_what_one_login_owned(shared: RoledWarehouse):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(layers, "name_role", lambda name: None)
         shared.rows("grant create on database shared to pipeline")
@@ -150,9 +102,75 @@ def test_roles__take_over_what_one_login_owned(shared: Warehouse):
         ),
         ("alter role sm_analyst createdb", "alter role sm_analyst nocreatedb", "sm_analyst may create databases"),
         ("alter role sm_officer login", "alter role sm_officer nologin", "sm_officer may log in"),
+        (
+            f"alter function {WRITER} owner to sm_publisher",
+            "",
+            f"function {WRITER} is owned by sm_publisher, not by sm_loader",
+        ),
+        (
+            "revoke execute on function etl.digest_query from public",
+            "",
+            "public lacks execute on function etl.digest_query(oid)",
+        ),
+        (f"grant execute on function {WRITER} to public", "", f"public has execute on function {WRITER}"),
+        (
+            f"grant execute on function {WRITER} to stranger",
+            f"set role sm_loader; revoke execute on function {WRITER} from stranger",
+            f"stranger has execute on function {WRITER}",
+        ),
+        (
+            f"alter function {WRITER} reset search_path",
+            f"alter function {WRITER} set search_path = pg_catalog",
+            f"function {WRITER} finds names where its caller looks: alter function {WRITER} set search_path = "
+            "pg_catalog",
+        ),
+        (
+            f"alter function {WRITER} set search_path = etl, pg_catalog",
+            f"alter function {WRITER} set search_path = pg_catalog",
+            f"function {WRITER} finds names where its caller looks: alter function {WRITER} set search_path = "
+            "pg_catalog",
+        ),
+        (
+            "alter function etl.digest_query security definer",
+            "alter function etl.digest_query security invoker",
+            "function etl.digest_query(oid) gives whoever calls it the rights of sm_loader",
+        ),
+        (
+            "create function public.users() returns bigint language sql security definer return 1; "
+            "alter function public.users owner to sm_loader",
+            "drop function public.users",
+            "function public.users() gives whoever calls it the rights of sm_loader",
+        ),
+        (
+            "grant usage on sequence etl.set_aside_position_seq to stranger",
+            "revoke usage on sequence etl.set_aside_position_seq from stranger",
+            "stranger has usage on sequence etl.set_aside_position_seq",
+        ),
+        (
+            "alter default privileges for role sm_loader grant select on tables to stranger",
+            "alter default privileges for role sm_loader revoke select on tables from stranger",
+            "stranger has select on new tables of sm_loader",
+        ),
+        (
+            "alter role pipeline set role = 'sm_publisher'",
+            "alter role pipeline reset role",
+            "sessions of pipeline begin with role = sm_publisher: alter role pipeline reset role",
+        ),
+        (
+            "alter database shared set dynamic_library_path = '$libdir'",
+            "alter database shared reset dynamic_library_path",
+            "sessions of pipeline begin with dynamic_library_path = $libdir: alter database shared reset "
+            "dynamic_library_path",
+        ),
+        (
+            "alter role pipeline in database shared set zero_damaged_pages = on",
+            "alter role pipeline in database shared reset zero_damaged_pages",
+            "sessions of pipeline begin with zero_damaged_pages = on: alter role pipeline in database shared reset "
+            "zero_damaged_pages",
+        ),
     ],
 )
-def test_roles__every_difference_from_the_map_is_named(shared: Warehouse, damage: str, repair: str, said: str):
+def test_roles__every_difference_from_the_map_is_named(shared: RoledWarehouse, damage: str, repair: str, said: str):
     shared.apply()
     shared.log_in("pipeline")
     migrations.apply()
@@ -166,7 +184,7 @@ def test_roles__every_difference_from_the_map_is_named(shared: Warehouse, damage
     assert shared.compare() == Differences()
 
 
-def test_roles__are_made_by_an_owner_who_may_create_roles(shared: Warehouse):
+def test_roles__are_made_by_an_owner_who_may_create_roles(shared: RoledWarehouse):
     shared.rows("alter database shared owner to maker")
     shared.apply("maker", login="maker")
     shared.log_in("maker")
@@ -174,7 +192,7 @@ def test_roles__are_made_by_an_owner_who_may_create_roles(shared: Warehouse):
     assert shared.compare("maker").missing == ()
 
 
-def test_roles__nothing_is_made_by_who_may_not(shared: Warehouse):
+def test_roles__nothing_is_made_by_who_may_not(shared: RoledWarehouse):
     with pytest.raises(
         PipelineError, match=r"roles: the server refuses do \$\$ begin .*permission denied.*nothing was"
     ):
@@ -182,12 +200,12 @@ def test_roles__nothing_is_made_by_who_may_not(shared: Warehouse):
     assert shared.rows("select 1 from pg_roles where rolname like 'sm\\_%'") == []
 
 
-def test_roles__a_login_that_is_none_is_named(shared: Warehouse):
+def test_roles__a_login_that_is_none_is_named(shared: RoledWarehouse):
     with pytest.raises(PipelineError, match="roles: there is no login nobody; name the pipeline's by --login"):
         shared.apply(login="nobody")
 
 
-def test_session__who_may_not_enter_a_role_is_told_so(shared: Warehouse):
+def test_session__who_may_not_enter_a_role_is_told_so(shared: RoledWarehouse):
     shared.apply()
     shared.log_in("stranger")
     shared.rows("grant connect on database shared to stranger")
@@ -203,7 +221,7 @@ def test_session__who_may_not_enter_a_role_is_told_so(shared: Warehouse):
         pass
 
 
-def test_acting_as__ends_with_the_block_and_with_a_rollback(shared: Warehouse):
+def test_acting_as__ends_with_the_block_and_with_a_rollback(shared: RoledWarehouse):
     shared.apply()
     shared.log_in("pipeline")
     with warehouse.transaction() as cursor:

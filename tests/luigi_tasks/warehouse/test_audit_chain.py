@@ -11,7 +11,15 @@ import pytest
 from luigi_tasks import warehouse
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.warehouse import audit_chain, migrations
-from luigi_tasks.warehouse.audit_chain import Anchor, Entry, FoundAnchor, append, find_anchors, list_faults
+from luigi_tasks.warehouse.audit_chain import (
+    Anchor,
+    Entry,
+    FoundAnchor,
+    append,
+    find_anchors,
+    list_faults,
+    list_strange_places,
+)
 
 LENGTH = 6
 """Entries of the chain that is tampered with."""
@@ -151,6 +159,15 @@ def test_list_faults__finds_an_entry_that_stands_there_twice(chain):
     entries = read_entries()
     found = list_faults([*entries[:3], entries[2], *entries[3:]], [])
     assert found == ["entry 3 stands there twice, or is none"]
+
+
+def test_list_strange_places__names_where_anchors_of_another_chain_were_noted(chain):
+    entries = read_entries()
+    own = [FoundAnchor(Anchor(entry.hash, entry.position), "own") for entry in entries]
+    others = [own[-1]._replace(place="later"), FoundAnchor(Anchor("0" * 64, 2), "other")]
+    assert list_strange_places(entries[:-1], [*own[:-1], *others]) == {"later", "other"}
+    assert list_strange_places(entries[3:], [*own, others[1]]) == set()
+    assert list_strange_places([], own) == {"own"}
 
 
 def test_list_faults__looks_at_the_last_entries_alone(chain):
