@@ -55,7 +55,7 @@
     )
 {%- endmacro %}
 
-{#- The groups that give something away with a group of an earlier kind, one with a lower number, and give way: all posts
+{#- The groups that give something away with a group of an earlier kind (with a lower number), and give way: all posts
     of one are in the other, so that it can be subtracted, and fewer than `size` persons may be left. A group with all
     posts of its platform is no danger: what is left of it are the other groups of the kind that is subtracted. -#}
 {% macro open_groups_that_give_away(groups, kinds, size) -%}
@@ -80,7 +80,7 @@
     {%- endfor %}
 {%- endmacro %}
 
-{#- What a table of the schema open shows: the groups of a kind, after `column`, which names them. Platforms need none. -#}
+{#- What a table of the schema open shows: the groups of a kind, after `column`, their name. Platforms need none. -#}
 {% macro open_table(kind, column=none) -%}
 with
 
