@@ -1,36 +1,30 @@
 {{
     config(
         incremental_strategy="replace_all",
-        pre_hook="set local enable_nestloop = off",
+        pre_hook="set local enable_nestloop = off; set local max_parallel_workers_per_gather = 0",
         indexes=[{"columns": ["kind", "platform", "name"], "unique": true}]
     )
 }}
+{%- set kinds = {"location": 1, "day": 2, "tag": 3} %}
 {%- set size = var("open_group_size") | int %}
-{%- set kinds = ["location", "day", "tag"] %}
 {%- set first_day = "date '4714-11-24 BC'" %}
 
 -- Posts of known authors by platform, location, day and first tag, in groups of at least as many persons as
 -- the var open_group_size says. A person is the author of a post. Each post is in one group of a kind: groups
--- that are subtracted from their platform leave other groups of their kind. Group 0 is 'Other'. The planner
--- knows nothing of the sizes of what is computed here, and would join it by nested loops.
+-- that are subtracted from their platform leave other groups of their kind. Group 0 is 'Other', kind 0 the
+-- platform. The planner knows nothing of the sizes of what is computed here, and would join it by nested
+-- loops. Parallel reading would cost more than it saves.
 
 with
 
 -- read twice, which is cheaper than materializing it
 facts as not materialized (
 
-    select * from {{ ref('fact_post_interactions') }}
-
-),
-
-authors as (
-
     select
-        facts.user_sk,
-        {{ platform_name('facts.platform') }} as platform
-    from facts
+        facts.*,
+        {{ platform_name('facts.platform') }} as platform_name
+    from {{ ref('fact_post_interactions') }} as facts
     where facts.user_sk is not null
-    group by facts.user_sk, facts.platform
 
 ),
 
@@ -65,48 +59,43 @@ first_tags as (
 
 ),
 
-platforms as (
+authors as (
 
     select
-        authors.platform,
-        count(*) as persons,
-        count(*) < {{ size }} as is_joining
-    from authors
-    group by authors.platform
+        facts.user_sk,
+        facts.platform_name
+    from facts
+    group by facts.user_sk, facts.platform_name
 
 ),
 
--- whatever joins 'Other', the smallest of the others joins it, too
-ordered_platforms as (
+platforms as (
 
     select
-        platforms.*,
-        bool_or(platforms.is_joining) over () as is_any_joining,
-        row_number() over (
-            partition by platforms.is_joining order by platforms.persons, platforms.platform
-        ) as place
-    from platforms
+        authors.platform_name,
+        count(*) as persons,
+        count(*) < {{ size }} as is_joining
+    from authors
+    group by authors.platform_name
 
 ),
 
 named_platforms as (
 
     select
-        ordered_platforms.platform,
-        ordered_platforms.persons,
+        platforms.platform_name,
+        platforms.persons,
         case
-            when
-                ordered_platforms.is_joining
-                or (ordered_platforms.is_any_joining and ordered_platforms.place = 1)
+            when {{ joins_other('platforms.is_joining', 'platforms.persons, platforms.platform_name') }}
                 then {{ other_group() }}
-            else ordered_platforms.platform
+            else platforms.platform_name
         end as name
-    from ordered_platforms
+    from platforms
 
 ),
 
 -- a person is of one platform, so that persons of several add up
-shown_platforms as (
+joined_platforms as (
 
     select
         named_platforms.name,
@@ -114,27 +103,14 @@ shown_platforms as (
         row_number() over (order by named_platforms.name)::integer as number
     from named_platforms
     group by named_platforms.name
-    having sum(named_platforms.persons) >= {{ size }}
-
-),
-
-persons as (
-
-    select
-        authors.user_sk,
-        row_number() over ()::integer as number,
-        shown_platforms.number as platform
-    from authors
-    inner join named_platforms on authors.platform = named_platforms.platform
-    inner join shown_platforms on named_platforms.name = shown_platforms.name
 
 ),
 
 posts as materialized (
 
     select
-        persons.platform,
-        persons.number as person,
+        joined_platforms.number as platform,
+        facts.user_sk as person,
         case when locations.location = {{ other_group() }} then 0 else locations.number end as location,
         coalesce(facts.date_day - {{ first_day }} + 1, 0) as day,
         coalesce(first_tags.number, -1) as tag,
@@ -144,7 +120,8 @@ posts as materialized (
         coalesce(facts.shares, 0) as shares,
         facts.comments
     from facts
-    inner join persons on facts.user_sk = persons.user_sk
+    inner join named_platforms on facts.platform_name = named_platforms.platform_name
+    inner join joined_platforms on named_platforms.name = joined_platforms.name
     inner join locations on facts.location_sk = locations.location_sk
     left join first_tags on facts.post_sk = first_tags.post_sk
 
@@ -158,7 +135,7 @@ all_groups as materialized (
 
 giving_away as (
 
-    {{ open_groups_that_give_away('all_groups', size) }}
+    {{ open_groups_that_give_away('all_groups', kinds, size) }}
 
 ),
 
@@ -183,42 +160,30 @@ marked_groups as (
 
 ),
 
-ordered_groups as (
-
-    select
-        marked_groups.*,
-        bool_or(marked_groups.is_joining) over (
-            partition by marked_groups.kind, marked_groups.platform
-        ) as is_any_joining,
-        row_number() over (
-            partition by marked_groups.kind, marked_groups.platform, marked_groups.is_joining
-            order by marked_groups.persons, marked_groups.number
-        ) as place
-    from marked_groups
-
-),
-
 placements as materialized (
 
     select
-        ordered_groups.kind,
-        ordered_groups.platform,
-        ordered_groups.number,
+        marked_groups.kind,
+        marked_groups.platform,
+        marked_groups.number,
         case
             when
-                ordered_groups.is_joining
-                or (ordered_groups.is_any_joining and ordered_groups.place = 1)
+                {{ joins_other(
+                    'marked_groups.is_joining',
+                    'marked_groups.persons, marked_groups.number',
+                    'marked_groups.kind, marked_groups.platform'
+                ) }}
                 then 0
-            else ordered_groups.number
+            else marked_groups.number
         end as new_number
-    from ordered_groups
+    from marked_groups
 
 ),
 
 changed_platforms as (
 
     select distinct placements.platform from placements
-    where placements.new_number = 0
+    where placements.new_number <> placements.number
 
 ),
 
@@ -235,10 +200,10 @@ placed_posts as materialized (
         posts.comments
     from posts
     inner join changed_platforms on posts.platform = changed_platforms.platform
-    {%- for kind in kinds %}
+    {%- for kind, number in kinds.items() %}
     inner join placements as of_{{ kind }}
         on
-            of_{{ kind }}.kind = '{{ kind }}'
+            of_{{ kind }}.kind = {{ number }}
             and posts.platform = of_{{ kind }}.platform
             and posts.{{ kind }} = of_{{ kind }}.number
     {%- endfor %}
@@ -254,7 +219,7 @@ placed_groups as materialized (
 -- what 'Other' gives away, now that it has all its groups
 still_giving_away as (
 
-    {{ open_groups_that_give_away('placed_groups', size) }}
+    {{ open_groups_that_give_away('placed_groups', kinds, size) }}
 
 ),
 
@@ -283,9 +248,9 @@ whole_platforms as (
     from still_giving_away
     union all
     select
-        'platform' as kind,
-        shown_platforms.number as platform
-    from shown_platforms
+        0 as kind,
+        joined_platforms.number as platform
+    from joined_platforms
 
 ),
 
@@ -298,7 +263,7 @@ totals as (
         sum(all_groups.total_shares)::bigint as total_shares,
         sum(all_groups.total_comments)::bigint as total_comments
     from all_groups
-    where all_groups.kind = 'location'
+    where all_groups.kind = {{ kinds.location }}
     group by all_groups.platform
 
 ),
@@ -320,27 +285,37 @@ groups as (
         whole_platforms.kind,
         whole_platforms.platform,
         0 as number,
-        shown_platforms.persons,
+        joined_platforms.persons,
         totals.total_posts,
         totals.total_reactions,
         totals.total_shares,
         totals.total_comments
     from whole_platforms
-    inner join shown_platforms on whole_platforms.platform = shown_platforms.number
+    inner join joined_platforms on whole_platforms.platform = joined_platforms.number
     inner join totals on whole_platforms.platform = totals.platform
+
+),
+
+kinds (name, number) as (
+
+    values
+    ('platform', 0),
+    {%- for kind, number in kinds.items() %}
+    ('{{ kind }}', {{ number }}){{ "," if not loop.last }}
+    {%- endfor %}
 
 ),
 
 final as (
 
     select
-        groups.kind,
-        shown_platforms.name as platform,
+        kinds.name as kind,
+        joined_platforms.name as platform,
         case
-            when groups.kind = 'platform' then shown_platforms.name
+            when kinds.name = 'platform' then joined_platforms.name
             when groups.number = 0 then {{ other_group() }}
-            when groups.kind = 'location' then locations.location
-            when groups.kind = 'day' then to_char({{ first_day }} + groups.number - 1, 'YYYY-MM-DD')
+            when kinds.name = 'location' then locations.location
+            when kinds.name = 'day' then to_char({{ first_day }} + groups.number - 1, 'YYYY-MM-DD')
             when groups.number = -1 then {{ without_tag() }}
             else tags.tag
         end as name,
@@ -351,9 +326,12 @@ final as (
         groups.total_comments,
         groups.total_reactions + groups.total_shares + groups.total_comments as total_engagement
     from groups
-    inner join shown_platforms on groups.platform = shown_platforms.number
-    left join locations on groups.kind = 'location' and groups.number = locations.number
-    left join tags on groups.kind = 'tag' and groups.number = tags.number
+    inner join kinds on groups.kind = kinds.number
+    inner join joined_platforms on groups.platform = joined_platforms.number
+    left join locations on groups.number = locations.number
+    left join tags on groups.number = tags.number
+    -- where 'Other' itself has too few, it is all there is
+    where joined_platforms.persons >= {{ size }}
 
 )
 
