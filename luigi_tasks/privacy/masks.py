@@ -4,6 +4,7 @@ Keys of users become pseudonyms, which are random and stay the same from run to 
 the key and a secret of their author: without the secret nobody can tell which post it is, by trying ids for example.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from luigi_tasks.warehouse.schema_names import MARTS, PUBLISHED
 MASK_TEXT = f"{PUBLISHED}.mask_text"
 """The function that masks texts."""
 FUNCTIONS = Path(__file__).with_name("masks.sql")
+PART = re.compile(r"^-- <<([\w ]+)>> = (.*)\n", re.MULTILINE)
+"""A line of its head that says what a part of expressions is."""
+USED_PART = re.compile(r"<<([\w ]+)>>")
 AUTHOR = "user_sk"
 """The column that says whose row it is."""
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -111,8 +115,20 @@ def fingerprint_masks() -> str:
 
 def prepare_masks(cursor: Cursor) -> None:
     """Create what the masked views need: the function that masks texts, and the table of pseudonyms."""
-    cursor.execute(FUNCTIONS.read_text(encoding="utf-8"))
+    cursor.execute(compose_functions())
     cursor.execute(CREATE_PSEUDONYMS)
+
+
+def compose_functions() -> str:
+    """The SQL of FUNCTIONS, with each <<part>> in its place. Raises KeyError for a part that the head does not have."""
+    sql = FUNCTIONS.read_text(encoding="utf-8")
+    parts = dict(PART.findall(sql))
+
+    def fill(text: str) -> str:
+        return USED_PART.sub(lambda used: fill(parts[used[1]]), text)
+
+    head, create, body = PART.sub("", sql).partition("create or replace function")
+    return head + create + fill(body)
 
 
 def add_pseudonyms(cursor: Cursor, condition: str = "") -> None:

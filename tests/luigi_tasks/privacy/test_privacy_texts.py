@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from luigi_tasks import warehouse
-from luigi_tasks.privacy.masks import FUNCTIONS
+from luigi_tasks.privacy import masks
+from luigi_tasks.privacy.masks import compose_functions, fingerprint_masks
 
 TEXTS = Path(__file__).with_name("masked_texts.tsv")
 FLOORS = {"email": (0.97, 1.0), "link": (1.0, 0.97), "mention": (1.0, 1.0), "ip": (1.0, 1.0), "phone": (0.95, 0.98)}
@@ -21,7 +22,7 @@ def masked(shared_warehouse) -> list[tuple[str, str, str]]:
     lines = [line.split("\t") for line in TEXTS.read_text(encoding="utf-8").splitlines()]
     with warehouse.transaction() as cursor:
         cursor.execute("create schema published")
-        cursor.execute(FUNCTIONS.read_text(encoding="utf-8"))
+        cursor.execute(compose_functions())
         cursor.execute(
             "select unnest(%s), unnest(%s), published.mask_text(unnest(%s))",
             ([text for text, _ in lines], [masked or text for text, masked in lines], [text for text, _ in lines]),
@@ -62,3 +63,16 @@ def test_mask_text__gives_no_text_to_functions_that_its_reader_puts_in_front():
             "select published.mask_text('Mail ann@example.com, https://example.com'), count(*) from spy.seen"
         )
         assert cursor.fetchall() == [("Mail [email], [link]", 0)]
+
+
+def test_compose_functions__puts_parts_within_parts_in_their_place(monkeypatch, tmp_path):
+    file = tmp_path / "masks.sql"
+    file.write_text("-- <<name>>\n-- <<b>> = b[<<a c>>]+\n-- <<a c>> = A-Z\n\ncreate or replace function f '<<b>>';\n")
+    monkeypatch.setattr(masks, "FUNCTIONS", file)
+    assert compose_functions() == "-- <<name>>\n\ncreate or replace function f 'b[A-Z]+';\n"
+    before = fingerprint_masks()
+    file.write_text(file.read_text().replace("A-Z", "A-Y"))
+    assert fingerprint_masks() != before
+    file.write_text(file.read_text().replace("'<<b>>'", "<<d>>"))
+    with pytest.raises(KeyError, match="d"):
+        compose_functions()
