@@ -53,6 +53,10 @@ def _insert(table: str, columns: str = "*") -> Damage:
     return Damage(f"rows of {table} twice", f"insert into {table} select {columns} from {table} where {_some(table)}")
 
 
+FUNCTIONS = """
+select pg_get_functiondef(oid) from pg_proc
+where pronamespace = any('{etl, published}'::regnamespace[]) order by oid::regprocedure::text
+"""
 DAMAGES: Sequence[Damage] = (
     *(_delete(f"raw_data.{table}") for table in ("users", "posts", "comments", "rejected", "issues")),
     *(_truncate(f"raw_data.{table}") for table in ("users", "posts", "comments", "issues")),
@@ -137,6 +141,17 @@ DAMAGES: Sequence[Damage] = (
         "a mask dropped",
         "create or replace view marts.location_analysis_mart as select * from published.location_analysis_mart",
     ),
+    Damage(
+        "the function of masks replaced",
+        "create or replace function published.mask_text(unmasked text) returns text language sql immutable "
+        "parallel safe as 'select unmasked'",
+    ),
+    Damage(
+        "a function of etl replaced",
+        "create or replace function etl.digest_query(relation oid) returns text language sql stable "
+        "set search_path = pg_catalog as $$select ''$$",
+    ),
+    Damage("a function of etl altered", "alter function etl.append_audit(text, text, text) security invoker"),
     _drop("view", "marts.user_engagement_mart"),
     _delete("published.pseudonyms"),
     _drop("table", "published.daily_engagement_mart"),
@@ -179,10 +194,11 @@ class DamagedProject:
         copy_folder(self._kept, self.project.folder)
 
     def read(self) -> dict[str, list]:
-        """The rows of all marts, of raw_data and of the ledger."""
+        """The rows of all marts, of raw_data and of the ledger, and our functions."""
         tables = [f"raw_data.{name}" for name in ("users", "posts", "comments", "rejected", "issues")]
         rows = {name: sorted(self.project.rows(f"select * from {name}"), key=repr) for name in (*tables, "etl.ledger")}
-        return self.project.marts() | rows
+        functions = self.project.rows(FUNCTIONS)
+        return self.project.marts() | rows | {"functions": functions}
 
     def damage(self, damages: Sequence[Damage], seed: int) -> None:
         """Do the damages, each in a session of its own; one whose object an earlier one took is left out."""

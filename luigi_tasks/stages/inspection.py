@@ -25,11 +25,21 @@ from luigi_tasks.runs.anomalies import Anomaly
 from luigi_tasks.targets import checkpoint, landing, marker
 from luigi_tasks.targets.ledger_file import COUNTS
 from luigi_tasks.targets.marker import Marker
-from luigi_tasks.warehouse import audit_chain, change_queue, content_digests, migrations, project_claim, relation_states
+from luigi_tasks.warehouse import (
+    audit_chain,
+    change_queue,
+    content_digests,
+    migrations,
+    own_functions,
+    project_claim,
+    relation_states,
+)
+from luigi_tasks.warehouse.own_functions import OwnFunction
 from luigi_tasks.warehouse.relation_states import Change
 from luigi_tasks.warehouse.schema_names import CANDIDATES, ETL, INTERMEDIATE, MARTS, RAW_DATA
 
 REBUILD_MODELS = "everything that dbt builds is built from scratch"
+CREATE_FUNCTION = "it is created again"
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +75,7 @@ def list_changes(verify_days: float = 0) -> list[Change]:
         with warehouse.reading() as cursor:
             try:
                 project_claim.require_no_other(cursor)
-                return relation_states.find_changes(cursor, verify_days)
+                return [*relation_states.find_changes(cursor, verify_days), *_find_changed_functions(cursor)]
             except UndefinedTable:  # nothing was loaded yet, or the migrations have to run first
                 pass
         with warehouse.reading() as cursor:
@@ -80,13 +90,20 @@ def inspect_warehouse(verify_days: float = 0) -> list[Finding]:
 
     Raises PipelineError where something cannot be put right, or the warehouse is another project's.
     """
-    if not list_changes(verify_days):
+    changes = list_changes(verify_days)
+    if not changes:
         return []
-    migrations.apply()  # creates tables that were dropped
+    dropped = [
+        Finding(change.relation, change.reason, CREATE_FUNCTION)
+        for change in changes
+        if change.schema == ETL and change.reason == own_functions.DROPPED
+    ]
+    migrations.apply()  # creates tables and functions that were dropped
 
     def examine() -> list[Finding]:  # markers that it reads are not those of the check that it is part of
         with marker.share_lookup([]), warehouse.transaction() as cursor:
-            findings = list(_examine_changes(cursor, relation_states.find_changes(cursor, verify_days)))
+            findings = [*dropped, *_examine_functions(cursor)]
+            findings += _examine_changes(cursor, relation_states.find_changes(cursor, verify_days))
             record_findings(cursor, findings)
             return findings
 
@@ -97,7 +114,8 @@ def list_damage(on_progress: OnProgress) -> list[Finding]:
     """Compare everything, and return what is not as the pipeline left it. Changes nothing."""
     with warehouse.transaction() as cursor:
         project_claim.require_no_other(cursor)
-        findings = list(_examine_changes(cursor, relation_states.find_changes(cursor, everything=True)))
+        findings = list(_examine_functions(cursor))
+        findings += _examine_changes(cursor, relation_states.find_changes(cursor, everything=True))
         cursor.connection.rollback()  # the stages are not to put it right
     if any(finding.remedy == REBUILD_MODELS for finding in findings):  # then there is nothing to compare
         return findings
@@ -131,6 +149,33 @@ def record_findings(cursor: Cursor, findings: Iterable[Finding]) -> None:
     if found:
         relations = sorted({finding.relation for finding in found})
         audit_chain.append(cursor, audit_chain.CHANGED_BY_HAND, relations=relations)
+
+
+def _list_functions() -> list[OwnFunction]:
+    """Our functions that the warehouse should have as this version creates them: none that an upgrade will replace."""
+    with warehouse.reading() as cursor:
+        sql = [migration.sql for migration in migrations.list_migrations()] if migrations.is_upgraded(cursor) else []
+    published = Marker(MARTS, "").read_built_from() or {}
+    if published.get("masks") and published["masks"] == masks.fingerprint_masks():
+        sql.append(masks.compose_functions())
+    return own_functions.list_functions(sql)
+
+
+def _find_changed_functions(cursor: Cursor) -> list[Change]:
+    found = [(each.name, own_functions.find_change(cursor, each)) for each in _list_functions()]
+    return [Change(name, reason, is_lost=True) for name, reason in found if reason]
+
+
+def _examine_functions(cursor: Cursor) -> Iterable[Finding]:
+    """Functions of etl are created again. After another one than ours masked texts, all that was masked is suspect."""
+    for function in _list_functions():
+        reason = own_functions.find_change(cursor, function)
+        if reason and function.name == masks.MASK_TEXT:
+            Marker(MARTS, "").clear(cursor)
+            yield Finding(function.name, reason, "all marts are published again")
+        elif reason:
+            cursor.execute(function.statement)
+            yield Finding(function.name, reason, CREATE_FUNCTION)
 
 
 def _examine_changes(cursor: Cursor, changes: Sequence[Change]) -> Iterable[Finding]:

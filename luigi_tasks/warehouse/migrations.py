@@ -109,6 +109,15 @@ def is_current(cursor: Cursor) -> bool:
         return False
 
 
+def is_upgraded(cursor: Cursor) -> bool:
+    """Whether the warehouse had all migrations once, whatever was dropped since. `cursor`: as of is_current."""
+    try:
+        cursor.execute(f"select max(version) from {ETL}.schema_versions")
+    except (UndefinedTable, UndefinedColumn, InsufficientPrivilege):
+        return False
+    return cursor.fetchone() == (len(list_migrations()),)
+
+
 def _find_version(cursor: Cursor) -> int:
     """The version that the warehouse has; 0 where all migrations have to run, as when a table was dropped."""
     cursor.execute(
