@@ -26,6 +26,7 @@ INSTALLED = "/srv/socialmart"
 """The project's folder in the manual."""
 
 INDENTED, QUERY, SHELL, CRON, UNIT, TEXT, PYTHON = "indented", "sql", "sh", "cron", "ini", "text", "python"
+YAML = "yaml"
 BLOCK = re.compile(r"^```(\w*)\n((?:(?!```).*\n)*)```$|^((?:    .+\n)+)", re.MULTILINE)
 COMMAND = re.compile(r" *(make|socialmart|luigi|rm|cp|mv|echo|tail|ls|du) ")
 
@@ -110,4 +111,4 @@ def test_units__are_read_by_systemd(project: Project, tmp_path: Path):
 
 def test_frames__are_of_a_known_kind():
     framed = {frame for page in PAGES for frame in re.findall(r"^```(\w+)$", page.read_text(), re.MULTILINE)}
-    assert framed <= {QUERY, SHELL, CRON, UNIT, TEXT, PYTHON}
+    assert framed <= {QUERY, SHELL, CRON, UNIT, TEXT, PYTHON, YAML}

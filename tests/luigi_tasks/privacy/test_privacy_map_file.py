@@ -1,8 +1,11 @@
 """The map of personal data is read strictly: what it does not know, it names."""
 
+import re
+
 import pytest
 import yaml
 
+from luigi_tasks import paths
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy import map_file
 from luigi_tasks.privacy.privacy_map import Column, Folder, Handling, Kind, PrivacyMap, Purpose
@@ -163,3 +166,13 @@ def test_read_files__a_dbt_project_only_adds(tmp_path, before, after, said):
 
 def test_map__is_read_by_other_tools_as_it_is_here():
     assert set(yaml.safe_load(map_file.MAP.read_text(encoding="utf-8"))) == set(map_file.SECTIONS)
+
+
+def test_own_map__of_the_docs_is_valid(tmp_path):
+    page = (paths.PROJECT / "docs" / "security.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "privacy.yml").write_text(example)
+    added = set(map_file.read_files(map_file.MAP, tmp_path / "privacy.yml").columns) - set(
+        map_file.read_files(map_file.MAP).columns
+    )
+    assert {column.table for column in added} == {"author_mart"}
