@@ -97,7 +97,7 @@ DAMAGES: Sequence[Damage] = (
     Damage("raw_data rewritten, nothing else", "cluster raw_data.posts using posts_by_batch"),
     *(_drop("table", f"etl.{table}") for table in ("table_updates", "ledger", "relations", "changed_batches", "runs")),
     _drop("schema", "etl"),
-    _drop("function", "etl.count_changes"),
+    *(_drop("function", f"etl.{name}") for name in ("count_changes", "describe_relation")),
     *(_delete(f"etl.{table}") for table in ("table_updates", "ledger", "relations")),
     _update("etl.ledger", "read = read + 1, accepted = accepted + 1"),
     _update("etl.table_updates", "content = '1:1'"),

@@ -14,7 +14,7 @@ from functools import cache
 from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import config, fingerprints, warehouse
+from luigi_tasks import config, fingerprints, paths, warehouse
 from luigi_tasks.dbt import comparison
 from luigi_tasks.dbt.publication import OnProgress
 from luigi_tasks.dbt.selection import BUILD, INPUTS
@@ -75,7 +75,10 @@ def list_changes(verify_days: float = 0) -> list[Change]:
         with warehouse.reading() as cursor:
             try:
                 project_claim.require_no_other(cursor)
-                return [*relation_states.find_changes(cursor, verify_days), *_find_changed_functions(cursor)]
+                functions = _find_changed_functions(cursor)
+                if any(change.schema == ETL for change in functions):  # these are what relations are compared by
+                    return functions
+                return [*relation_states.find_changes(cursor, verify_days), *functions]
             except UndefinedTable:  # nothing was loaded yet, or the migrations have to run first
                 pass
         with warehouse.reading() as cursor:
@@ -157,7 +160,8 @@ def _list_functions() -> list[OwnFunction]:
         sql = [migration.sql for migration in migrations.list_migrations()] if migrations.is_upgraded(cursor) else []
     with marker.share_lookup([]):  # the check that this is part of reads its markers after what is cleared here
         published = Marker(MARTS, "").read_built_from() or {}
-    if published.get("masks") and published["masks"] == masks.fingerprint_masks():
+    code = fingerprints.of_modules(*paths.PUBLISH_CODE)
+    if published.get("masks") and (published["masks"], published.get("publish")) == (masks.fingerprint_masks(), code):
         sql.append(masks.compose_functions())
     return own_functions.list_functions(sql)
 
