@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from psycopg2.errors import InvalidTableDefinition
 from psycopg2.extensions import cursor as Cursor
 
+from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt.messages import Relation
 from luigi_tasks.privacy.masks import (
     PSEUDONYMS,
@@ -17,8 +18,10 @@ from luigi_tasks.privacy.masks import (
     USERS,
     Masks,
     add_pseudonyms,
+    fingerprint_masks,
     prepare_masks,
 )
+from luigi_tasks.targets.built_from import BuiltFrom
 from luigi_tasks.warehouse import migrations, ownership, relation_states, set_aside
 from luigi_tasks.warehouse.schema_names import MARTS, MARTS_PERSONAL, OPEN, PUBLISHED
 
@@ -53,6 +56,11 @@ cross join (select relkind from pg_class where oid = %(name)s::regclass) as desc
 where number = 0 or comment is not null
 """
 """The statements that give a relation the comments of its candidate, with the mark as the end of its own."""
+
+
+def describe_code() -> BuiltFrom:
+    """Fingerprints of what the marts are published by: this code, and the masks."""
+    return {"publish": fingerprints.of_modules(*paths.PUBLISH_CODE), "masks": fingerprint_masks()}
 
 
 def publish_touched(cursor: Cursor, relations: Sequence[Relation], on_progress: OnProgress, masks: Masks | None) -> int:

@@ -14,9 +14,9 @@ from functools import cache
 from psycopg2.errors import UndefinedTable
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import config, fingerprints, paths, warehouse
+from luigi_tasks import config, fingerprints, warehouse
 from luigi_tasks.dbt import comparison
-from luigi_tasks.dbt.publication import OnProgress
+from luigi_tasks.dbt.publication import OnProgress, describe_code
 from luigi_tasks.dbt.selection import BUILD, INPUTS
 from luigi_tasks.errors import PipelineError
 from luigi_tasks.privacy import masks
@@ -160,8 +160,8 @@ def _list_functions() -> list[OwnFunction]:
         sql = [migration.sql for migration in migrations.list_migrations()] if migrations.is_upgraded(cursor) else []
     with marker.share_lookup([]):  # the check that this is part of reads its markers after what is cleared here
         published = Marker(MARTS, "").read_built_from() or {}
-    code = fingerprints.of_modules(*paths.PUBLISH_CODE)
-    if published.get("masks") and (published["masks"], published.get("publish")) == (masks.fingerprint_masks(), code):
+    code = describe_code()
+    if code["masks"] and code.items() <= published.items():
         sql.append(masks.compose_functions())
     return own_functions.list_functions(sql)
 

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 from psycopg2.extensions import cursor as Cursor
 
-from luigi_tasks import fingerprints, paths
 from luigi_tasks.dbt import runner
-from luigi_tasks.dbt.publication import publish_touched, publish_whole
+from luigi_tasks.dbt.publication import describe_code, publish_touched, publish_whole
 from luigi_tasks.dbt.selection import only_rows_changed
-from luigi_tasks.privacy.masks import fingerprint_masks, read_masks
+from luigi_tasks.privacy.masks import read_masks
 from luigi_tasks.stages.base import Stage
 from luigi_tasks.stages.dbt_test import DbtTest
 from luigi_tasks.stages.inspection import find_suspicion
@@ -35,8 +34,7 @@ class Publish(Stage):
 
     def built_from(self) -> BuiltFrom:
         run = self.requires().requires()
-        code = fingerprints.of_modules(*paths.PUBLISH_CODE)
-        return {**run.describe_build(), "publish": code, "masks": fingerprint_masks()}
+        return {**run.describe_build(), **describe_code()}
 
     def check_target(self) -> str | None:
         return super().check_target() or find_suspicion(relation_states.PUBLISHED_SCHEMAS)
